@@ -1,0 +1,83 @@
+"""Every exception that wadlib raises on purpose.
+
+Each says three things: what happened (with the actual value), the likely cause, and the fix::
+
+    LabelError: read_label: expected a 16-bit grey PNG, got 8-bit (a/b_instanceIds.png).
+    Likely cause: the file was opened and saved by an image editor.
+    Fix: extract it again from train_label.zip.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DatasetError",
+    "ImageError",
+    "LabelError",
+    "MetricError",
+    "RenderError",
+    "SegmentationError",
+    "StorageError",
+    "WadError",
+]
+
+
+class WadError(Exception):
+    """What happened, why it probably did, and how to mend it.
+
+    Parameters
+    ----------
+    what : str
+        ``where: expected …, got …`` with the actual value, without a full stop.
+    cause, fix : str
+        The likely cause, and what the reader can do about it.
+
+    Examples
+    --------
+    >>> print(WadError("read: got 3 bytes", cause="a cut download", fix="download again"))
+    read: got 3 bytes.
+    Likely cause: a cut download.
+    Fix: download again.
+    """
+
+    def __init__(self, what: str, *, cause: str, fix: str) -> None:
+        super().__init__(what, cause, fix)
+        self.what, self.cause, self.fix = what, cause, fix
+
+    def __str__(self) -> str:
+        return f"{self.what}.\nLikely cause: {self.cause}.\nFix: {self.fix}."
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions travel between worker processes; keyword-only arguments need a hand.
+        return _rebuild, (type(self), self.what, self.cause, self.fix)
+
+
+def _rebuild(kind: type[WadError], what: str, cause: str, fix: str) -> WadError:
+    return kind(what, cause=cause, fix=fix)
+
+
+class LabelError(WadError):
+    """A label file or label array that is not what the WAD format says."""
+
+
+class ImageError(WadError):
+    """A picture that cannot be read or has the wrong size or type."""
+
+
+class DatasetError(WadError):
+    """A dataset folder, list file or split that cannot be used."""
+
+
+class StorageError(WadError):
+    """A file that could not be written: no permission, disk full, not a folder."""
+
+
+class RenderError(WadError):
+    """A request that the renderer of the embedded dataset cannot fulfil."""
+
+
+class MetricError(WadError):
+    """Truth and prediction that cannot be compared."""
+
+
+class SegmentationError(WadError):
+    """Input that a segmentation method cannot work on."""

@@ -1,0 +1,248 @@
+"""THE class table, and the codes of WAD's 16-bit label files.
+
+A label pixel holds ``code = class_id * 1000 + instance`` (report, section 3). Two codes are no
+instances: **255** is background and **65535** is "ignore". The second is the trap of this format:
+``65535 // 1000 == 65``, so careless code finds traffic cones wherever the annotators gave up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wadlib.errors import LabelError
+
+__all__ = [
+    "BACKGROUND",
+    "CLASSES",
+    "IDS",
+    "IGNORE",
+    "NETWORK_INDEX",
+    "Class",
+    "by_name",
+    "class_map",
+    "colourise",
+    "decode",
+    "encode",
+    "instance_codes",
+]
+
+BACKGROUND = 255
+"""Code of a pixel that belongs to no instance, in real label files (it is not 0)."""
+
+IGNORE = 65535
+"""Code of a pixel that must not count for or against anybody."""
+
+INSTANCES_PER_CLASS = 1000
+
+
+@dataclass(frozen=True)
+class Class:
+    """One row of the class table.
+
+    Attributes
+    ----------
+    id : int
+        WAD class id; a label code divided by 1000, rounded down.
+    name : str
+        As in the Kaggle documentation ("motorbicycle" is its spelling).
+    evaluated : bool
+        One of the seven classes of the challenge and of the report's Table 1.
+    network_index : int
+        1..7 inside a network, 0 for a class that networks do not see.
+    colour : tuple of int
+        RGB 0..255. The evaluated classes take petroff10, which stays readable for
+        colour-blind eyes; figures add contours and names so that colour is never alone.
+    report_name : str
+        The name in the report's Table 1 ("pedestrian" for person).
+    """
+
+    id: int
+    name: str
+    evaluated: bool = False
+    network_index: int = 0
+    colour: tuple[int, int, int] = (128, 128, 128)
+    report_name: str = ""
+
+
+# fmt: off
+TABLE: tuple[Class, ...] = (
+    #     id   name           evaluated  index  colour            report's Table 1
+    Class(0,   "others"),
+    Class(1,   "rover"),
+    Class(17,  "sky",          False, 0, (135, 181, 214)),
+    Class(33,  "car",          True,  1, (63, 144, 218),  "car"),
+    Class(34,  "motorbicycle", True,  2, (255, 169, 14),  "motorbicycle"),
+    Class(35,  "bicycle",      True,  3, (189, 31, 1),    "bicycle"),
+    Class(36,  "person",       True,  4, (131, 45, 182),  "pedestrian"),
+    Class(37,  "rider",        False, 0, (110, 110, 110)),
+    Class(38,  "truck",        True,  5, (148, 164, 162), "truck"),
+    Class(39,  "bus",          True,  6, (231, 99, 0),    "bus"),
+    Class(40,  "tricycle",     True,  7, (146, 218, 221), "tricycle"),
+    Class(49,  "road"),
+    Class(50,  "sidewalk"),
+    Class(65,  "traffic_cone"),
+    Class(66,  "road_pile"),
+    Class(67,  "fence"),
+    Class(81,  "traffic_light"),
+    Class(82,  "pole"),
+    Class(83,  "traffic_sign"),
+    Class(84,  "wall"),
+    Class(85,  "dustbin"),
+    Class(86,  "billboard"),
+    Class(97,  "building"),
+    Class(98,  "bridge"),
+    Class(99,  "tunnel"),
+    Class(100, "overpass"),
+    Class(113, "vegetation"),
+    # Groups: 161..168 = 128 + 33..40. Times 1000 they do not fit 16 bits, so no file holds them.
+    Class(161, "car_groups"),
+    Class(162, "motorbicycle_groups"),
+    Class(163, "bicycle_groups"),
+    Class(164, "person_groups"),
+    Class(165, "rider_groups"),
+    Class(166, "truck_groups"),
+    Class(167, "bus_groups"),
+    Class(168, "tricycle_groups"),
+    Class(255, "unlabeled"),
+)
+# fmt: on
+
+CLASSES: dict[int, Class] = {row.id: row for row in TABLE if row.evaluated}
+"""The seven evaluated classes by WAD id, in the networks' order."""
+
+IDS: tuple[int, ...] = tuple(CLASSES)
+"""(33, 34, 35, 36, 38, 39, 40)"""
+
+NETWORK_INDEX: dict[int, int] = {row.id: row.network_index for row in CLASSES.values()}
+"""WAD class id -> 1..7, the index inside a network (0 is its background)."""
+
+_NAMES = {row.name: row for row in TABLE} | {"pedestrian": CLASSES[36]}
+
+
+def by_name(name: str) -> Class:
+    """The class called `name`; "pedestrian" is the report's word for person.
+
+    Examples
+    --------
+    >>> by_name("pedestrian").id
+    36
+    """
+    if name not in _NAMES:
+        raise LabelError(
+            f"by_name: there is no class {name!r}",
+            cause="a spelling that differs from the class table",
+            fix="use one of " + ", ".join(row.name for row in CLASSES.values()),
+        )
+    return _NAMES[name]
+
+
+def encode(class_id: npt.ArrayLike, instance: npt.ArrayLike) -> Any:
+    """``class_id * 1000 + instance`` as uint16 (report, section 3).
+
+    Parameters
+    ----------
+    class_id : int or array of int, 1..65
+    instance : int or array of int, 0..999, broadcast against `class_id`
+
+    Raises
+    ------
+    LabelError
+        A number out of range. Group classes (161..168) do not fit 16 bits, and 65 * 1000 + 535
+        would be read as IGNORE.
+
+    Examples
+    --------
+    >>> int(encode(33, 7))
+    33007
+    """
+    ids, numbers = np.asarray(class_id), np.asarray(instance)
+    for name, values in (("class_id", ids), ("instance", numbers)):
+        if values.dtype.kind not in "iu":
+            raise LabelError(
+                f"encode: {name} must be whole numbers, got dtype {values.dtype}",
+                cause="an array that went through floating point",
+                fix=f"convert it: {name}.astype(int)",
+            )
+    codes = ids.astype(np.int64) * INSTANCES_PER_CLASS + numbers
+    bad = (numbers < 0) | (numbers >= INSTANCES_PER_CLASS) | (ids < 1) | (codes >= IGNORE)
+    if np.any(bad):
+        first = np.argwhere(np.broadcast_to(bad, codes.shape))[0]
+        pair = [int(np.broadcast_to(a, codes.shape)[tuple(first)]) for a in (ids, numbers)]
+        raise LabelError(
+            f"encode: class {pair[0]} with instance {pair[1]} is not a code below {IGNORE}",
+            cause="a group class (161-168), or more than 1000 instances of one class in a frame",
+            fix="use class ids 1..65 and instances 0..999",
+        )
+    return codes.astype(np.uint16)
+
+
+def decode(code: npt.ArrayLike) -> tuple[Any, Any]:
+    """Class id and instance number of label codes: ``divmod(code, 1000)`` where it means something.
+
+    Returns
+    -------
+    class_id, instance : uint16 arrays of the shape of `code`
+        Background (255, and every code below 1000) and IGNORE (65535) give class 0, instance 0:
+        neither is an instance of anything.
+
+    Examples
+    --------
+    >>> [tuple(int(v) for v in decode(code)) for code in (33007, 255, 65535)]
+    [(33, 7), (0, 0), (0, 0)]
+    """
+    codes = np.asarray(code)
+    if codes.dtype.kind not in "iu" or (codes.size and (codes.min() < 0 or codes.max() > IGNORE)):
+        raise LabelError(
+            f"decode: codes are whole numbers in 0..{IGNORE}, got dtype {codes.dtype}",
+            cause="a label image that was resized with interpolation or read as floating point",
+            fix="read labels with wadlib.frames.read_label and resize by stride",
+        )
+    codes = codes.astype(np.uint16)
+    codes = np.where((codes == IGNORE) | (codes < INSTANCES_PER_CLASS), np.uint16(0), codes)
+    class_id, instance = np.divmod(codes, np.uint16(INSTANCES_PER_CLASS))
+    return class_id, instance
+
+
+def class_map(label: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """(H,W) label codes -> (H,W) uint8 WAD class ids; 0 where there is no instance."""
+    return np.asarray(decode(label)[0].astype(np.uint8))
+
+
+def instance_codes(label: npt.NDArray[np.uint16], class_id: int | None = None) -> npt.NDArray[np.uint16]:
+    """Sorted codes of the evaluated instances in a label (of one class, if named).
+
+    Examples
+    --------
+    >>> instance_codes(np.array([[255, 33001], [36000, 65535]], np.uint16)).tolist()
+    [33001, 36000]
+    """
+    codes = np.unique(label)
+    wanted = IDS if class_id is None else (class_id,)
+    return np.asarray(codes[np.isin(decode(codes)[0], wanted)])
+
+
+def colourise(label: npt.NDArray[np.uint16], by: str = "class") -> npt.NDArray[np.uint8]:
+    """(H,W) label codes -> (H,W,3) RGB: one colour per class, or a shade of it per instance.
+
+    Background is dark grey, ignore is light grey; classes that are not evaluated are mid grey.
+    """
+    if by not in ("class", "instance"):
+        raise LabelError(f"colourise: by={by!r} is neither 'class' nor 'instance'", cause="a typing slip", fix="use one of the two")
+    codes, index = np.unique(label, return_inverse=True)
+    ids, numbers = decode(codes)
+    palette = np.zeros((len(codes), 3))
+    for row, (code, class_id, number) in enumerate(zip(codes.tolist(), ids.tolist(), numbers.tolist(), strict=True)):
+        if code == IGNORE:
+            palette[row] = 200
+        elif class_id == 0:
+            palette[row] = 38
+        else:
+            colour = np.array(CLASSES[class_id].colour if class_id in CLASSES else (110, 110, 110), float)
+            # The golden ratio spreads the shades of neighbouring instance numbers far apart.
+            shade = 0.6 + 0.4 * ((number + 1) * 0.618034 % 1.0) if by == "instance" else 1.0
+            palette[row] = colour * shade
+    return np.asarray(palette.round().astype(np.uint8)[index.reshape(np.shape(label))])

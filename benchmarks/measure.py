@@ -1,0 +1,65 @@
+"""Time ours and a peer in one run, and say whether the claimed ratio holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["HEADER", "Comparison", "best_of"]
+
+HEADER = f"{'what':<42}{'ours':>10}{'peer':>11}{'ratio':>9}{'claimed':>9}  peer"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One claim, measured.
+
+    Attributes
+    ----------
+    what : what was timed
+    peer : what it was timed against
+    ours_s, peer_s : seconds per frame
+    claimed : the ratio that must be reached
+    note : what else was compared (the results, not only the time)
+    """
+
+    what: str
+    peer: str
+    ours_s: float
+    peer_s: float
+    claimed: float
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        return self.peer_s / self.ours_s
+
+    @property
+    def holds(self) -> bool:
+        return self.ratio >= self.claimed
+
+    def __str__(self) -> str:
+        line = (
+            f"{self.what:<42}{self.ours_s * 1000:>7.2f} ms{self.peer_s * 1000:>8.1f} ms{self.ratio:>8.1f}x"
+            f"{self.claimed:>8.0f}x  {self.peer}"
+        )
+        return line + ("" if self.holds else "  <- TOO SLOW") + (f"\n    {self.note}" if self.note else "")
+
+
+def best_of(ours: Callable[[], object], peer: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Best time of each in seconds, over `repeats` alternating runs.
+
+    Alternating, so that another load on the machine or a change of its clock hits both; the best,
+    because everything that disturbs a run only makes it longer. One run of each beforehand pays for
+    compiling and for reading the files into the system's cache.
+    """
+    ours()
+    peer()
+    times: dict[Callable[[], object], list[float]] = {ours: [], peer: []}
+    for i in range(repeats):
+        for function in (ours, peer) if i % 2 == 0 else (peer, ours):
+            start = time.perf_counter()
+            function()
+            times[function].append(time.perf_counter() - start)
+    return min(times[ours]), min(times[peer])

@@ -1,0 +1,58 @@
+"""Sphinx settings of the HTML book; `make report` runs it on the executed notebooks."""
+
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import jupyter_server_mathjax
+
+project = "Instance Level Object Segmentation in Videos, a companion"
+author = "The wadlib developers"
+copyright = "The wadlib developers, GPL-3.0-or-later"
+release = version = metadata.version("wadlib")
+language = "en"
+
+extensions = ["myst_nb", "sphinx.ext.mathjax"]
+exclude_patterns = ["_build", "conf.py"]
+nb_execution_mode = "off"  # wadlib.notebooks has run them
+nb_mime_priority_overrides = [("html", "text/html", 0)]
+nb_ipywidgets_js = {}  # the book needs no network
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_inline"]
+myst_heading_anchors = 3
+suppress_warnings = ["myst.header"]
+
+html_theme = "sphinx_book_theme"
+html_title = "Instance segmentation in videos"
+html_static_path = ["_static"]
+html_css_files = ["book.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_last_updated_fmt = None
+html_theme_options = {
+    "show_toc_level": 2,
+    "home_page_in_toc": True,
+    "use_download_button": False,
+    "use_fullscreen_button": True,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+
+# MathJax from the installed package, so that equations need no network either.
+mathjax_path = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full"
+mathjax2_config = {
+    "messageStyle": "none",
+    "tex2jax": {"ignoreClass": "mathjax_ignore", "processClass": "math|mathjax_process"},
+    "HTML-CSS": {"availableFonts": [], "preferredFont": None, "imageFont": None, "webFont": "STIX-Web"},
+}
+
+
+def _copy_mathjax(app, error):
+    target = Path(app.outdir) / "_static" / "mathjax"
+    if error is None and not target.exists():
+        shutil.copytree(Path(jupyter_server_mathjax.__file__).parent / "static", target)
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("build-finished", _copy_mathjax)

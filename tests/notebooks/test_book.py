@@ -1,0 +1,117 @@
+"""`make report` as a user runs it: the whole course on rendered data, then the pages in a browser."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.notebook, pytest.mark.slow]
+
+
+def build(out, **environment):
+    """Build the book in `out`; return what was printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "wadlib.cli", "report", "--out", str(out)],
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if k != "WAD_ROOT"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    said = build(out)
+    page = out / "book" / "index.html"
+    assert f"The book is ready: {page}" in said
+    return out / "book"
+
+
+def test_every_notebook_is_a_page_and_linked_from_the_front(book):
+    stems = [path.stem for path in sorted((ROOT / "notebooks" / "src").glob("[0-9]*.py"))]
+    front = (book / "index.html").read_text(encoding="utf-8")
+    for stem in stems:
+        assert f'href="{stem}.html"' in front
+        page = (book / f"{stem}.html").read_text(encoding="utf-8")
+        assert page.count('<img class="figure"') >= 2, f"{stem} has too few figures"
+
+
+def test_executed_notebooks_give_the_bytes_in_the_repository(book):
+    """The figures that people see on the web are those that the code makes."""
+    for path in sorted((book.parent / "notebooks" / "rendered-quick").glob("*.ipynb")):
+        made = json.loads(path.read_text(encoding="utf-8"))
+        kept = json.loads((ROOT / "notebooks" / path.name).read_text(encoding="utf-8"))
+        for number, (a, b) in enumerate(zip(made["cells"], kept["cells"], strict=True)):
+            assert text_of(a) == text_of(b), f"{path.name}, cell {number}"
+
+
+def text_of(cell):
+    """Source and printed results of a cell; pictures may differ in a last bit between processors."""
+    texts = []
+    for output in cell.get("outputs", []):
+        shown = output.get("text") or output.get("data", {}).get("text/html") or ""
+        texts.append(re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,…", "".join(shown)))
+    return "".join(cell["source"]), texts
+
+
+def test_a_repeat_runs_nothing_again(book):
+    said = build(book.parent)
+    lines = [line for line in said.splitlines() if re.match(r"  \d\d_", line)]
+    assert lines
+    assert all("unchanged" in line for line in lines)
+
+
+def test_real_frames(book, wad_sample, tmp_path):
+    said = build(tmp_path, WAD_ROOT=str(wad_sample))
+    assert "Data: WAD_ROOT" in said
+    page = (tmp_path / "book" / "01_labels.html").read_text(encoding="utf-8")
+    assert "the folder in WAD_ROOT" in page
+
+
+@pytest.mark.browser
+def test_the_pages_open_from_disk_without_network(book):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    switches = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=switches.split())
+        context = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
+        page = context.new_page()
+        asked, errors = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        for path in sorted(book.glob("[0-9]*.html")):
+            page.goto(path.as_uri())
+            page.wait_for_function("document.querySelectorAll('.MathJax').length > 0", timeout=30_000)
+            broken = page.evaluate(
+                "[...document.images].filter(i => !i.complete || i.naturalWidth < 50).map(i => i.alt)"
+            )
+            assert not broken, path.name
+            assert page.locator("text=Math Processing Error").count() == 0
+            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert wide <= 0, f"{path.name} is wider than the window"
+            for theme in ("light", "dark"):
+                page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+                ink = page.evaluate("getComputedStyle(document.querySelector('article p')).color")
+                paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+                assert abs(brightness(ink) - brightness(paper)) > 110, f"{path.name} is hard to read in {theme}"
+        browser.close()
+    assert not errors
+    assert not [url for url in asked if not url.startswith(("file:", "data:", "about:"))]
+
+
+def brightness(css):
+    return sum(float(v) for v in re.findall(r"[\d.]+", css)[:3]) / 3

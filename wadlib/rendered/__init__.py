@@ -1,0 +1,7 @@
+"""The embedded dataset: driving videos drawn by our own code in exactly the WAD format."""
+
+from __future__ import annotations
+
+from wadlib.rendered.write import render_dataset, render_frame
+
+__all__ = ["render_dataset", "render_frame"]

@@ -1,0 +1,211 @@
+"""One frame: from who is where to a picture, its label and the true identities."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from wadlib.labels import BACKGROUND, IGNORE, encode
+from wadlib.rendered import light as lights
+from wadlib.rendered.bonnet import add_bonnet
+from wadlib.rendered.camera import Camera, Grid, camera
+from wadlib.rendered.materials import byte_noise, grain, leaf_texture
+from wadlib.rendered.mesh import Mesh
+from wadlib.rendered.raster import cast_shadows, draw
+from wadlib.rendered.road import Bend, Road, curve_tables, make_layout, place
+from wadlib.rendered.scenery import casters, furniture, woods
+from wadlib.rendered.shade import SKY_STEP, shade
+from wadlib.rendered.shapes import make_shape
+from wadlib.rendered.soup import Soup, join, linear
+from wadlib.rendered.traffic import EGO_SPEED, Actor, Stream, actors_at, make_streams
+
+__all__ = ["FRAME_S", "Rendered", "Video", "make_video", "render"]
+
+FRAME_S = 0.139
+SMALLEST_PX = 90
+"""Objects with fewer visible full-size pixels are not told apart: they become IGNORE (p5 of WAD is 119 px)."""
+SHADOW_ORIGIN, SHADOW_CELL, SHADOW_SHAPE = (-30.0, -50.0), 0.125, (1360, 800)
+
+
+@dataclass(frozen=True)
+class Video:
+    """Everything that stays the same in a video."""
+
+    seed: int
+    number: int
+    camera: Camera
+    road: Road
+    light: lights.Light
+    azimuth: float
+    skyline: float
+    streams: tuple[Stream, ...]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One frame.
+
+    Attributes
+    ----------
+    image : (H, W, 3) uint8
+    label : (H, W) uint16
+    tracks : dict[int, int]
+        Label code -> identity that holds for the whole video.
+    """
+
+    image: npt.NDArray[np.uint8]
+    label: npt.NDArray[np.uint16]
+    tracks: dict[int, int]
+
+
+def make_video(seed: int, number: int, camera_number: int | None = None) -> Video:
+    """Draw video `number` of the set with this seed: cameras, lights and kinds of road take turns."""
+    rng = np.random.default_rng([seed, number, 1])
+    order = np.random.default_rng([seed, 2]).permutation(4)
+    chosen = camera_number if camera_number is not None else (5, 6)[(number + number // 4) % 2]
+    kind = ("avenue", "street", "boulevard")[number % 3]
+    light = lights.KINDS[int(order[number % 4])]
+    bends = rng.uniform() < 0.55
+    waves = ((float(rng.uniform(0.12, 0.38)), float(rng.uniform(330, 620)), float(rng.uniform(0, 6.28))),) if bends else ()
+    crossing = float(rng.uniform(150, 230)) if rng.uniform() < 0.65 else 0.0
+    road = Road(make_layout(kind, rng), Bend(waves), crossing, float(rng.uniform(30, 160)), float(rng.uniform(0, 1)))
+    side = 1.0 if chosen == 5 else -1.0
+    # Half of the sunny videos are taken against the light, as in the real set.
+    against = rng.uniform() < 0.5
+    azimuth = side * float(rng.uniform(-0.1, 0.7)) if against else float(rng.uniform(1.2, 5.1))
+    point = (2560.0 + float(rng.uniform(-110, 130)), 1700.0 + float(rng.uniform(-14, 14)))
+    if chosen == 6:
+        point = (520.0 + float(rng.uniform(-70, 70)), point[1])
+    streams = make_streams(road, seed, number, chosen)
+    return Video(seed, number, camera(chosen, point), road, light, azimuth, float(rng.uniform(0.012, 0.03)), streams)
+
+
+@functools.lru_cache(maxsize=1024)
+def _shape(class_id: int, seed: int, phase: int, lod: int) -> Mesh:
+    return make_shape(class_id, np.random.default_rng(seed), phase / 8, lod)
+
+
+def _stand(actors: list[Actor], curve: Any) -> Soup:
+    """The actors' meshes in the ego frame."""
+    parts = []
+    for index, actor in enumerate(actors):
+        x, y, heading = place(curve, actor.s, actor.d)
+        lod = 0 if math.hypot(x, y) < 60 else 1
+        mesh = _shape(actor.class_id, actor.shape_seed, int(actor.phase * 8) % 8, lod)
+        moved = mesh.transformed(float(heading) + actor.heading, (float(x), float(y), 0.0))
+        n = len(moved.triangles)
+        owner = np.where(moved.labelled, index, -1).astype(np.int32)
+        parts.append(Soup(moved.vertices[moved.triangles], np.zeros((n, 3, 2), np.float32), linear(moved.colours),
+                          moved.material, np.full(n, actor.shape_seed & 0x7FFF, np.int32), owner))  # fmt: skip
+    return join(parts)
+
+
+def render(video: Video, frame: int, grid: Grid) -> Rendered:
+    """Draw frame `frame` (counting from 0, FRAME_S apart) of a video."""
+    time_s = frame * FRAME_S
+    travelled, road, light = EGO_SPEED * time_s, video.road, video.light
+    curve, inverse = curve_tables(road, travelled, road.layout.ego)
+    turn = float(road.bend.heading(travelled)) if road.bend.waves else 0.0
+    sun = lights.sun_direction(light, video.azimuth - turn)
+    base = video.seed * 1000 + video.number
+    trees, tree_shadows = woods(road, base, curve, travelled, light, sun)
+    street, houses = furniture(road, base, curve, travelled, light), casters(road, base, curve, travelled)
+    actors = actors_at(road, video.streams, base, time_s)
+    soup = join([_stand(actors, curve), street, houses, trees])
+    shadows, outside = _shadows(soup, street, houses, tree_shadows, light, sun)
+
+    view = video.camera.parameters(grid)
+    nearness = np.zeros((grid.rows, grid.columns), np.float32)
+    front = np.full((grid.rows, grid.columns), -1, np.int32)
+    planes, source = np.zeros((2 * len(soup) + 2, 9)), np.zeros(2 * len(soup) + 2, np.int32)
+    middle = soup.triangles.mean(axis=1)
+    order = np.argsort((middle[:, :2] ** 2).sum(axis=1), kind="stable")
+    leaves = leaf_texture()
+    mist = np.exp(-np.hypot(middle[:, 0], middle[:, 1]) / light.visibility_m).astype(np.float32)
+    bend = (curve if road.bend.waves else curve[:0], inverse, -road.layout.ego)
+    draw(soup.triangles, soup.uv, soup.material, order, view, leaves, nearness, front, planes, source)
+
+    image = np.empty((grid.rows, grid.columns, 3), np.uint8)
+    rng = np.random.default_rng([video.seed, video.number, frame, 3])
+    shade(
+        nearness, front, planes, source, soup.colour, mist, soup.normals(), soup.material, soup.seed, view,
+        _sky_table(video, view, grid, sun, turn), sun, _tones(light), light.lamps, light.visibility_m, bend,
+        (*road.layout.section, road.crossings(travelled), road.layout.edge), travelled, road.age,
+        (byte_noise(2, 1), byte_noise(9, 2)), shadows, np.array(SHADOW_ORIGIN), SHADOW_CELL, outside, leaves,
+        lights.tone_curve(light), grain(), rng.integers(0, 1024, 2), light.noise / 16 / grid.average, image,
+    )  # fmt: skip
+    hidden = add_bonnet(image, video.camera.number, grid)
+    if grid.average > 1:
+        image = cv2.resize(image, (grid.columns // 2, grid.rows // 2), interpolation=cv2.INTER_AREA)
+    else:
+        image = cv2.GaussianBlur(image, (3, 3), 0.55)
+    owner = np.concatenate([soup.owner[source], [-1]]).astype(np.int32)  # the last entry answers for front == -1
+    label, tracks = _label(np.where(hidden, -1, owner[front]), actors, grid, rng)
+    return Rendered(np.asarray(image), label, tracks)
+
+
+def _sky_table(video: Video, view: Any, grid: Grid, sun: Any, turn: float) -> Any:
+    rows = np.arange(0, grid.rows + 2 * SKY_STEP, SKY_STEP, dtype=np.float32)
+    columns = np.arange(0, grid.columns + 2 * SKY_STEP, SKY_STEP, dtype=np.float32)
+    x, y = np.meshgrid((columns - view[11]) / view[9], (rows - view[12]) / view[10])
+    camera_frame = np.stack([x, y, np.ones_like(x)], axis=2)
+    camera_frame /= np.linalg.norm(camera_frame, axis=2, keepdims=True)
+    directions = (camera_frame @ view[:9].reshape(3, 3)).astype(np.float32)
+    return lights.sky(video.light, directions, sun, turn, video.skyline, video.number)
+
+
+def _tones(light: lights.Light) -> Any:
+    ambient, sun = np.array(light.ambient), np.array(light.sun)
+    road = 0.21 * (ambient + 0.5 * math.sin(light.elevation) * sun)
+    wood = 0.08 * (ambient + 0.3 * sun) + 0.08 * np.array(light.haze)
+    return np.array([sun, ambient, light.zenith, light.horizon, road, wood, light.haze])
+
+
+def _shadows(soup: Soup, street: Soup, houses: Soup, trees: Soup, light: lights.Light, sun: Any) -> tuple[Any, float]:
+    """Maps of what the sun and the sky do not reach, and how much shade there is beyond them."""
+    origin, leaves = np.array(SHADOW_ORIGIN), leaf_texture()
+    actors = Soup(*(getattr(soup, f)[: len(soup) - 0] for f in soup.__dataclass_fields__))
+    of_actors = soup.material < 32
+    contact = np.zeros(SHADOW_SHAPE, np.uint8)
+    cast_shadows(actors.triangles[of_actors], actors.uv[of_actors], actors.material[of_actors], np.zeros(2), leaves, origin, SHADOW_CELL, contact)
+    contact = cv2.GaussianBlur(contact, (0, 0), 2.6)
+    still = np.zeros(SHADOW_SHAPE, np.uint8)
+    if not light.sun[0]:
+        return (still, contact, still), 0.0
+    slope = -sun[:2] / sun[2]
+    for part in (street, houses, trees):
+        cast_shadows(part.triangles, part.uv, part.material, slope, leaves, origin, SHADOW_CELL, still)
+    still = cv2.GaussianBlur(still, (0, 0), 1.1)
+    moving = np.zeros(SHADOW_SHAPE, np.uint8)
+    cast_shadows(actors.triangles[of_actors], actors.uv[of_actors], actors.material[of_actors], slope, leaves, origin, SHADOW_CELL, moving)
+    ground = np.maximum(still, cv2.GaussianBlur(moving, (0, 0), 0.8))
+    return (ground, contact, still), float(still[400:, 200:600].mean()) / 255
+
+
+def _label(owner: Any, actors: list[Actor], grid: Grid, rng: np.random.Generator) -> tuple[Any, dict[int, int]]:
+    """Codes of what is visible; numbers are dealt anew in every frame, as in the real files."""
+    if grid.average > 1:
+        counted, area = owner, 4
+        owner = owner[:: grid.average, :: grid.average]
+    else:
+        counted, area = owner[1::2, ::2], 4
+    visible = np.bincount(counted.ravel() + 1, minlength=len(actors) + 1)[1:] * area
+    code = np.full(len(actors) + 1, BACKGROUND, np.uint16)
+    tracks: dict[int, int] = {}
+    numbers: dict[int, int] = {}
+    for index in rng.permutation(len(actors)).tolist():
+        actor = actors[index]
+        if visible[index] >= SMALLEST_PX:
+            number = numbers.get(actor.class_id, 0)
+            numbers[actor.class_id] = number + 1
+            code[index] = encode(actor.class_id, number)
+            tracks[int(code[index])] = actor.track
+        elif visible[index]:
+            code[index] = IGNORE
+    return code[owner], tracks

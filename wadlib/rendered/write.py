@@ -1,0 +1,291 @@
+"""Write a rendered dataset in the Kaggle layout."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import functools
+import hashlib
+import json
+import shutil
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wadlib.errors import RenderError
+from wadlib.files import make_folder, write_text
+from wadlib.frames import write_image, write_label
+from wadlib.parallel import map_frames
+from wadlib.rendered.camera import SIZES
+
+if TYPE_CHECKING:
+    from wadlib.rendered.render import Rendered, Video
+
+__all__ = ["render_dataset", "render_frame"]
+
+STEP_MS = 139
+SIDECARS = ".tracks"  # one file per frame while rendering; gathered in tracks.json at the end
+START = datetime.datetime(2018, 1, 1, 8, 0, 0, tzinfo=datetime.UTC)
+"""Names count from here, so that they can never be taken for those of real frames (2017)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: the content of render.json. Same request, same files."""
+
+    videos: int
+    frames: int
+    seed: int
+    size: str
+    every: int
+    test_videos: int
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One frame to render, and where it goes."""
+
+    seed: int
+    video: int
+    camera: int
+    frame: int
+    size: str
+    image: Path
+    label: Path | None  # None, like tracks, for a test frame
+    tracks: Path | None
+
+
+@functools.lru_cache(maxsize=4)
+def _video(seed: int, number: int, camera: int) -> Video:
+    # Imported here: numba takes a second, and `import wadlib.rendered` must be instant.
+    from wadlib.rendered.render import make_video
+
+    return make_video(seed, number, camera)
+
+
+def _render_job(job: Job) -> None:
+    """Render one frame and write its files; its identities come last and say that the frame is complete."""
+    from wadlib.rendered.render import render
+
+    rendered = render(_video(job.seed, job.video, job.camera), job.frame, SIZES[job.size])
+    write_image(job.image, rendered.image)
+    if job.label is not None:
+        write_label(job.label, rendered.label)
+    if job.tracks is not None:
+        write_text(job.tracks, json.dumps({str(code): track for code, track in sorted(rendered.tracks.items())}))
+
+
+def render_dataset(
+    out: str | Path,
+    videos: int = 10,
+    frames: int = 60,
+    seed: int = 0,
+    size: str = "full",
+    *,
+    every: int = 1,
+    test_videos: int = 0,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> Path:
+    r"""Render driving videos in WAD's format: the embedded dataset, in place of a 100 GB download.
+
+    The folder holds what the Kaggle archives hold (``train_color``, ``train_label``,
+    ``train_video_list``, with `test_videos` also ``test`` and ``test_video_list_and_name_mapping``),
+    and two files more:
+
+    ``tracks.json``
+        The true identities, which WAD's labels do not tell (its instance numbers change from frame
+        to frame): ``{"videos": {video: {frame: {code: track}}}}`` with the name of the video's list
+        without ``_image_list_train.txt``, the frame's name, the label code as a string, and a whole
+        number that is the same for the same object in every frame of that video.
+    ``render.json``
+        The request. The same request again renders what is missing and nothing else.
+
+    Parameters
+    ----------
+    out : path
+        Folder to make or to complete.
+    videos, frames : int
+        Number of videos, and of frames in each. Cameras 5 and 6, four kinds of light and three kinds of
+        road take turns; video k is the same however many there are.
+    seed : int
+        Same seed and size: the same files, bit for bit.
+    size : {"full", "network"}
+        3384x2710, or straight the report's 832x640 (cropped 28/28/75/75 and downscaled by 4): the
+        same street at a tenth of the time, for training sets.
+    every : int
+        Keep every n-th frame of the drive (one frame is about a metre): few frames, more street.
+    test_videos : int
+        Videos more that go to ``test`` under md5 names, without labels.
+    workers, executor, progress
+        See `wadlib.parallel.map_frames`.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder `out`.
+
+    Raises
+    ------
+    RenderError
+        A number out of range, an unknown size, or a folder that holds another request's frames.
+    StorageError
+        A file could not be written. Files are whole or absent: run the same call again to go on.
+    """
+    request = Request(videos, frames, seed, size, every, test_videos)
+    _check(request)
+    root = make_folder(out)
+    _claim(root, request)
+    folders = ["train_color", "train_label", "train_video_list", SIDECARS]
+    if test_videos:
+        folders += ["test", "test_video_list_and_name_mapping/list_test", "test_video_list_and_name_mapping/list_test_mapping"]
+    for name in folders:
+        make_folder(root / name)
+    jobs, tracks = [], {}
+    for number in range(videos + test_videos):
+        names = [frame_name(seed, number, frame * every) for frame in range(frames)]
+        jobs += _write_lists(root, request, number, names)
+        if number < videos:
+            tracks[video_name(number)] = names
+    known = _known_tracks(root)
+
+    def done(job: Job) -> bool:
+        # A training frame's identities are written last.
+        return job.image.is_file() and (job.label is None or (job.label.is_file() and job.image.stem in known))
+
+    for _ in map_frames(_render_job, jobs, done=done, workers=workers, executor=executor, description="rendering", progress=progress):
+        pass
+    _collect_tracks(root, tracks)
+    return root
+
+
+def render_frame(video: int = 0, frame: int = 0, seed: int = 0, size: str = "network") -> Rendered:
+    """One frame of a set without writing it.
+
+    Parameters
+    ----------
+    video, frame : int
+        Counting from 0; frames are about a metre (0.139 s) apart.
+    seed, size
+        See `render_dataset`.
+
+    Returns
+    -------
+    wadlib.rendered.render.Rendered
+        ``.image`` (H, W, 3) uint8, ``.label`` (H, W) uint16, ``.tracks`` label code -> identity.
+    """
+    _check(Request(1, 1, seed, size, 1, 0))
+    from wadlib.rendered.render import render
+
+    return render(_video(seed, video, camera_number(video)), frame, SIZES[size])
+
+
+def video_name(number: int) -> str:
+    """Name of video `number`, such as ``road01_cam_5_video_1``."""
+    return f"road{1 + number // 100:02d}_cam_{camera_number(number)}_video_{number % 100 + 1}"
+
+
+def camera_number(number: int) -> int:
+    """Cameras take turns, and swap every four videos so that each kind of light gets both."""
+    return (5, 6)[(number + number // 4) % 2]
+
+
+def frame_name(seed: int, number: int, frame: int) -> str:
+    """WAD's pattern yymmdd_HHMMSSmmm_Camera_C; unique in a set, and not the name of any real frame.
+
+    Examples
+    --------
+    >>> frame_name(0, 0, 0), frame_name(0, 1, 2)
+    ('180101_080000000_Camera_5', '180101_082000278_Camera_6')
+    """
+    moment = START + datetime.timedelta(days=seed % 300, minutes=20 * number, milliseconds=STEP_MS * frame)
+    return f"{moment:%y%m%d_%H%M%S}{moment.microsecond // 1000:03d}_Camera_{camera_number(number)}"
+
+
+def _write_lists(root: Path, request: Request, number: int, names: list[str]) -> list[Job]:
+    """Write a video's list files and return its jobs."""
+    camera, video = camera_number(number), video_name(number)
+    record = rf"Record{number + 1:03d}\Camera {camera}"
+    road = video.split("_")[0]
+    image_lines = [rf"{road}_ins\ColorImage\{record}\{name}.jpg" for name in names]
+    common = (request.seed, number, camera)
+    jobs = []
+    if number < request.videos:
+        label_lines = [rf"{road}_ins\Label\{record}\{name}_instanceIds.png" for name in names]
+        lines = [f"{image}\t{label}" for image, label in zip(image_lines, label_lines, strict=True)]
+        write_text(root / "train_video_list" / f"{video}_image_list_train.txt", "\n".join(lines) + "\n\n\n")
+        for frame, name in enumerate(names):
+            jobs.append(Job(*common, frame * request.every, request.size, root / "train_color" / f"{name}.jpg",
+                            root / "train_label" / f"{name}_instanceIds.png", root / SIDECARS / f"{name}.json"))  # fmt: skip
+        return jobs
+    lists = root / "test_video_list_and_name_mapping"
+    digests = [hashlib.md5(line.encode(), usedforsecurity=False).hexdigest() for line in image_lines]
+    write_text(lists / "list_test" / f"{video}_image_list_test.txt", "\n".join(image_lines) + "\n\n")
+    mapping = [f"{digest}\t{line}" for digest, line in zip(digests, image_lines, strict=True)]
+    write_text(lists / "list_test_mapping" / f"md5_mapping_{video}_image_list_test.txt", "\n".join(mapping) + "\n\n")
+    for frame, digest in enumerate(digests):
+        jobs.append(Job(*common, frame * request.every, request.size, root / "test" / f"{digest}.jpg", None, None))
+    return jobs
+
+
+def _known_tracks(root: Path) -> dict[str, dict[str, int]]:
+    """Identities by frame name, from tracks.json and from frames finished since it was written."""
+    known: dict[str, dict[str, int]] = {}
+    if (root / "tracks.json").is_file():
+        for frames in json.loads((root / "tracks.json").read_text("utf-8"))["videos"].values():
+            known.update(frames)
+    for path in sorted((root / SIDECARS).glob("*.json")):
+        known[path.stem] = json.loads(path.read_text("utf-8"))
+    return known
+
+
+def _collect_tracks(root: Path, videos: dict[str, list[str]]) -> None:
+    """Gather the sidecars of all training frames in tracks.json."""
+    known = _known_tracks(root)
+    gathered = {video: {name: known[name] for name in names} for video, names in videos.items()}
+    write_text(root / "tracks.json", json.dumps({"videos": gathered}, indent=1))
+    shutil.rmtree(root / SIDECARS)
+
+
+def _check(request: Request) -> None:
+    for name, low, high in (("videos", 1, 1000), ("frames", 1, 8000), ("every", 1, 100), ("test_videos", 0, 1000), ("seed", 0, 2**31 - 1)):
+        value = getattr(request, name)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise RenderError(
+                f"render_dataset: {name} must be a whole number in {low}..{high}, got {value!r}",
+                cause="a typing slip or swapped arguments",
+                fix="call render_dataset(out, videos=10, frames=60, seed=0)",
+            )
+    if request.size not in SIZES:
+        raise RenderError(
+            f"render_dataset: size must be 'full' or 'network', got {request.size!r}",
+            cause="a typing slip",
+            fix="use size='full' (3384x2710) or size='network' (832x640)",
+        )
+
+
+def _claim(root: Path, request: Request) -> None:
+    """Note the request in render.json; refuse a folder that belongs to another one."""
+    note = root / "render.json"
+    wanted = asdict(request)
+    if note.is_file():
+        found = None
+        with contextlib.suppress(ValueError):
+            found = json.loads(note.read_text("utf-8"))
+        if found != wanted:
+            raise RenderError(
+                f"render_dataset: {root.as_posix()} holds the frames of {found}, asked for {wanted}",
+                cause="the folder was rendered before with other parameters",
+                fix="choose another folder, or delete this one first",
+            )
+    elif (root / "train_color").exists():
+        raise RenderError(
+            f"render_dataset: {root.as_posix()} holds a train_color folder without render.json",
+            cause="the folder holds the real dataset or somebody else's frames",
+            fix="choose another folder: rendered frames are never mixed with others",
+        )
+    else:
+        write_text(note, json.dumps(wanted, indent=1) + "\n")

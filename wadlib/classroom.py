@@ -59,7 +59,11 @@ def data_root(progress: bool = True) -> Path:
     from wadlib.rendered import VERSION, render_dataset
 
     cache = Path(os.environ.get("WADLIB_CACHE") or user_cache_dir("wadlib"))
-    return render_dataset(cache / f"rendered-{profile()}-{VERSION}", **PROFILES[profile()], seed=0, progress=progress)
+    out = cache / f"rendered-{profile()}-{VERSION}"
+    size = PROFILES[profile()]
+    return render_dataset(
+        out, videos=size["videos"], frames=size["frames"], every=size["every"], seed=0, progress=progress
+    )
 
 
 def open_data() -> Wad:

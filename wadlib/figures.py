@@ -6,7 +6,7 @@ that colour is never the only sign.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,7 +156,7 @@ def draw_bars(
     """
     ids = list(CLASSES)
     width = 0.84 / len(series)
-    marks = ["", "///", "...", "xxx"]  # a pattern besides the colour
+    marks = ["", "///", "xxx", "|||"]  # a pattern besides the colour (dots would make heavy SVG)
     for k, (name, values) in enumerate(series.items()):
         x = np.arange(len(ids)) + (k - (len(series) - 1) / 2) * width
         heights = np.array([values.get(i, float("nan")) for i in ids], float)
@@ -164,17 +164,17 @@ def draw_bars(
             x, np.nan_to_num(heights), width * 0.94, label=name, color=PALETTE[k], hatch=marks[k % 4], edgecolor="white"
         )
         for at, height in zip(x, heights, strict=True):
-            text = "–" if np.isnan(height) else form.format(height)
-            base = float(np.nan_to_num(height))
+            absent = bool(np.isnan(height))
             axes.annotate(
-                text,
-                (float(at), base),
+                "–" if absent else form.format(height),
+                (float(at), 0.0 if absent else float(height)),
                 (0, 2),
+                xycoords=axes.get_xaxis_transform() if absent else "data",  # a log axis has no 0
                 textcoords="offset points",
                 ha="center",
                 va="bottom",
                 fontsize=7,
-                rotation=90,
+                rotation=0 if absent else 90,
             )
     axes.set_xticks(np.arange(len(ids)), [CLASSES[i].name for i in ids])
     if log:
@@ -213,8 +213,12 @@ def draw_rectangle(axes: Axes, top: float, bottom: float, left: float, right: fl
     """Outline a part of a picture (pixels, half-open) and name it."""
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor="white", linewidth=3))
-    axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=PALETTE[4], linewidth=1.5))
+    axes.add_patch(
+        Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor="white", linewidth=3, zorder=3)
+    )
+    axes.add_patch(
+        Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=PALETTE[4], linewidth=1.5, zorder=3)
+    )
     if text:
         box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
         axes.annotate(text, (left, top), (4, -4), textcoords="offset points", va="top", fontsize=8, color=INK, bbox=box)
@@ -224,10 +228,10 @@ def draw_class_legend(axes: Axes) -> None:
     """Draw the class colours with their names and ids, alone on an Axes."""
     from matplotlib.patches import Patch
 
-    rows = [*CLASSES.values()]
-    handles = [
-        Patch(facecolor=[c / 255 for c in row.colour], edgecolor=INK, label=f"{row.id} {row.name}") for row in rows
-    ]
+    handles = []
+    for row in CLASSES.values():
+        red, green, blue = (value / 255 for value in row.colour)
+        handles.append(Patch(facecolor=(red, green, blue), edgecolor=INK, label=f"{row.id} {row.name}"))
     axes.legend(handles=handles, loc="center", ncols=len(handles), fontsize=9, handlelength=1.2, columnspacing=1.2)
     axes.axis("off")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,19 +37,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     ['a.txt']
     """
     path = Path(path)
-    part: Path | None = None
+    # The name is known before the file exists, so that an interrupt at any moment leaves nothing behind.
+    part = path.with_name(f".{path.stem}.{secrets.token_hex(6)}{_PART}{path.suffix}")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=_PART + path.suffix, dir=path.parent)
-        os.close(handle)
-        part = Path(name)
-        part.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
+        part.touch(exist_ok=False)
         yield part
         part.replace(path)
-        part = None
     except OSError as error:
         raise _storage_error(error, path) from error
     finally:
-        if part is not None:
+        with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
@@ -93,19 +89,13 @@ def inside(root: str | Path, relative: str) -> Path:
     Fix: take the list file from the original archive.
     """
     parts = relative.replace("\\", "/").split("/")
-    if not relative or parts[0] == "" or ".." in parts or ":" in parts[0] or "\0" in relative:
+    if not relative or parts[0] == "" or ".." in parts or ":" in relative or "\0" in relative:
         raise DatasetError(
             f"inside: the path {relative!r} leaves the folder {Path(root).as_posix()}",
             cause="a list file that was edited or does not come from the dataset",
             fix="take the list file from the original archive",
         )
     return Path(root).joinpath(*[p for p in parts if p not in ("", ".")])
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _storage_error(error: OSError, path: Path) -> StorageError:

@@ -21,13 +21,15 @@ __all__ = ["FULL_SHAPE", "read_image", "read_label", "write_image", "write_label
 FULL_SHAPE = (2710, 3384)
 """(height, width) of WAD's frames in pixels."""
 
-_CAUSES = {
-    "8-bit": ("the file was opened and saved by an image editor", "extract it again from train_label.zip"),
+_CAUSES = {  # the first that occurs in what was found; "8-bit palette" is about the palette
     "RGB": ("a coloured picture of the labels, not the labels", "read the *_instanceIds.png file"),
     "palette": ("the file was saved with a colour palette", "extract it again from train_label.zip"),
+    "-bit": ("the file was opened and saved by an image editor", "extract it again from train_label.zip"),
+    "interlaced": ("the file was opened and saved by an image editor", "extract it again from train_label.zip"),
     "JPEG": ("the picture was read in place of the label", "read the *_instanceIds.png file"),
     "empty": ("a download or copy that was cut off, or a disk that was full", "extract it again from train_label.zip"),
 }
+_INCOMPLETE = "the dataset is not complete: `wadlib info` lists what is missing"
 _DAMAGED = ("a download or copy that was cut off or damaged", "extract it again from train_label.zip")
 
 
@@ -54,12 +56,13 @@ def read_label(
         Missing, empty, truncated or damaged file; 8-bit, RGB, palette, interlaced; wrong size.
     """
     path = Path(path)
-    data = _read_bytes(path, LabelError, "read_label", "the dataset is not complete: `wadlib info` lists what is missing")
+    data = _read_bytes(path, LabelError, "read_label", _INCOMPLETE)
     try:
         header = png16.read_header(data)
         if shape is not None and (header.height, header.width) != tuple(shape):
             raise LabelError(
-                f"read_label: expected {shape[1]}x{shape[0]} pixels, got {header.width}x{header.height} ({_short(path)})",
+                f"read_label: expected {shape[1]}x{shape[0]} pixels, "
+                f"got {header.width}x{header.height} ({_short(path)})",
                 cause="a label of another dataset, or one that is already downscaled",
                 fix="pair each picture with the label of the same name and the same size",
             )
@@ -100,7 +103,7 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
         Missing, empty, truncated or not a picture.
     """
     path = Path(path)
-    data = _read_bytes(path, ImageError, "read_image", "the dataset is not complete: `wadlib info` lists what is missing")
+    data = _read_bytes(path, ImageError, "read_image", _INCOMPLETE)
     image = _decode_jpeg(data) if data.startswith(b"\xff\xd8") else _decode_other(data)
     if image is None:
         what = "an empty file" if not data else f"{len(data)} bytes that do not decode"

@@ -195,9 +195,11 @@ def decode(code: npt.ArrayLike) -> tuple[Any, Any]:
     [(33, 7), (0, 0), (0, 0)]
     """
     codes = np.asarray(code)
-    if codes.dtype.kind not in "iu" or (codes.size and (codes.min() < 0 or codes.max() > IGNORE)):
+    whole = codes.dtype.kind in "iu"
+    if not whole or (codes.size and (codes.min() < 0 or codes.max() > IGNORE)):
+        got = f"{codes.min()} to {codes.max()}" if whole else f"dtype {codes.dtype}"
         raise LabelError(
-            f"decode: codes are whole numbers in 0..{IGNORE}, got dtype {codes.dtype}",
+            f"decode: codes are whole numbers in 0..{IGNORE}, got {got}",
             cause="a label image that was resized with interpolation or read as floating point",
             fix="read labels with wadlib.frames.read_label and resize by stride",
         )
@@ -231,7 +233,9 @@ def colourise(label: npt.NDArray[np.uint16], by: str = "class") -> npt.NDArray[n
     Background is dark grey, ignore is light grey; classes that are not evaluated are mid grey.
     """
     if by not in ("class", "instance"):
-        raise LabelError(f"colourise: by={by!r} is neither 'class' nor 'instance'", cause="a typing slip", fix="use one of the two")
+        raise LabelError(
+            f"colourise: by={by!r} is neither 'class' nor 'instance'", cause="a typing slip", fix="use one of the two"
+        )
     codes, index = np.unique(label, return_inverse=True)
     ids, numbers = decode(codes)
     palette = np.zeros((len(codes), 3))

@@ -54,7 +54,8 @@ def map_frames(
         Says of an item that its work is already there: the item is skipped (and not yielded), so
         that an interrupted run goes on where it was.
     workers : int, optional
-        How many at once; by default one for each core. 1 computes in this process.
+        How many at once; by default one for each core. 1 computes in this process. With `executor`:
+        how many workers that one has, by default taken as 32.
     threads : bool
         Threads instead of processes: right where the work is in C code that lets go of the
         interpreter lock (decoding, resizing).
@@ -80,7 +81,7 @@ def map_frames(
     everything = list(items)
     todo = [item for item in everything if done is None or not done(item)]
     if workers is None:
-        workers = available_cores()
+        workers = available_cores() if executor is None else 32  # an executor does not tell; too many only queue up
     with tqdm(
         total=len(everything),
         initial=len(everything) - len(todo),

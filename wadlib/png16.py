@@ -51,7 +51,7 @@ def read_header(data: bytes) -> Header:
     """
     if not data:
         raise PngError("an empty file")
-    if not data.startswith(_SIGNATURE):
+    if data != _SIGNATURE[: len(data)] and not data.startswith(_SIGNATURE):
         raise PngError("a JPEG" if data.startswith(b"\xff\xd8") else "something that is not a PNG")
     if len(data) < 33:
         raise PngError(f"a truncated file of {len(data)} bytes")
@@ -59,6 +59,8 @@ def read_header(data: bytes) -> Header:
     if kind != b"IHDR" or length != 13 or zlib.crc32(data[12:29]) != struct.unpack(">I", data[29:33])[0]:
         raise PngError("a damaged PNG header")
     width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", data[16:29])
+    if not width or not height:
+        raise PngError(f"a PNG of {width}x{height} pixels")
     return Header(height, width, depth, _COLOUR_TYPES.get(colour, f"colour type {colour}"), bool(interlace))
 
 
@@ -92,26 +94,33 @@ def decode(
         raise PngError(f"{header.bit_depth}-bit {header.colour}")
     if header.interlaced:
         raise PngError("an interlaced PNG")
-    stream = _image_data(data)
     rows, columns = window or (slice(None), slice(None))
     y, x = range(header.height)[rows], range(header.width)[columns]
-    if fast is None:
-        fast = _inflate() is not None and _unfilter() is not None
-    if not fast:
-        return np.ascontiguousarray(_decode_plain(data, header)[rows, columns])
-    inflate, unfilter = _inflate(), _unfilter()
-    assert inflate is not None and unfilter is not None, "fast=True needs the packages deflate and numba"
+    if y.step < 0 or x.step < 0:
+        raise ValueError(f"decode: the steps of a window must be positive, got {window}")
+    stream = _image_data(data)
     line = 1 + 2 * header.width  # a filter byte, then two bytes a pixel
+    size = header.height * line
+    if size > 1040 * len(stream):  # deflate shrinks to 1/1032 at most: do not ask for the memory
+        raise PngError("a PNG with damaged image data")
+    inflate, unfilter = (None, None) if fast is False else (_inflate(), _unfilter())
+    if inflate is None or unfilter is None:
+        if fast:
+            raise ImportError("decode: fast=True needs the packages deflate and numba")
+        inflate, unfilter = _inflate_plain, None
     try:
-        raw = inflate(stream, header.height * line)
-    except Exception as error:
+        raw = inflate(stream, size)
+    except Exception as error:  # zlib.error or deflate.DeflateError, which need not be installed
         raise PngError("a PNG with damaged image data") from error
-    if len(raw) != header.height * line:
-        raise PngError(f"a PNG with {len(raw)} bytes of pixels where {header.height * line} belong")
-    out = np.empty((len(y), len(x)), np.uint16)
+    if len(raw) != size:
+        raise PngError(f"a PNG with {len(raw)} bytes of pixels where {size} belong")
     pixels = np.frombuffer(raw, np.uint8).reshape(header.height, line)
-    if unfilter(pixels, out, y.start, y.step, x.start, x.step):
+    if pixels[:, 0].max() > 4:
         raise PngError("a PNG with an unknown row filter")
+    if unfilter is None:
+        return np.ascontiguousarray(_unfilter_plain(header, stream)[rows, columns])
+    out = np.empty((len(y), len(x)), np.uint16)
+    unfilter(pixels, out, y.start, y.step, x.start, x.step)
     return out
 
 
@@ -122,20 +131,18 @@ def encode(label: npt.NDArray[np.uint16]) -> bytes:
     it is zero then, and a full-size label takes 25 kB.
     """
     height, width = label.shape
-    pixels = label.astype(">u2").view(np.uint8)  # PNG is big-endian
+    pixels = np.ascontiguousarray(label, ">u2").view(np.uint8)  # PNG is big-endian
     lines = np.empty((height, 1 + 2 * width), np.uint8)
     lines[:, 0] = 2
     lines[0, 1:] = pixels[0]
     np.subtract(pixels[1:], pixels[:-1], out=lines[1:, 1:])
     # zlib and not libdeflate: the bytes must not depend on which packages are installed.
-    return b"".join(
-        [
-            _SIGNATURE,
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0)),
-            _chunk(b"IDAT", zlib.compress(lines, 6)),
-            _chunk(b"IEND", b""),
-        ]
-    )
+    return _file(height, width, zlib.compress(lines.data, 6))
+
+
+def _file(height: int, width: int, stream: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0)
+    return b"".join([_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", stream), _chunk(b"IEND", b"")])
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
@@ -163,9 +170,19 @@ def _image_data(data: bytes) -> bytes:
     raise PngError(f"a truncated file of {len(data)} bytes")
 
 
-def _decode_plain(data: bytes, header: Header) -> npt.NDArray[np.uint16]:
+def _inflate_plain(stream: bytes, size: int) -> bytes:
+    inflater = zlib.decompressobj()
+    raw = inflater.decompress(stream, size + 1)
+    if not inflater.eof:
+        raise zlib.error("the stream does not end where the pixels do")
+    return raw
+
+
+def _unfilter_plain(header: Header, stream: bytes) -> npt.NDArray[np.uint16]:
     import cv2
 
+    # A file of our own around the pixels: chunks that we pass over must not change what OpenCV makes of them.
+    data = _file(header.height, header.width, stream)
     full = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if full is None or full.dtype != np.uint16 or full.shape != (header.height, header.width):
         raise PngError("a PNG with damaged image data")
@@ -173,27 +190,33 @@ def _decode_plain(data: bytes, header: Header) -> npt.NDArray[np.uint16]:
 
 
 @functools.cache
-def _inflate() -> Callable[[bytes, int], bytearray] | None:
+def _inflate() -> Callable[[bytes, int], bytes | bytearray] | None:
     try:
         import deflate
     except ImportError:
         return None
-    return deflate.zlib_decompress  # type: ignore[no-any-return]
+    inflate: Callable[[bytes, int], bytes | bytearray] = deflate.zlib_decompress
+    return inflate
 
 
 @functools.cache
-def _unfilter() -> Callable[..., bool] | None:
+def _unfilter() -> Callable[..., None] | None:
     try:
         import numba
     except ImportError:
         return None
-    return numba.njit(cache=True, nogil=True)(_unfilter_rows)  # type: ignore[no-any-return]
+    compiled: Callable[..., None]
+    try:
+        compiled = numba.njit(cache=True, nogil=True)(_unfilter_rows)
+    except RuntimeError:  # no folder that numba may write its cache to
+        compiled = numba.njit(nogil=True)(_unfilter_rows)
+    return compiled
 
 
-def _unfilter_rows(raw: Any, out: Any, y0: int, dy: int, x0: int, dx: int) -> bool:
+def _unfilter_rows(raw: Any, out: Any, y0: int, dy: int, x0: int, dx: int) -> None:
     """Undo the row filters of `raw` in place (RFC 2083, section 6); copy the window to `out`.
 
-    `raw` is (H, 1 + 2W) uint8. Returns True for a filter that does not exist.
+    `raw` is (H, 1 + 2W) uint8; the first byte of a row names its filter, 0 to 4.
     """
     height, line = raw.shape
     bytes_per_pixel = 2
@@ -235,8 +258,6 @@ def _unfilter_rows(raw: Any, out: Any, y0: int, dy: int, x0: int, dx: int) -> bo
                     row[i] = row[i] + up
                 else:
                     row[i] = row[i] + corner
-        elif kind != 0:
-            return True
         above = row
         changed = changed or not same
         if y >= y0 and (y - y0) % dy == 0:
@@ -248,4 +269,3 @@ def _unfilter_rows(raw: Any, out: Any, y0: int, dy: int, x0: int, dx: int) -> bo
                 out[taken] = out[taken - 1]
             taken += 1
             changed = False
-    return False

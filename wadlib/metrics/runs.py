@@ -63,7 +63,7 @@ def _compiled_scan() -> Callable[..., int] | None:
         import numba
     except ImportError:
         return None
-    return numba.njit(cache=True, nogil=True)(_scan)
+    return numba.njit(cache=True, nogil=True)(_scan)  # type: ignore[no-any-return]
 
 
 def _scan(truth: Any, prediction: Any, keys: Any, ends: Any) -> int:

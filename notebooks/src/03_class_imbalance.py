@@ -1,0 +1,399 @@
+# %% [markdown]
+# # 03 · Class imbalance
+#
+# ## The question
+#
+# A street is full of cars, and now and then a tricycle passes. A network learns from what it sees, so how much does
+# it see of each class? The answer depends on what you count: objects, pixels, or frames in which the class
+# occurs at all. And what can one do about it? (Report, Fig 4.)
+#
+# ## The idea in five lines
+#
+# With $n_c$ the count of class $c$ (instances, pixels or frames), the **share** of the class is $p_c$. A **weight**
+# $w_c$ in the loss makes a rare class louder. The plain remedy is $1 / p_c$; the report's published code for its
+# U-Net takes a gentle power of it, anew for each batch:
+#
+# $$p_c = \frac{n_c}{\sum_k n_k}, \qquad w_c = \frac{1}{p_c}
+# \qquad\text{or}\qquad w_c = \left(\frac{\max_k p_k}{p_c + 10^{-6}}\right)^{0.3}$$
+#
+# After weighting, a class speaks with $p_c w_c$. With $1 / p_c$ this is the same for all of them.
+
+# %%
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from wadlib.classroom import open_data, profile, report_facts, show
+from wadlib.figures import draw_bars, draw_grid, plot_style
+from wadlib.labels import BACKGROUND, CLASSES, IDS, by_name, decode
+
+plot_style()
+facts = report_facts()
+names = {class_id: row.name for class_id, row in CLASSES.items()}
+
+# %% [markdown]
+# ## By hand
+#
+# Six tiny frames of 3x4 pixels. Cars (33) are in most of them, a bus (39) fills half a frame, people (36) are
+# many and small, and one tricycle (40) is out there.
+
+# %%
+street = np.full((6, 3, 4), BACKGROUND, np.uint16)
+street[0, 1, :2], street[0, 2, 3] = 33000, 33001
+street[1, 1:, :2] = 33000
+street[2, :2, 1:] = 39000
+street[3, 0, 0], street[3, 0, 2], street[3, 2, 1] = 36000, 36001, 36002
+street[4, 2, :2], street[4, 2, 3], street[4, 0, 3] = 33000, 33001, 36000
+street[5, 1, 1] = 40000
+
+figure, axes = plt.subplots(2, 3, figsize=(11, 5.8))
+for number, (each, label) in enumerate(zip(axes.flat, street, strict=True)):
+    draw_grid(each, label, f"Frame {number}")
+show(figure, "Six tables of 3 by 4 codes with a few cars, one large bus, four single-pixel people and one tricycle.")
+
+# %% [markdown]
+# Count on paper before you go on: instances, pixels and frames of each class. (An instance is a code *in one frame*:
+# 33000 in two frames is two instances.) Which class is the rarest, and does it depend on what you count?
+
+# %%
+table = pd.DataFrame(
+    {"instances": [5, 4, 1, 1], "pixels": [10, 4, 6, 1], "frames": [3, 2, 1, 1]}, index=[33, 36, 39, 40]
+)
+share = table / table.sum()
+weight = 1 / share
+print((share * 100).round(1).add_suffix(", %").rename(index=names).to_string(), "\n")
+print(weight.round(2).add_prefix("1 / share of ").rename(index=names).to_string())
+np.testing.assert_allclose(share * weight, 1)
+
+# %% [markdown]
+# Cars lead in every column, but the bus is among the rarest by instances and the second by pixels. A loss that adds
+# up pixels (U-Net's) and one that adds up objects (Mask R-CNN's) do not suffer from the same imbalance.
+#
+# The library counts the same. `code_areas` lists the objects of one frame; `InstanceCounts` holds those of many.
+
+# %%
+from wadlib.dataset import InstanceCounts, code_areas
+
+found = [code_areas(label) for label in street]
+counts = InstanceCounts(
+    frames=len(street),
+    codes=np.concatenate([codes for codes, _ in found]),
+    areas_px=np.concatenate([areas for _, areas in found]),
+    per_frame=np.array([len(codes) for codes, _ in found]),
+)
+print(counts.table())
+for class_id in table.index:
+    assert counts.instances[class_id] == table.loc[class_id, "instances"]
+    assert counts.frames_with[class_id] == table.loc[class_id, "frames"]
+    assert counts.areas_px[decode(counts.codes)[0] == class_id].sum() == table.loc[class_id, "pixels"]
+
+# %% [markdown]
+# And the classifier that never opens its eyes? It says "background" for every pixel:
+
+# %%
+accuracy = (street == BACKGROUND).mean()
+print(f"It is right about {accuracy:.1%} of the pixels and finds 0 of {table['instances'].sum()} objects.")
+assert accuracy == (6 * 12 - table["pixels"].sum()) / (6 * 12)
+
+# %% [markdown]
+# ## The library on a real frame
+#
+# One frame says little about shares, so we count many: `count_instances` reads the labels (and no pictures),
+# which takes milliseconds per frame.
+
+# %%
+from wadlib.dataset import count_instances
+
+wad = open_data()
+most = {"quick": 400, "full": len(wad.frames)}[profile()]
+chosen = np.sort(np.random.default_rng(0).permutation(len(wad.frames))[:most])
+frames = [wad.frames[i] for i in chosen]
+counts = count_instances(frames, progress=False)
+print(f"{counts.frames} of {len(wad.frames)} frames\n")
+print(counts.table())
+
+# %% [markdown]
+# Now the shares in the three units. "Frames" is here the share of frames in which the class occurs, so that it does
+# not add up to 1.
+
+# %%
+ids = decode(counts.codes)[0]
+pixels = {c: int(counts.areas_px[ids == c].sum()) for c in IDS}
+
+
+def or_absent(values):
+    """Replace 0 by nan: a class that is not in the data has no share."""
+    return {c: v if v else float("nan") for c, v in values.items()}
+
+
+shares = {
+    "of instances": or_absent({c: n / sum(counts.instances.values()) for c, n in counts.instances.items()}),
+    "of pixels": or_absent({c: n / sum(pixels.values()) for c, n in pixels.items()}),
+    "of frames": or_absent({c: n / counts.frames for c, n in counts.frames_with.items()}),
+}
+figure, axes = plt.subplots(figsize=(11, 4.2))
+draw_bars(axes, shares, ylabel="share", form="{:.1%}")
+show(figure, "Three bars per class, its share of instances, of pixels and of frames; cars lead by far.")
+print("Not in this data (–): " + (", ".join(names[c] for c in IDS if not pixels[c]) or "no class is absent"))
+
+# %% [markdown]
+# Against the background, all of them are rare:
+
+# %%
+everything = counts.frames * facts["frame_size_px"]["width"] * facts["frame_size_px"]["height"]
+objects = sum(pixels.values())
+print(f"{objects / everything:.2%} of all pixels belong to an object.")
+print(f"'Always background' has an accuracy of {1 - objects / everything:.2%} and an IoU of 0 for every class.")
+
+# %% [markdown]
+# ### Is our data like WAD in other ways, too?
+#
+# Shares are one thing. A dataset also has a typical number of objects per frame, typical sizes, and a place in the
+# picture where the objects are. The right column holds what is known about WAD; its areas come from few frames.
+
+# %%
+from wadlib.parallel import map_frames
+
+known = facts["wad_facts"]
+top, bottom = known["objects_between_rows_px"]["top"], known["objects_between_rows_px"]["bottom"]
+
+
+def inside_strip(frame):
+    """For each object of a frame: does it lie between the two rows entirely?"""
+    label = frame.read_label()
+    outside = np.union1d(code_areas(label[:top])[0], code_areas(label[bottom:])[0])
+    return ~np.isin(code_areas(label)[0], outside)
+
+
+inside = np.concatenate([result for _, result in map_frames(inside_strip, frames, threads=True, progress=False)])
+
+# %%
+per_frame, area = known["instances_per_frame"], known["instance_area_px"]
+rows = {"instances per frame, mean": (counts.per_frame.mean(), per_frame["mean"])}
+rows["instances per frame, most"] = (counts.per_frame.max(), per_frame["max"])
+for percent, name in ((5, "p5"), (50, "median"), (95, "p95")):
+    rows[f"instances per frame, {name}"] = (np.percentile(counts.per_frame, percent), per_frame[name])
+for percent in (5, 50, 95):
+    rows[f"instance area, p{percent}, px"] = (np.percentile(counts.areas_px, percent), area[f"p{percent}"])
+rows[f"objects in rows {top} to {bottom}, %"] = (100 * inside.mean(), 100 * known["objects_between_rows_px"]["share"])
+print("WAD's areas:", area["note"])
+pd.DataFrame(rows, index=["this data", "WAD"]).T.map("{:,.1f}".format)
+
+# %% [markdown]
+# ## The report's figure beside ours
+#
+# Figure 4 of the report shows how many instances of each class its training data holds. We read the heights of its
+# bars off the printed page, so each may be wrong by about 200. Beside them stand the counts of the whole training set,
+# from a later public listing, and ours. (The scale is logarithmic: one step is a factor of ten.)
+
+# %%
+reported = {by_name(name).id: n for name, n in facts["figure_4_instance_counts"].items()}
+listing = facts["full_train_set_annotation_counts"]
+complete = {c: listing[names[c]] for c in IDS}
+series = {"report, Fig 4": reported, "whole training set": complete, "this data": or_absent(counts.instances)}
+
+figure, axes = plt.subplots(figsize=(11, 4.4))
+draw_bars(axes, series, ylabel="instances", log=True)
+show(figure, "Instance counts per class on a logarithmic scale: the report's, the whole training set's and ours.")
+
+# %% [markdown]
+# Three datasets of different size are easier to compare as shares:
+
+# %%
+shares = {name: {c: n / np.nansum(list(values.values())) for c, n in values.items()} for name, values in series.items()}
+figure, axes = plt.subplots(figsize=(11, 4.2))
+draw_bars(axes, shares, ylabel="share of instances", form="{:.1%}")
+show(
+    figure,
+    "Shares of the classes among all instances, three bars per class; cars have most of them, people come next.",
+)
+
+# %% [markdown]
+# Where do the report and the whole training set agree? We compare the shares class by class. A misread bar moves the
+# ratio, by little for the tall bars and by much for the short ones: the last two columns say how far.
+
+# %%
+a, b = pd.Series(shares["report, Fig 4"]), pd.Series(shares["whole training set"])
+slip = 200 / pd.Series(reported)
+comparison = pd.DataFrame({"Fig 4": a, "whole set": b, "ratio": a / b})
+comparison["at least"], comparison["at most"] = a / b * (1 - slip), a / b * (1 + slip)
+print(comparison.rename(index=names).round(3).to_string(), "\n")
+for name, share in {"Fig 4": a, "the whole set": b}.items():
+    print(f"Order in {name:14s}" + ", ".join(names[c] for c in share.sort_values(ascending=False).index))
+rarer = comparison.index[comparison["at most"] < 0.9]
+print("\nClearly rarer in the report's sample:", ", ".join(names[c] for c in rarer))
+
+# %% [markdown]
+# The big picture is the same: cars, then people, then everything else far behind. Some of the rare classes differ by
+# more than a misread bar explains. That is no mistake: the report drew a sample of *videos*, and neighbouring frames of
+# a video show the same objects over and over. One bus that drives ahead for a minute is hundreds of instances.
+# (Exercise 4.)
+#
+# How large was the report's training set, by the way? The sources name two numbers of frames. The mean number of
+# instances per frame puts them beside the bars: if these count the training frames, both numbers mean that the report's
+# videos were quieter than the whole set.
+
+# %%
+total, per_frame_wad = sum(reported.values()), sum(complete.values()) / listing["frames"]
+videos = facts["videos"]
+text = int("".join(filter(str.isdigit, videos["train_frames_report"])))
+code = videos["train_frames_in_published_notebook"]
+print(f"sampled {videos['sampled']} of {videos['in_training_set']} videos; the bars of Fig 4 add up to {total:,}")
+print(f"report's text, '{videos['train_frames_report']}' frames:      {total / text:.1f} instances per frame")
+print(f"published notebook, {code} training frames: {total / code:.1f}")
+print(f"whole training set, {listing['frames']} frames:       {per_frame_wad:.1f}")
+assert max(total / text, total / code) < per_frame_wad
+print("Note on the listing:", listing["note"])
+
+# %% [markdown]
+# ### What follows for training
+#
+# The report trained for a number of epochs, but an "epoch" there is a handful of steps. How many pictures did the
+# network see in all, and how many instances of each class were in them? We take the number of frames in the published
+# notebook. (Mask R-CNN also keeps only some of a frame's objects, which we leave aside.)
+
+# %%
+training = facts["training"]
+per_epoch = training["steps_per_epoch"] * training["images_per_step"]
+images = training["epochs"] * per_epoch
+at_checkpoint = training["checkpoint_evaluated_epoch"] * per_epoch
+steps, batch = training["steps_per_epoch"], training["images_per_step"]
+print(f"{training['epochs']} epochs x {steps} steps x {batch} images = {images} images")
+for name, number in {"text": text, "published code": code}.items():
+    print(f"with {number} training frames ({name}), that is {images / number:.2f} passes over the data")
+
+assert images < min(text, code), "not one full pass over the data"
+
+# %%
+seen = pd.Series(reported) / code  # instances per frame
+exposure = pd.DataFrame(
+    {"per epoch": seen * per_epoch, "until the checkpoint": seen * at_checkpoint, "in all": seen * images}
+)
+exposure["Table 1"] = pd.Series({by_name(name).id: iou for name, iou in facts["table_1_mean_iou"].items()})
+exposure.loc[list(IDS)].rename(index=names).round({"per epoch": 1, "until the checkpoint": 0, "in all": 0})
+
+# %% [markdown]
+# Not one full pass over the data, and a few motorbicycles per epoch. Imbalance is not the whole story of Table 1
+# (people are plentiful and score next to nothing; notebook 10 goes through the causes), but it certainly did not help.
+#
+# ### A remedy: draw frames by class
+#
+# Weights in the loss are one remedy. Another is to change what the network sees: first draw a class, all with the
+# same chance, then one of the frames in which it occurs. Frame $f$ is then drawn with the probability
+#
+# $$q_f = \frac{1}{C} \sum_{c \in f} \frac{1}{|F_c|}$$
+#
+# where $F_c$ are the frames that hold class $c$, and $C$ is the number of classes in the data.
+
+# %%
+frame_of = np.repeat(np.arange(counts.frames), counts.per_frame)
+held = np.zeros((counts.frames, len(IDS)), int)  # held[f, c]: instances of class c in frame f
+np.add.at(held, (frame_of, np.searchsorted(IDS, ids)), 1)
+
+present = held > 0
+occurs = present.any(axis=0)
+by_class = (present[:, occurs] / present[:, occurs].sum(axis=0)).mean(axis=1)
+uniform = np.full(counts.frames, 1 / counts.frames)
+assert np.isclose(by_class.sum(), 1)
+
+# %% [markdown]
+# Draw as many frames as the report did, in both ways, and count what a network would see. The exact expectation,
+# $\sum_f q_f n_{fc}$ per frame drawn, tells us whether the simulation is right: no count may be off by more than five
+# standard deviations.
+
+# %%
+rng = np.random.default_rng(0)
+seen = {}
+for name, chance in {"every frame alike": uniform, "frames by class": by_class}.items():
+    drawn = held[rng.choice(counts.frames, size=images, p=chance)].sum(axis=0)
+    expected, square = chance @ held, chance @ held**2  # per frame drawn
+    deviation = np.sqrt(images * (square - expected**2).clip(0))
+    assert (np.abs(drawn - images * expected) <= 5 * deviation + 1e-6).all()
+    seen[name] = or_absent(dict(zip(IDS, drawn / drawn.sum(), strict=True)))
+
+figure, axes = plt.subplots(figsize=(11, 4.2))
+draw_bars(axes, seen, ylabel="share of the instances seen", form="{:.1%}")
+show(
+    figure, "Two bars per class: its share of the instances seen when frames are drawn alike, and when drawn by class."
+)
+
+# %% [markdown]
+# It helps where rare classes stand in few frames, and it has a limit: a frame that holds a tricycle nearly always
+# holds cars as well. They come along, and no way of drawing *frames* makes the shares of *instances* equal. The price
+# is repetition: the few frames with rare classes come up again and again.
+
+# %%
+for name, chance in {"every frame alike": uniform, "frames by class": by_class}.items():
+    print(f"{name:18s} the frame that comes up most often is drawn {images * chance.max():,.0f} times in {images:,}")
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** The published U-Net code takes the power 0.3. Compute $p_c w_c$ by pixels with the background as an eighth
+# class, for the powers 0, 0.3, 0.5 and 1, and scale each column to add up to 1. Which share of the loss is left to the
+# background?
+
+# %% tags=["solution", "hide-cell"]
+p = pd.Series({"background": everything - objects, **{names[c]: n for c, n in pixels.items() if n}}) / everything
+voice = pd.DataFrame({f"power {power}": p * (p.max() / (p + 1e-6)) ** power for power in (0, 0.3, 0.5, 1)})
+voice /= voice.sum()
+print(voice.map("{:.2%}".format).to_string())
+assert voice.loc["background"].is_monotonic_decreasing
+assert voice["power 1"].max() < 1.2 / len(p), "the power 1 makes all nearly equal; 1e-6 is why not exactly"
+
+# %% [markdown]
+# **2.** That code computes the weights *per batch*. What weight has a class that is absent from a batch, and what harm
+# does it do? What weight has a class of which a single pixel is in the batch? (Take the share of the background as 1;
+# the sizes are in `facts["unet"]`.)
+
+# %% tags=["solution", "hide-cell"]
+size = facts["unet"]["input_px"]
+batch = facts["unet"]["batch"] * size["width"] * size["height"]
+absent, single = ((1 / (n / batch + 1e-6)) ** 0.3 for n in (0, 1))
+print(f"absent: {absent:.0f}, a single pixel among {batch:,}: {single:.0f}")
+print("The absent class has no pixel to be weighted, so its weight does nothing.")
+print("The single pixel counts as much as that many pixels of background: a noisy vote, but 1e-6 keeps it bounded.")
+assert absent > single > 50
+
+# %% [markdown]
+# **3.** *Repeat-factor sampling* (from the LVIS dataset) is gentler than ours: a class in a share $f_c$ of the frames
+# gets $r_c = \max(1, \sqrt{t / f_c})$ with a threshold $t$, and a frame is repeated by the largest $r_c$ of its
+# classes. Take $t = 0.5$. Compare the shares of instances, and how often the most frequent frame is drawn, with both
+# ways above.
+
+# %% tags=["solution", "hide-cell"]
+in_frames = present.mean(axis=0)
+repeat = np.maximum(1, np.sqrt(0.5 / np.where(occurs, in_frames, 1)))
+chance = np.where(present, repeat, 1).max(axis=1)
+chance /= chance.sum()
+ways = {"every frame alike": uniform, "repeat factor": chance, "frames by class": by_class}
+shares = {name: pd.Series(q @ held / (q @ held).sum(), index=names.values()) for name, q in ways.items()}
+print(pd.DataFrame(shares).map("{:.1%}".format).to_string(), "\n")
+for name, q in ways.items():
+    print(f"{name:18s} most frequent frame: {images * q.max():,.0f} times in {images:,}")
+assert uniform.max() <= chance.max() + 1e-12
+
+# %% [markdown]
+# **4.** How much do the shares depend on which *videos* one draws? Draw half of the videos of this data a thousand
+# times and look at the 5th and the 95th percentile of each class's share. Then draw as many *frames*, from any video.
+
+# %% tags=["solution", "hide-cell"]
+videos = np.unique([frame.video for frame in frames])
+held_by = {video: held[[frame.video == video for frame in frames]] for video in videos}
+per_video = np.array([held_by[video].sum(axis=0) for video in videos])
+half, rng = max(1, len(videos) // 2), np.random.default_rng(1)
+draws = {
+    "videos": [per_video[rng.permutation(len(videos))[:half]].sum(axis=0) for _ in range(1000)],
+    "frames": [held[rng.permutation(len(held))[: max(1, len(held) // 2)]].sum(axis=0) for _ in range(1000)],
+}
+spread = {}
+for unit, values in draws.items():
+    share = np.array(values) / np.maximum(1, np.sum(values, axis=1, keepdims=True))
+    low, high = np.percentile(share, (5, 95), axis=0)
+    spread[f"half of the {unit}"] = [f"{a:.1%} to {b:.1%}" for a, b in zip(low, high, strict=True)]
+print(f"{len(videos)} video(s)" + (": with a single one there is nothing to draw from" if len(videos) == 1 else ""))
+print(pd.DataFrame(spread, index=names.values()).to_string())
+
+# %% [markdown]
+# A thousand frames of one street are not a thousand independent looks at the world. Shares measured on few videos,
+# such as the report's Fig 4 or our own, carry an uncertainty that no error bar on the number of *frames* shows.

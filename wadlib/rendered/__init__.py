@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from wadlib.rendered.write import render_dataset, render_frame
+from wadlib.rendered.write import VERSION, render_dataset, render_frame
 
-__all__ = ["render_dataset", "render_frame"]
+__all__ = ["VERSION", "render_dataset", "render_frame"]

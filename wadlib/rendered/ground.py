@@ -12,7 +12,18 @@ from typing import Any
 import numba
 import numpy as np
 
-__all__ = ["ASPHALT", "CELLS_PER_M", "CONCRETE", "CURVE_START_M", "CURVE_STEP_M", "DIRT", "GRASS", "PAVING", "ground_albedo", "road_coordinates"]
+__all__ = [
+    "ASPHALT",
+    "CELLS_PER_M",
+    "CONCRETE",
+    "CURVE_START_M",
+    "CURVE_STEP_M",
+    "DIRT",
+    "GRASS",
+    "PAVING",
+    "ground_albedo",
+    "road_coordinates",
+]
 
 ASPHALT, GRASS, PAVING, CONCRETE, DIRT = 0, 1, 2, 3, 4
 CURVE_START_M, CURVE_STEP_M = -60.0, 0.5
@@ -21,6 +32,8 @@ SOLID, DASHED, DOUBLE = 1, 2, 3
 UNIT = 1 / 32  # noise is kept in bytes: it has to stay in the processor's cache
 
 
+# _nrt=False: these functions allocate nothing, and counting references to arrays for each pixel
+# would take longer than the pixel itself.
 @numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def hashed(a: Any, b: Any, c: Any) -> float:
     """Evenly distributed number in [0, 1) for three integers."""
@@ -42,22 +55,23 @@ def road_coordinates(x: Any, y: Any, curve: Any, inverse: Any) -> Any:
 
     `curve` : (N, 4) x, y, sin and cos of the heading at s = CURVE_START_M + i * CURVE_STEP_M;
     `inverse` : (M,) s where the axis has ego x = CURVE_START_M + i * CURVE_STEP_M.
-    The point of the axis with the same x is the first guess, one step along the tangent mends it.
+    From the point of the axis with the same x one goes along the tangent to the foot of the
+    perpendicular; the axis, of curvature k, has by then bent away by k / 2 times the way squared.
     """
     i = min(max((x - CURVE_START_M) / CURVE_STEP_M, 0.0), len(inverse) - 1.001)
-    k = int(i)
-    s = inverse[k] + (i - k) * (inverse[k + 1] - inverse[k])
-    d = 0.0
-    for _ in range(2):
-        i = min(max((s - CURVE_START_M) / CURVE_STEP_M, 0.0), len(curve) - 1.001)
-        k = int(i)
-        f = i - k
-        sin, cos = curve[k, 2], curve[k, 3]
-        dx = x - (curve[k, 0] + f * (curve[k + 1, 0] - curve[k, 0]))
-        dy = y - (curve[k, 1] + f * (curve[k + 1, 1] - curve[k, 1]))
-        s += dx * cos + dy * sin
-        d = dy * cos - dx * sin
-    return s, d
+    j = int(i)
+    s = inverse[j] + (i - j) * (inverse[j + 1] - inverse[j])
+    i = min(max((s - CURVE_START_M) / CURVE_STEP_M, 0.0), len(curve) - 1.001)
+    j = int(i)
+    f = i - j
+    sin = curve[j, 2] + f * (curve[j + 1, 2] - curve[j, 2])
+    cos = curve[j, 3] + f * (curve[j + 1, 3] - curve[j, 3])
+    bend = (curve[j + 1, 2] - curve[j, 2]) / (CURVE_STEP_M * cos)
+    dx = x - (curve[j, 0] + f * (curve[j + 1, 0] - curve[j, 0]))
+    dy = y - (curve[j, 1] + f * (curve[j + 1, 1] - curve[j, 1]))
+    way, d = dx * cos + dy * sin, dy * cos - dx * sin
+    way /= 1.0 - bend * d
+    return s + way, d - 0.5 * bend * way * way * (1.0 - bend * d)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
@@ -67,7 +81,9 @@ def _cover(distance: Any, half_width: Any, pixel: Any) -> float:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-def _marking(s: Any, d: Any, wide: Any, long: Any, zone_of: Any, line_of: Any, lines: Any, crossings: Any, edge: Any) -> float:
+def _marking(
+    s: Any, d: Any, wide: Any, long: Any, zone_of: Any, line_of: Any, lines: Any, crossings: Any, edge: Any
+) -> float:
     """White paint at (s, d), 0..1; yellow paint is returned as its negative."""
     at = int((d + HALF_WIDTH_M) * CELLS_PER_M)
     for k in range(len(crossings)):
@@ -166,7 +182,7 @@ def ground_albedo(s: Any, d: Any, wide: Any, long: Any, zone_of: Any, line_of: A
             return 0.42, 0.34, 0.16  # a fallen leaf
         return (0.115 + 0.13 * dry) * blade, (0.165 + 0.05 * dry) * blade, (0.045 + 0.03 * dry) * blade
     if zone == PAVING:
-        tile = 0.55 + 0.45 * hashed(int(math.floor(s * 2.0)), int(math.floor(d * 3.3)), 1)
+        tile = 0.55 + 0.45 * hashed(math.floor(s * 2.0), math.floor(d * 3.3), 1)
         joint = _wrap(s * 2.0, 1.0) < 0.03 or _wrap(d * 3.3, 1.0) < 0.05
         grey = 0.29 * (1 + (0.16 * (tile - 0.77) - (0.2 if joint else 0.0)) * detail + 0.05 * large + 0.06 * speck)
         guide = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,13 +63,13 @@ class Light:
 KINDS: tuple[Light, ...] = (
     Light("noon", math.radians(52), sun=(1.55, 1.45, 1.28), ambient=(0.24, 0.31, 0.40), zenith=(0.34, 0.62, 1.15),
           horizon=(1.5, 1.75, 2.0), glow=(3.2, 3.1, 2.9), glow_width=0.66, clouds=0.5, haze=(0.80, 0.95, 1.12),
-          visibility_m=900, exposure=1.15, noise=2.6, lamps=1.0),
+          visibility_m=900, exposure=1.15, noise=2.6, lamps=0.2),
     Light("low sun", math.radians(19), sun=(2.2, 1.55, 0.92), ambient=(0.20, 0.25, 0.33), zenith=(0.30, 0.50, 0.85),
           horizon=(1.25, 1.05, 0.80), glow=(3.4, 2.6, 1.6), glow_width=0.55, clouds=0.35, haze=(0.98, 0.84, 0.66),
-          visibility_m=700, exposure=1.2, noise=3.2, lamps=1.2),
+          visibility_m=700, exposure=1.2, noise=3.2, lamps=0.3),
     Light("overcast", math.radians(60), sun=(0.0, 0.0, 0.0), ambient=(0.62, 0.66, 0.70), zenith=(0.95, 1.0, 1.06),
           horizon=(1.15, 1.18, 1.2), glow=(0.35, 0.35, 0.35), glow_width=0.9, clouds=0.25, haze=(0.92, 0.96, 1.0),
-          visibility_m=650, exposure=1.15, noise=3.0, lamps=1.2),
+          visibility_m=650, exposure=1.15, noise=3.0, lamps=0.3),
     Light("dusk", math.radians(3), sun=(0.0, 0.0, 0.0), ambient=(0.125, 0.135, 0.185), zenith=(0.10, 0.16, 0.34),
           horizon=(0.62, 0.44, 0.40), glow=(0.75, 0.40, 0.18), glow_width=0.8, clouds=0.4, haze=(0.30, 0.28, 0.33),
           visibility_m=600, exposure=1.45, noise=5.2, lamps=3.2),
@@ -114,7 +115,7 @@ def sky(light: Light, directions: npt.NDArray[np.float32], sun: npt.NDArray[np.f
     """
     up = np.clip(directions[..., 2], 0, 1)
     azimuth = np.arctan2(directions[..., 1], directions[..., 0]) + turn
-    blend = (1 - np.exp(-4.0 * up))[..., None]
+    blend = (1 - np.exp(-4.0 * up))[..., None].astype(np.float32)
     colour = (1 - blend) * np.array(light.horizon, np.float32) + blend * np.array(light.zenith, np.float32)
     angle = np.arccos(np.clip(directions @ sun.astype(np.float32), -1, 1))
     glow = np.exp(-((angle / light.glow_width) ** 2)) + 0.35 * np.exp(-angle / light.glow_width)
@@ -128,13 +129,13 @@ def sky(light: Light, directions: npt.NDArray[np.float32], sun: npt.NDArray[np.f
         white = np.array(light.horizon, np.float32) * 1.05
         colour += cover[..., None] * (white - colour)
     colour += glow[..., None].astype(np.float32) * np.array(light.glow, np.float32)
-    return np.asarray(_far_trees(light, colour, up, azimuth, directions[..., 2], skyline), np.float32)
+    return np.asarray(_far_trees(light, colour, azimuth, directions[..., 2], skyline), np.float32)
 
 
-def _far_trees(light: Light, colour: npt.NDArray[np.float32], up: npt.NDArray[np.float32],
-               azimuth: npt.NDArray[np.float32], rise: npt.NDArray[np.float32], skyline: float):  # fmt: skip
+def _far_trees(light: Light, sky_colour: Any, azimuth: Any, rise: Any, skyline: float) -> Any:
+    """Cover the sky near the horizon with a hazy line of trees."""
     line = smooth_noise(512, 20, 8)[:, 0] * 0.45 + smooth_noise(512, 4, 9)[:, 0] * 0.3
-    height = skyline * (1 + np.clip(line[(azimuth * 220).astype(int) % 512], -0.8, 1.6))
+    height = skyline * (1 + np.clip(np.interp(azimuth * 220, np.arange(512), line, period=512), -0.8, 1.6))
     hazy = 0.55 * np.array(light.haze, np.float32) + 0.1 * np.array(light.ambient, np.float32) * (0.5, 0.8, 0.4)
     covered = np.clip((height - rise) / 0.0012, 0, 1)[..., None]
-    return colour * (1 - covered) + covered * hazy
+    return sky_colour * (1 - covered) + covered * hazy

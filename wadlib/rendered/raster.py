@@ -19,7 +19,9 @@ __all__ = ["cast_shadows", "draw"]
 NEAR_M = 0.4
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+# _nrt=False: these functions allocate nothing, and counting references to arrays for each pixel
+# would take longer than the pixel itself.
+@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _see_through(material: Any, u: Any, v: Any, leaves: Any) -> bool:
     """Whether a sample of a pierced material (leaves, fence) misses it."""
     if material == LEAF:
@@ -35,7 +37,7 @@ def _see_through(material: Any, u: Any, v: Any, leaves: Any) -> bool:
     return False
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _span(x0: Any, y0: Any, x1: Any, y1: Any, row: Any) -> float:
     """Column where the edge crosses `row`; the same for both triangles of an edge."""
     if y0 > y1:
@@ -43,7 +45,7 @@ def _span(x0: Any, y0: Any, x1: Any, y1: Any, row: Any) -> float:
     return x0 + (x1 - x0) * ((row - y0) / (y1 - y0))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _row_limits(px: Any, py: Any, row: Any) -> Any:
     """Leftmost and rightmost crossing of a triangle with a row."""
     low, high = 1e30, -1e30
@@ -57,7 +59,7 @@ def _row_limits(px: Any, py: Any, row: Any) -> Any:
     return low, high
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _plane(px: Any, py: Any, value: Any, inverse_area: Any, out: Any, at: Any) -> None:
     a = ((value[1] - value[0]) * (py[2] - py[0]) - (value[2] - value[0]) * (py[1] - py[0])) * inverse_area
     b = ((value[2] - value[0]) * (px[1] - px[0]) - (value[1] - value[0]) * (px[2] - px[0])) * inverse_area
@@ -131,12 +133,12 @@ def draw(triangles: Any, uv: Any, material: Any, order: Any, camera: Any, leaves
     return pieces
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _fill(px: Any, py: Any, top: Any, bottom: Any, material: Any, plane: Any, leaves: Any, nearness: Any, front: Any,
           piece: Any) -> bool:  # fmt: skip
     """Write one piece where it is nearest; whether it is seen at all."""
     width = nearness.shape[1]
-    pierced = material == LEAF or material == FENCE
+    pierced = material in (LEAF, FENCE)
     seen = False
     for row in range(top, bottom + 1):
         low, high = _row_limits(px, py, float(row))
@@ -161,7 +163,9 @@ def _fill(px: Any, py: Any, top: Any, bottom: Any, material: Any, plane: Any, le
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def cast_shadows(triangles: Any, uv: Any, material: Any, slope: Any, leaves: Any, origin: Any, cell: Any, shadow: Any) -> None:
+def cast_shadows(
+    triangles: Any, uv: Any, material: Any, slope: Any, leaves: Any, origin: Any, cell: Any, shadow: Any
+) -> None:
     """Mark in `shadow` where triangles stand between the ground and the sun.
 
     Parameters

@@ -15,7 +15,7 @@ from wadlib.labels import BACKGROUND, IGNORE, encode
 from wadlib.rendered import light as lights
 from wadlib.rendered.bonnet import add_bonnet
 from wadlib.rendered.camera import Camera, Grid, camera
-from wadlib.rendered.materials import byte_noise, grain, leaf_texture
+from wadlib.rendered.materials import LEAF, byte_noise, grain, leaf_texture
 from wadlib.rendered.mesh import Mesh
 from wadlib.rendered.raster import cast_shadows, draw
 from wadlib.rendered.road import Bend, Road, curve_tables, make_layout, place
@@ -72,7 +72,9 @@ def make_video(seed: int, number: int, camera_number: int | None = None) -> Vide
     kind = ("avenue", "street", "boulevard")[number % 3]
     light = lights.KINDS[int(order[number % 4])]
     bends = rng.uniform() < 0.55
-    waves = ((float(rng.uniform(0.12, 0.38)), float(rng.uniform(330, 620)), float(rng.uniform(0, 6.28))),) if bends else ()
+    waves = (
+        ((float(rng.uniform(0.12, 0.38)), float(rng.uniform(330, 620)), float(rng.uniform(0, 6.28))),) if bends else ()
+    )
     crossing = float(rng.uniform(150, 230)) if rng.uniform() < 0.65 else 0.0
     road = Road(make_layout(kind, rng), Bend(waves), crossing, float(rng.uniform(30, 160)), float(rng.uniform(0, 1)))
     side = 1.0 if chosen == 5 else -1.0
@@ -92,7 +94,7 @@ def _shape(class_id: int, seed: int, phase: int, lod: int) -> Mesh:
 
 
 def _stand(actors: list[Actor], curve: Any) -> Soup:
-    """The actors' meshes in the ego frame."""
+    """Put the actors' meshes into the ego frame."""
     parts = []
     for index, actor in enumerate(actors):
         x, y, heading = place(curve, actor.s, actor.d)
@@ -117,15 +119,18 @@ def render(video: Video, frame: int, grid: Grid) -> Rendered:
     trees, tree_shadows = woods(road, base, curve, travelled, light, sun)
     street, houses = furniture(road, base, curve, travelled, light), casters(road, base, curve, travelled)
     actors = actors_at(road, video.streams, base, time_s)
-    soup = join([_stand(actors, curve), street, houses, trees])
-    shadows, outside = _shadows(soup, street, houses, tree_shadows, light, sun)
+    traffic = _stand(actors, curve)
+    soup = join([traffic, street, houses, trees])
+    shadows, outside = _shadows(traffic, street, houses, tree_shadows, light, sun)
 
     view = video.camera.parameters(grid)
     nearness = np.zeros((grid.rows, grid.columns), np.float32)
     front = np.full((grid.rows, grid.columns), -1, np.int32)
-    planes, source = np.zeros((2 * len(soup) + 2, 9)), np.zeros(2 * len(soup) + 2, np.int32)
+    planes, source = np.empty((2 * len(soup) + 2, 9)), np.zeros(2 * len(soup) + 2, np.int32)
     middle = soup.triangles.mean(axis=1)
     order = np.argsort((middle[:, :2] ** 2).sum(axis=1), kind="stable")
+    # A twig right before the lens would fill the picture with a few huge leaves.
+    order = order[(soup.material[order] != LEAF) | (np.linalg.norm(middle[order] - (0, 0, 2), axis=1) > 5.5)]
     leaves = leaf_texture()
     mist = np.exp(-np.hypot(middle[:, 0], middle[:, 1]) / light.visibility_m).astype(np.float32)
     bend = (curve if road.bend.waves else curve[:0], inverse, -road.layout.ego)
@@ -142,12 +147,13 @@ def render(video: Video, frame: int, grid: Grid) -> Rendered:
     )  # fmt: skip
     hidden = add_bonnet(image, video.camera.number, grid)
     if grid.average > 1:
-        image = cv2.resize(image, (grid.columns // 2, grid.rows // 2), interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(image, (grid.columns // 2, grid.rows // 2), interpolation=cv2.INTER_AREA)
     else:
-        image = cv2.GaussianBlur(image, (3, 3), 0.55)
-    owner = np.concatenate([soup.owner[source], [-1]]).astype(np.int32)  # the last entry answers for front == -1
-    label, tracks = _label(np.where(hidden, -1, owner[front]), actors, grid, rng)
-    return Rendered(np.asarray(image), label, tracks)
+        picture = cv2.GaussianBlur(image, (3, 3), 0.55)
+    front[hidden] = -1
+    owner = np.concatenate([soup.owner[source], [-1]])  # the last entry answers for front == -1
+    label, tracks = _label(front, owner, actors, grid, rng)
+    return Rendered(np.asarray(picture, np.uint8), label, tracks)
 
 
 def _sky_table(video: Video, view: Any, grid: Grid, sun: Any, turn: float) -> Any:
@@ -167,35 +173,44 @@ def _tones(light: lights.Light) -> Any:
     return np.array([sun, ambient, light.zenith, light.horizon, road, wood, light.haze])
 
 
-def _shadows(soup: Soup, street: Soup, houses: Soup, trees: Soup, light: lights.Light, sun: Any) -> tuple[Any, float]:
-    """Maps of what the sun and the sky do not reach, and how much shade there is beyond them."""
-    origin, leaves = np.array(SHADOW_ORIGIN), leaf_texture()
-    actors = Soup(*(getattr(soup, f)[: len(soup) - 0] for f in soup.__dataclass_fields__))
-    of_actors = soup.material < 32
-    contact = np.zeros(SHADOW_SHAPE, np.uint8)
-    cast_shadows(actors.triangles[of_actors], actors.uv[of_actors], actors.material[of_actors], np.zeros(2), leaves, origin, SHADOW_CELL, contact)
-    contact = cv2.GaussianBlur(contact, (0, 0), 2.6)
-    still = np.zeros(SHADOW_SHAPE, np.uint8)
+def _shadows(actors: Soup, street: Soup, houses: Soup, trees: Soup, light: lights.Light, sun: Any) -> tuple[Any, float]:
+    """Map what the sun and the sky do not reach; say also how much shade there is beyond the maps."""
+
+    def cast(slope: Any, *parts: Soup) -> Any:
+        shadow = np.zeros(SHADOW_SHAPE, np.uint8)
+        for part in parts:
+            cast_shadows(
+                part.triangles,
+                part.uv,
+                part.material,
+                slope,
+                leaf_texture(),
+                np.array(SHADOW_ORIGIN),
+                SHADOW_CELL,
+                shadow,
+            )
+        return shadow
+
+    contact = cv2.GaussianBlur(cast(np.zeros(2), actors), (0, 0), 2.6)
     if not light.sun[0]:
-        return (still, contact, still), 0.0
+        none = np.zeros(SHADOW_SHAPE, np.uint8)
+        return (np.dstack([none, contact]), none), 0.0
     slope = -sun[:2] / sun[2]
-    for part in (street, houses, trees):
-        cast_shadows(part.triangles, part.uv, part.material, slope, leaves, origin, SHADOW_CELL, still)
-    still = cv2.GaussianBlur(still, (0, 0), 1.1)
-    moving = np.zeros(SHADOW_SHAPE, np.uint8)
-    cast_shadows(actors.triangles[of_actors], actors.uv[of_actors], actors.material[of_actors], slope, leaves, origin, SHADOW_CELL, moving)
-    ground = np.maximum(still, cv2.GaussianBlur(moving, (0, 0), 0.8))
-    return (ground, contact, still), float(still[400:, 200:600].mean()) / 255
+    still = cv2.GaussianBlur(cast(slope, street, houses, trees), (0, 0), 1.1)
+    moving = cv2.GaussianBlur(cast(slope, actors), (0, 0), 0.8)
+    return (np.dstack([np.maximum(still, moving), contact]), still), float(still[400:, 200:600].mean()) / 255
 
 
-def _label(owner: Any, actors: list[Actor], grid: Grid, rng: np.random.Generator) -> tuple[Any, dict[int, int]]:
-    """Codes of what is visible; numbers are dealt anew in every frame, as in the real files."""
-    if grid.average > 1:
-        counted, area = owner, 4
-        owner = owner[:: grid.average, :: grid.average]
-    else:
-        counted, area = owner[1::2, ::2], 4
-    visible = np.bincount(counted.ravel() + 1, minlength=len(actors) + 1)[1:] * area
+def _label(
+    front: Any, owner: Any, actors: list[Actor], grid: Grid, rng: np.random.Generator
+) -> tuple[Any, dict[int, int]]:
+    """Codes of what is visible; numbers are dealt anew in every frame, as in the real files.
+
+    Visible pixels are counted on the samples that both sizes share (every second row and column), so
+    that both give the same instances.
+    """
+    shared = front[(75 - grid.first_row) % 2 :: 2, ::2] if grid.step == 1 else front
+    visible = np.bincount(owner[shared.ravel()] + 1, minlength=len(actors) + 1)[1:] * 4
     code = np.full(len(actors) + 1, BACKGROUND, np.uint16)
     tracks: dict[int, int] = {}
     numbers: dict[int, int] = {}
@@ -208,4 +223,4 @@ def _label(owner: Any, actors: list[Actor], grid: Grid, rng: np.random.Generator
             tracks[int(code[index])] = actor.track
         elif visible[index]:
             code[index] = IGNORE
-    return code[owner], tracks
+    return code[owner][front[:: grid.average, :: grid.average]], tracks

@@ -134,7 +134,7 @@ class Road:
 
 
 def make_layout(kind: str, rng: np.random.Generator) -> Layout:
-    """Draw a cross-section: "avenue" (planted median), "street" (painted line, houses) or "boulevard" (fence, cycle tracks)."""
+    """Draw a cross-section: "avenue" (planted median), "street" (painted line) or "boulevard" (fence)."""
     lane = float(rng.uniform(3.3, 3.7))
     if kind == "avenue":
         lanes, median, shoulder = int(rng.integers(2, 4)), float(rng.uniform(3.0, 6.0)), 0.4
@@ -181,12 +181,12 @@ def make_layout(kind: str, rng: np.random.Generator) -> Layout:
         poles.append(side * (d + 0.8))
         d += verge
         if kind == "street":
-            cycling.append((side * (edge - 0.6), int(-side) * -1))
+            cycling.append((side * (edge - 0.6), -int(side)))
             parking.append((side * (edge - 1.15), 0.0))
         else:
             zones.append(_between(side, d, d + 3.4, ASPHALT))
             kerbs.append(side * d)
-            cycling.append((side * (d + 1.6), -int(side) * -1))
+            cycling.append((side * (d + 1.6), -int(side)))
             d += 3.4
         pavement = float(rng.uniform(3.0, 5.0))
         zones.append(_between(side, d, d + pavement, PAVING))
@@ -214,8 +214,8 @@ def make_layout(kind: str, rng: np.random.Generator) -> Layout:
         buildings.append((side * (d + float(rng.uniform(1, 3) if kind == "street" else rng.uniform(4, 16))), int(side)))
     own = tuple(-m for m in middles)
     return Layout(kind, edge, median, ego, own, middles, tuple(cycling), tuple(parking), tuple(walking), tuple(trees),
-                  tuple(hedges), tuple(fences), tuple(poles), tuple(kerbs), tuple(buildings), tuple(backdrop), tuple(zones),
-                  tuple(lines), lane)  # fmt: skip
+                  tuple(hedges), tuple(fences), tuple(poles), tuple(kerbs), tuple(buildings), tuple(backdrop),
+                  tuple(zones), tuple(lines), lane)  # fmt: skip
 
 
 def _between(side: float, near: float, far: float, zone: int) -> tuple[float, float, int]:

@@ -16,6 +16,8 @@ __all__ = ["SKY_STEP", "shade"]
 SKY_STEP = 8  # the sky is smooth: one sample of its table for 8x8 samples of the picture
 
 
+# _nrt=False: these functions allocate nothing, and counting references to arrays for each pixel
+# would take longer than the pixel itself.
 @numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _lookup(shadow: Any, x: Any, y: Any, origin: Any, cell: Any, outside: Any) -> float:
     """Shadow map at ego (x, y), 0..1, between cells; `outside` beyond the map."""
@@ -30,8 +32,23 @@ def _lookup(shadow: Any, x: Any, y: Any, origin: Any, cell: Any, outside: Any) -
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _lookup_pair(shadow: Any, x: Any, y: Any, origin: Any, cell: Any, first: Any, second: Any) -> Any:
+    """Look up both layers of a (X, Y, 2) map, as `_lookup` does one; `first` and `second` hold beyond it."""
+    i, k = (x - origin[0]) / cell, (y - origin[1]) / cell
+    if not (0 <= i < shadow.shape[0] - 1.001 and 0 <= k < shadow.shape[1] - 1.001):
+        return first, second
+    a, b = int(i), int(k)
+    f, g = i - a, k - b
+    w00, w01, w10, w11 = (1 - f) * (1 - g) / 255, (1 - f) * g / 255, f * (1 - g) / 255, f * g / 255
+    return (
+        shadow[a, b, 0] * w00 + shadow[a, b + 1, 0] * w01 + shadow[a + 1, b, 0] * w10 + shadow[a + 1, b + 1, 0] * w11,
+        shadow[a, b, 1] * w00 + shadow[a, b + 1, 1] * w01 + shadow[a + 1, b, 1] * w10 + shadow[a + 1, b + 1, 1] * w11,
+    )
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def _mirrored(rx: Any, ry: Any, rz: Any, tone: Any) -> Any:
-    """What a polished surface sees in direction r: sky, far trees or road."""
+    """Return what a polished surface sees in direction r: sky, far trees or road."""
     if rz < 0.0:
         return tone[4, 0], tone[4, 1], tone[4, 2]
     if rz < 0.16:
@@ -51,7 +68,7 @@ def _wall(u: Any, v: Any, seed: Any, tone: Any, lamps: Any) -> Any:
     """Facade at u metres along and v up: whether it is a window (or a shop sign), and its light."""
     style = int(hashed(seed, 1, 5) * 3)
     pitch = 2.4 + 1.4 * hashed(seed, 2, 5)
-    floor, bay = int(math.floor(v / 3.2)), int(math.floor(u / pitch))
+    floor, bay = math.floor(v / 3.2), math.floor(u / pitch)
     fu, fv = u / pitch - bay, v / 3.2 - floor
     if floor == 0:
         window = 0.06 < fu < 0.94 and 0.05 < fv < 0.68
@@ -82,9 +99,9 @@ def _wall(u: Any, v: Any, seed: Any, tone: Any, lamps: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-def _triangle(material: Any, red: Any, green: Any, blue: Any, normal: Any, seed: Any, u: Any, v: Any, x: Any, y: Any, z: Any,
-              rx: Any, ry: Any, rz: Any, sun: Any, tone: Any, lamps: Any, trees: Any, origin: Any, cell: Any, leaves: Any,
-              outside: Any) -> Any:  # fmt: skip
+def _triangle(material: Any, red: Any, green: Any, blue: Any, normal: Any, seed: Any, u: Any, v: Any, x: Any, y: Any,
+              z: Any, rx: Any, ry: Any, rz: Any, sun: Any, tone: Any, lamps: Any, trees: Any, origin: Any, cell: Any,
+              leaves: Any, outside: Any) -> Any:  # fmt: skip
     """Light leaving a triangle at ego point (x, y, z) against the unit view direction r."""
     if material == LIGHT:
         return red * (lamps + tone[1, 0]), green * (lamps + tone[1, 1]), blue * (lamps + tone[1, 2])
@@ -108,15 +125,14 @@ def _triangle(material: Any, red: Any, green: Any, blue: Any, normal: Any, seed:
     elif material == BARK:
         size = leaves.shape[0] - 1
         texture = 0.6 + leaves[int(v * 20.0) & size, int(u * 130.0) & size] / 250.0
-    elif material == SIGN and abs(v - 0.5) < 0.36 and abs(u - 0.5) < 0.42:
-        if (v * 3.2) % 1.0 < 0.45 and hashed(int(u * 14), int(v * 3.2), seed) < 0.75:
-            texture = 3.2
+    elif material == SIGN and abs(v - 0.5) < 0.36 and abs(u - 0.5) < 0.42 and (v * 3.2) % 1.0 < 0.45:
+        texture = 3.2 if hashed(int(u * 14), int(v * 3.2), seed) < 0.75 else 1.0  # lines of writing
     open_sky = (0.56 + 0.44 * nz) * (1.0 if material >= 32 else 0.5 + 0.5 * min(z / 0.7, 1.0))
     bounce = 0.25 * (1 - nz)
     r = red * texture * (tone[1, 0] * open_sky + tone[0, 0] * lit + tone[4, 0] * bounce)
     g = green * texture * (tone[1, 1] * open_sky + tone[0, 1] * lit + tone[4, 1] * bounce)
     b = blue * texture * (tone[1, 2] * open_sky + tone[0, 2] * lit + tone[4, 2] * bounce)
-    if material == PAINT or material == GLASS or material == METAL:
+    if material in (PAINT, GLASS, METAL):
         mx, my, mz = rx - 2 * facing * nx, ry - 2 * facing * ny, rz - 2 * facing * nz
         mr, mg, mb = _mirrored(mx, my, mz, tone)
         grazing = (1 + facing) ** 5
@@ -135,10 +151,10 @@ def _triangle(material: Any, red: Any, green: Any, blue: Any, normal: Any, seed:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist: Any, normal: Any, material: Any, seed: Any,
-          camera: Any, sky: Any, sun: Any, tone: Any, lamps: Any, visibility: Any, curve_tables: Any, section: Any, travelled: Any, age: Any,
-          noise: Any, shadows: Any, origin: Any, cell: Any, outside: Any, leaves: Any, film: Any, grain: Any, grain_at: Any,
-          grain_scale: Any, picture: Any) -> None:  # fmt: skip
+def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist: Any, normal: Any, material: Any,
+          seed: Any, camera: Any, sky: Any, sun: Any, tone: Any, lamps: Any, visibility: Any, curve_tables: Any,
+          section: Any, travelled: Any, age: Any, noise: Any, shadows: Any, origin: Any, cell: Any, outside: Any,
+          leaves: Any, film: Any, grain: Any, grain_at: Any, grain_scale: Any, picture: Any) -> None:  # fmt: skip
     """Fill `picture` (H, W, 3) uint8.
 
     Parameters
@@ -162,8 +178,8 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
         s of the car, m.
     age : float
     noise : (fine, coarse)
-    shadows : (ground_sun, ground_sky, trees)
-        uint8 maps: sun kept off the ground, sky kept off the ground, sun kept off by scenery alone.
+    shadows : (ground, trees)
+        uint8 maps: (X, Y, 2) sun and sky kept off the ground, (X, Y) sun kept off by scenery alone.
     origin, cell, outside
         Placement of those maps, and the shade beyond them.
     leaves : (S, S) uint8
@@ -176,7 +192,7 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
     curve, inverse, offset = curve_tables
     zone_of, line_of, lines, crossings, edge = section
     fine, coarse = noise
-    ground_sun, ground_sky, trees = shadows
+    ground, trees = shadows
     mask = grain.shape[0] - 1
     corner = cx * cx + cy * cy
     texture_size = leaves.shape[0]
@@ -214,9 +230,9 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
                 else:
                     dx, dy = dx0 + xs * camera[0], dy0 + xs * camera[1]
                     size = 1.0 / math.sqrt(dx * dx + dy * dy + vertical * vertical)
-                    r, g, b = _triangle(kind, r, g, b, normal[index], seed[index], u, v, dx * t, dy * t, eye + vertical * t,
-                                        dx * size, dy * size, vertical * size, sun, tone, lamps, trees, origin, cell, leaves,
-                                        outside)  # fmt: skip
+                    r, g, b = _triangle(kind, r, g, b, normal[index], seed[index], u, v, dx * t, dy * t,
+                                        eye + vertical * t, dx * size, dy * size, vertical * size, sun, tone, lamps,
+                                        trees, origin, cell, leaves, outside)  # fmt: skip
                 r, g, b = (
                     r * clear_here + haze_r * (1 - clear_here),
                     g * clear_here + haze_g * (1 - clear_here),
@@ -228,9 +244,11 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
                     s, d = x, y - offset
                 else:
                     s, d = road_coordinates(x, y, curve, inverse)
-                r, g, b = ground_albedo(s + travelled, d, wide, long, zone_of, line_of, lines, crossings, edge, fine, coarse, age)
-                open_sky = 1 - 0.75 * _lookup(ground_sky, x, y, origin, cell, 0.1)
-                lit = 1 - _lookup(ground_sun, x, y, origin, cell, outside) if sunny else 0.0
+                r, g, b = ground_albedo(
+                    s + travelled, d, wide, long, zone_of, line_of, lines, crossings, edge, fine, coarse, age
+                )
+                shaded, covered = _lookup_pair(ground, x, y, origin, cell, outside, 0.1)
+                open_sky, lit = 1 - 0.75 * covered, 1 - shaded if sunny else 0.0
                 r = r * (sky_r * open_sky + sun_r * lit) * clear + haze_r * (1 - clear)
                 g = g * (sky_g * open_sky + sun_g * lit) * clear + haze_g * (1 - clear)
                 b = b * (sky_b * open_sky + sun_b * lit) * clear + haze_b * (1 - clear)

@@ -40,6 +40,7 @@ class Soup:
     owner: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
+        """Count the triangles."""
         return len(self.triangles)
 
     def normals(self) -> F32:
@@ -95,7 +96,7 @@ def panel(corners: Any, colour: Any, material: int, uv: Any = None, seed: Any = 
 
 
 def strip(curve: Any, s: Any, start: float, d: Any, z: Any, colour: Any, material: int, keep: Any = None) -> Soup:
-    """A band that follows the road: from (d[0], z[0]) to (d[1], z[1]), one quad between neighbours of `s`.
+    """Make a band that follows the road: from (d[0], z[0]) to (d[1], z[1]), one quad between neighbours of `s`.
 
     u is metres along the road (from `start`, the car's s), v metres across the band.
     """

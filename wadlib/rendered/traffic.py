@@ -29,7 +29,7 @@ CAR, MOTORBICYCLE, BICYCLE, PERSON, TRUCK, BUS, TRICYCLE = 33, 34, 35, 36, 38, 3
 # Share of each class among those who are placed. Tuned so that what is *visible* has WAD's shares:
 # a bus hides behind nothing, a person behind everything.
 MIX = {CAR: 10.07, PERSON: 3.17, BUS: 0.78, TRUCK: 0.54, BICYCLE: 0.45, MOTORBICYCLE: 0.38, TRICYCLE: 0.27}
-PLACED_PER_VISIBLE = {CAR: 1.5, PERSON: 2.7, BUS: 0.87, TRUCK: 0.90, BICYCLE: 3.4, MOTORBICYCLE: 3.2, TRICYCLE: 1.7}
+PLACED_PER_VISIBLE = {CAR: 1.5, PERSON: 2.45, BUS: 1.05, TRUCK: 1.30, BICYCLE: 7.0, MOTORBICYCLE: 2.8, TRICYCLE: 2.3}
 GOLDEN = 0.6180339887498949
 
 
@@ -122,7 +122,11 @@ def make_streams(road: Road, seed: int, video: int, camera: int) -> tuple[Stream
                 d, direction = (layout.own[-1], 1) if rng.uniform() < 0.4 else (layout.oncoming[-1], -1)
             speed = direction * float(rng.uniform(slow, fast))
             member = (class_id, float(rng.uniform()), float(rng.uniform()))
-            streams.append(Stream("cycling", d + float(rng.uniform(-0.5, 0.5)), d, speed, 0.0 if direction > 0 else math.pi, (member,)))
+            streams.append(
+                Stream(
+                    "cycling", d + float(rng.uniform(-0.5, 0.5)), d, speed, 0.0 if direction > 0 else math.pi, (member,)
+                )
+            )
     streams.extend(_pedestrians(road, rng, count[PERSON], near))
     return tuple(streams)
 
@@ -148,14 +152,21 @@ def _rows(road: Road, rng: np.random.Generator, near: int) -> list[tuple[str, fl
     return rows
 
 
-def _deal(rows: list[tuple[str, float, float, float, float]], vehicles: list[int], rng: np.random.Generator) -> list[list[int]]:
+def _deal(
+    rows: list[tuple[str, float, float, float, float]], vehicles: list[int], rng: np.random.Generator
+) -> list[list[int]]:
     """Give each vehicle a row; no row gets more than fit."""
     weights = {"lane": 1.0, "overtaking": 0.8, "parked": 1.1, "crossing": 0.35}
     room = {"lane": 24, "overtaking": 20, "parked": 40, "crossing": 3}
     share = np.array([weights[row[0]] * rng.uniform(0.4, 1.6) for row in rows])
     dealt: list[list[int]] = [[] for _ in rows]
     for class_id in vehicles:
-        free = np.array([len(d) < room[row[0]] and not (class_id == BUS and row[0] == "parked") for d, row in zip(dealt, rows, strict=True)])
+        free = np.array(
+            [
+                len(d) < room[row[0]] and not (class_id == BUS and row[0] == "parked")
+                for d, row in zip(dealt, rows, strict=True)
+            ]
+        )
         if not free.any():
             break
         p = share * free
@@ -187,7 +198,10 @@ def _pedestrians(road: Road, rng: np.random.Generator, count: int, near: int) ->
             members = tuple((PERSON, float(rng.uniform()), float(rng.uniform())) for _ in range(group))
             yield Stream("zebra", -road.layout.edge, direction, 1.3, direction * 0.5 * math.pi, members)
             continue
-        members = tuple((PERSON, (place + k * float(rng.uniform(0.4, 1.4)) / WINDOW_M["walking"]) % 1.0, float(rng.uniform())) for k in range(group))
+        members = tuple(
+            (PERSON, (place + k * float(rng.uniform(0.4, 1.4)) / WINDOW_M["walking"]) % 1.0, float(rng.uniform()))
+            for k in range(group)
+        )
         d = min(max(across, low), high)
         heading = 0.0 if direction > 0 else math.pi
         yield Stream("walking", d, float(np.clip(d + 0.8, low, high)), speed, heading, members)
@@ -213,7 +227,9 @@ def actors_at(road: Road, streams: tuple[Stream, ...], seed: int, time_s: float)
     return sorted(_without_collisions(found), key=lambda a: a.s)
 
 
-def _along(road: Road, stream: Stream, place: float, spread: float, ego: float, time_s: float) -> tuple[float, float, int] | None:
+def _along(
+    road: Road, stream: Stream, place: float, spread: float, ego: float, time_s: float
+) -> tuple[float, float, int] | None:
     window = WINDOW_M[stream.kind]
     turns, within = divmod(place * window + stream.speed * time_s - ego, window)
     s, d = within + BEHIND_M, stream.d
@@ -235,7 +251,9 @@ def _along(road: Road, stream: Stream, place: float, spread: float, ego: float, 
     return s, d, int(turns)
 
 
-def _crossing(road: Road, stream: Stream, place: float, spread: float, ego: float, time_s: float) -> tuple[float, float, int] | None:
+def _crossing(
+    road: Road, stream: Stream, place: float, spread: float, ego: float, time_s: float
+) -> tuple[float, float, int] | None:
     """Vehicles on the crossing road, and people on the zebras at both its sides."""
     middles = [m for m, _ in road.crossings(ego) if 12 < m - ego < WINDOW_M[stream.kind] + BEHIND_M]
     if not middles:
@@ -261,7 +279,9 @@ def _without_collisions(actors: list[Actor]) -> list[Actor]:
         along, across = _extent(actor)
         for other in kept:
             other_along, other_across = _extent(other)
-            if abs(actor.s - other.s) < 0.5 * (along + other_along) and abs(actor.d - other.d) < 0.5 * (across + other_across):
+            if abs(actor.s - other.s) < 0.5 * (along + other_along) and abs(actor.d - other.d) < 0.5 * (
+                across + other_across
+            ):
                 break
         else:
             kept.append(actor)

@@ -16,7 +16,7 @@ from wadlib.rendered.soup import Soup, linear, make
 
 __all__ = ["CARDS", "Crown", "crown", "tree"]
 
-CARDS = (420, 130, 34)
+CARDS = (320, 110, 30)
 """Cards of a crown near by, farther and far away."""
 KINDS = 7
 
@@ -70,12 +70,15 @@ def crown(kind: int, detail: int) -> Crown:
     side = np.cross(facing, rng.standard_normal((count, 3)))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     up = np.cross(facing, side)
-    half = (radius * (0.30, 0.44, 0.72)[detail] * rng.uniform(0.75, 1.25, count))[:, None]
+    half = (radius * (0.31, 0.46, 0.74)[detail] * rng.uniform(0.75, 1.25, count))[:, None]
     corners = np.stack([middle - half * side - half * up, middle + half * side - half * up,
                         middle + half * side + half * up, middle - half * side + half * up], axis=1)  # fmt: skip
     outward = direction + 0.8 * np.stack([middle[:, 0], middle[:, 1], 0.4 * (middle[:, 2] - 0.55)], axis=1) / radius
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    branches = [((0, 0, 0), (0.008, -0.006, start + 0.1), 0.018, 0.014), ((0.008, -0.006, start + 0.1), (0, 0, 0.8), 0.014, 0.004)]
+    branches = [
+        ((0, 0, 0), (0.008, -0.006, start + 0.1), 0.018, 0.014),
+        ((0.008, -0.006, start + 0.1), (0, 0, 0.8), 0.014, 0.004),
+    ]
     for k in range(0, blobs - 2, 2 if detail == 0 else 5):
         low = min(start * 0.9 + 0.35 * (height[k] - start), 0.6)
         branches.append(((0, 0, low), tuple(centres[k]), 0.009, 0.003))
@@ -103,7 +106,7 @@ def _limb(low: Any, high: Any, thick: float, thin: float, sides: int) -> tuple[A
 
 
 def tree(foot: Any, height: float, kind: int, detail: int, turn: float, green: Any, light: Light, sun: Any) -> Soup:
-    """A tree of `height` metres on ego (x, y), its leaves already lit.
+    """Plant a tree of `height` metres on ego (x, y), its leaves already lit.
 
     A leaf gets the sky's light by how far out it hangs, the sun's by which way it faces, and shines
     through a little when the sun stands behind it.

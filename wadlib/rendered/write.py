@@ -22,7 +22,10 @@ from wadlib.rendered.camera import SIZES
 if TYPE_CHECKING:
     from wadlib.rendered.render import Rendered, Video
 
-__all__ = ["render_dataset", "render_frame"]
+__all__ = ["VERSION", "render_dataset", "render_frame"]
+
+VERSION = 1
+"""Raised whenever the same request gives other files, so that nobody mixes old frames with new ones."""
 
 STEP_MS = 139
 SIDECARS = ".tracks"  # one file per frame while rendering; gathered in tracks.json at the end
@@ -40,7 +43,7 @@ class Request:
     size: str
     every: int
     test_videos: int
-    version: int = 1
+    version: int = VERSION
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,7 @@ class Job:
 
 @functools.lru_cache(maxsize=4)
 def _video(seed: int, number: int, camera: int) -> Video:
-    # Imported here: numba takes a second, and `import wadlib.rendered` must be instant.
-    from wadlib.rendered.render import make_video
+    from wadlib.rendered.render import make_video  # here: numba takes a second, `import wadlib.rendered` must not
 
     return make_video(seed, number, camera)
 
@@ -125,8 +127,7 @@ def render_dataset(
 
     Returns
     -------
-    pathlib.Path
-        The folder `out`.
+    pathlib.Path, the folder `out`
 
     Raises
     ------
@@ -141,7 +142,11 @@ def render_dataset(
     _claim(root, request)
     folders = ["train_color", "train_label", "train_video_list", SIDECARS]
     if test_videos:
-        folders += ["test", "test_video_list_and_name_mapping/list_test", "test_video_list_and_name_mapping/list_test_mapping"]
+        folders += [
+            "test",
+            "test_video_list_and_name_mapping/list_test",
+            "test_video_list_and_name_mapping/list_test_mapping",
+        ]
     for name in folders:
         make_folder(root / name)
     jobs, tracks = [], {}
@@ -156,7 +161,9 @@ def render_dataset(
         # A training frame's identities are written last.
         return job.image.is_file() and (job.label is None or (job.label.is_file() and job.image.stem in known))
 
-    for _ in map_frames(_render_job, jobs, done=done, workers=workers, executor=executor, description="rendering", progress=progress):
+    for _ in map_frames(
+        _render_job, jobs, done=done, workers=workers, executor=executor, description="rendering", progress=progress
+    ):
         pass
     _collect_tracks(root, tracks)
     return root
@@ -177,9 +184,9 @@ def render_frame(video: int = 0, frame: int = 0, seed: int = 0, size: str = "net
     wadlib.rendered.render.Rendered
         ``.image`` (H, W, 3) uint8, ``.label`` (H, W) uint16, ``.tracks`` label code -> identity.
     """
-    _check(Request(1, 1, seed, size, 1, 0))
     from wadlib.rendered.render import render
 
+    _check(Request(1, 1, seed, size, 1, 0))
     return render(_video(seed, video, camera_number(video)), frame, SIZES[size])
 
 
@@ -208,18 +215,17 @@ def frame_name(seed: int, number: int, frame: int) -> str:
 def _write_lists(root: Path, request: Request, number: int, names: list[str]) -> list[Job]:
     """Write a video's list files and return its jobs."""
     camera, video = camera_number(number), video_name(number)
-    record = rf"Record{number + 1:03d}\Camera {camera}"
-    road = video.split("_")[0]
+    road, record = video.split("_")[0], rf"Record{number + 1:03d}\Camera {camera}"
     image_lines = [rf"{road}_ins\ColorImage\{record}\{name}.jpg" for name in names]
     common = (request.seed, number, camera)
-    jobs = []
+    jobs: list[Job] = []
     if number < request.videos:
         label_lines = [rf"{road}_ins\Label\{record}\{name}_instanceIds.png" for name in names]
         lines = [f"{image}\t{label}" for image, label in zip(image_lines, label_lines, strict=True)]
         write_text(root / "train_video_list" / f"{video}_image_list_train.txt", "\n".join(lines) + "\n\n\n")
         for frame, name in enumerate(names):
-            jobs.append(Job(*common, frame * request.every, request.size, root / "train_color" / f"{name}.jpg",
-                            root / "train_label" / f"{name}_instanceIds.png", root / SIDECARS / f"{name}.json"))  # fmt: skip
+            files = (f"train_color/{name}.jpg", f"train_label/{name}_instanceIds.png", f"{SIDECARS}/{name}.json")
+            jobs.append(Job(*common, frame * request.every, request.size, *(root / file for file in files)))
         return jobs
     lists = root / "test_video_list_and_name_mapping"
     digests = [hashlib.md5(line.encode(), usedforsecurity=False).hexdigest() for line in image_lines]
@@ -251,7 +257,13 @@ def _collect_tracks(root: Path, videos: dict[str, list[str]]) -> None:
 
 
 def _check(request: Request) -> None:
-    for name, low, high in (("videos", 1, 1000), ("frames", 1, 8000), ("every", 1, 100), ("test_videos", 0, 1000), ("seed", 0, 2**31 - 1)):
+    for name, low, high in (
+        ("videos", 1, 1000),
+        ("frames", 1, 8000),
+        ("every", 1, 100),
+        ("test_videos", 0, 1000),
+        ("seed", 0, 2**31 - 1),
+    ):
         value = getattr(request, name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise RenderError(

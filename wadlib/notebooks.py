@@ -71,6 +71,7 @@ def execute(path: Path, timeout_s: int = 900) -> str:
         timeout=timeout_s,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # else the pieces in which printed text arrives depend on timing
         resources={"metadata": {"path": str(path.parent.parent)}},
     )
     environment = os.environ | {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -99,27 +99,20 @@ show(
 from importlib.metadata import PackageNotFoundError, version
 
 
-def installed(package):
-    """Version of an installed package, or a hint."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "missing: run `make setup`"
+def installed(*names):
+    """Version of the first of the packages that is there, or a hint."""
+    for name in names:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            pass
+    return "missing: run `make setup`"
 
 
-for package in [
-    "wadlib",
-    "numpy",
-    "scikit-image",
-    "matplotlib",
-    "ipywidgets",
-    "PyMaxflow",
-    "mrcnn",
-    "keras",
-]:
+packages = "wadlib numpy scikit-image matplotlib ipywidgets PyMaxflow mrcnn keras".split()
+for package in packages:
     print(f"{package:14s} {installed(package)}")
-tensorflow = next(v for v in map(installed, ["tensorflow-cpu", "tensorflow", "tensorflow"]) if v)
-print(f"{'tensorflow':14s} {tensorflow}")
+print(f"{'tensorflow':14s} {installed('tensorflow-cpu', 'tensorflow')}")
 assert profile() in ("quick", "full")
 
 # %% [markdown]

@@ -113,10 +113,12 @@ frame = max(wad.frames[:: max(1, len(wad.frames) // 24)], key=area_of_instances)
 image, label = frame.read_image(), frame.read_label()
 print(f"picture {image.shape} {image.dtype}, label {label.shape} {label.dtype}")
 codes, areas = np.unique(label, return_counts=True)
-for code, area in zip(codes.tolist(), areas.tolist(), strict=True):
-    c, i = (int(v) for v in decode(code))
-    name = {BACKGROUND: "background", IGNORE: "ignore"}.get(code) or f"{CLASSES[c].name} number {i}"
-    print(f"{code:6d}  {name:22s} {area:9,d} pixels")
+for k in np.argsort(-areas)[:12]:
+    c, i = decode(codes[k])
+    special = {BACKGROUND: "background", IGNORE: "ignore"}
+    name = special.get(int(codes[k])) or f"{CLASSES[int(c)].name} number {i}"
+    print(f"{codes[k]:6d}  {name:22s} {areas[k]:9,d} pixels")
+print(f"… {len(codes)} codes in all")
 
 # %% [markdown]
 # Why does the file look black? Grey pictures of 16 bits run from 0 to 65535; most viewers show only the

@@ -76,11 +76,16 @@ draw_grid(axes[1, 0], label, "Label")
 for row, values in enumerate((picture, label)):
     axes[row, 0].set_axisbelow(True)  # the grid, so that it does not hide the crop
     draw_rectangle(axes[row, 0], 1.5, 5.5, 1.5, 5.5)
-    for column, (name, shrink) in enumerate({"mean": block_mean, "stride": stride}.items(), start=1):
+    for column, (name, shrink) in enumerate(
+        {"mean": block_mean, "stride": stride}.items(), start=1
+    ):
         small = shrink(values, 2, 2, 2)
         colours = np.stack([small] * 3, axis=2).astype(np.uint8) if row == 0 else None
         draw_grid(axes[row, column], small.astype(int), f"by {name}", colours=colours)
-show(figure, "Two 8 by 8 tables, picture and label, and each of them made 2 by 2, once by mean and once by stride.")
+show(
+    figure,
+    "Two 8 by 8 tables, picture and label, and each of them made 2 by 2, once by mean and once by stride.",
+)
 
 # %% [markdown]
 # **Picture.** The mean keeps a trace of the lonely person (100 lies between 180 and 20); the stride loses it
@@ -96,7 +101,9 @@ np.testing.assert_array_equal(stride(label, 2, 2, 2), [[255, 33001], [255, 36001
 averaged = block_mean(label, 2, 2, 2).astype(np.uint16)
 for code in (averaged[0, 0], averaged[1, 1]):
     class_id = int(decode(code)[0])
-    print(f"{code}: class {class_id}, {CLASSES[class_id].name if class_id in CLASSES else 'which does not exist'}")
+    print(
+        f"{code}: class {class_id}, {CLASSES[class_id].name if class_id in CLASSES else 'which does not exist'}"
+    )
 assert decode(averaged[0, 0])[0] not in IDS, "half background, half person is no class of ours"
 assert CLASSES[int(decode(averaged[1, 1])[0])].name == "motorbicycle", "half car, half person"
 
@@ -114,8 +121,12 @@ facts = report_facts()
 size, crop, small_size = facts["frame_size_px"], facts["crop_px"], facts["network_input_px"]
 width = (size["width"] - crop["left"] - crop["right"]) / facts["downscale"]
 height = (size["height"] - crop["top"] - crop["bottom"]) / facts["downscale"]
-print(f"({size['width']} - {crop['left']} - {crop['right']}) / {facts['downscale']} = {width:g} columns")
-print(f"({size['height']} - {crop['top']} - {crop['bottom']}) / {facts['downscale']} = {height:g} rows")
+print(
+    f"({size['width']} - {crop['left']} - {crop['right']}) / {facts['downscale']} = {width:g} columns"
+)
+print(
+    f"({size['height']} - {crop['top']} - {crop['bottom']}) / {facts['downscale']} = {height:g} rows"
+)
 
 assert (size["height"], size["width"]) == FULL_SHAPE
 assert (height, width) == (small_size["height"], small_size["width"]) == NETWORK_SHAPE
@@ -133,7 +144,9 @@ repeats = -(-np.array(FULL_SHAPE) // 8)
 full_picture = np.tile(picture, repeats)[: FULL_SHAPE[0], : FULL_SHAPE[1]]
 full_label = np.tile(label, repeats)[: FULL_SHAPE[0], : FULL_SHAPE[1]]
 
-small_picture, small_label = crop_and_downscale(np.stack([full_picture] * 3, axis=2).astype(np.uint8), full_label)
+small_picture, small_label = crop_and_downscale(
+    np.stack([full_picture] * 3, axis=2).astype(np.uint8), full_label
+)
 np.testing.assert_array_equal(small_label, stride(full_label, CROP_Y_PX, CROP_X_PX, FACTOR))
 difference = np.abs(small_picture[:, :, 0] - block_mean(full_picture, CROP_Y_PX, CROP_X_PX, FACTOR))
 print(f"Largest difference between our mean and the library's: {difference.max()}")
@@ -162,16 +175,26 @@ image, label = frame.read_pair()
 small_image, small_label = crop_and_downscale(image, label)
 strip_image, strip_label = full_resolution_strip(image, label)
 assert facts["unet"]["rows_px"] == [STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop]
-for name, array in {"whole frame": label, "network size": small_label, "strip": strip_label}.items():
+for name, array in {
+    "whole frame": label,
+    "network size": small_label,
+    "strip": strip_label,
+}.items():
     megapixels, objects = array.size / 1e6, np.isin(decode(array)[0], IDS).sum()
-    print(f"{name:12s} {array.shape[1]} x {array.shape[0]} = {megapixels:.2f} Mpx, {objects:9,d} of objects")
+    print(
+        f"{name:12s} {array.shape[1]} x {array.shape[0]} = {megapixels:.2f} Mpx, {objects:9,d} of objects"
+    )
 
 # %%
-figure, axes = plt.subplot_mosaic([["full", "small"], ["strip", "strip"]], figsize=(10, 6.7), height_ratios=[1.9, 1])
+figure, axes = plt.subplot_mosaic(
+    [["full", "small"], ["strip", "strip"]], figsize=(10, 6.7), height_ratios=[1.9, 1]
+)
 draw_frame(axes["full"], image, f"Before: {image.shape[1]} x {image.shape[0]}")
 bottom, right = FULL_SHAPE[0] - CROP_Y_PX, FULL_SHAPE[1] - CROP_X_PX
 draw_rectangle(axes["full"], CROP_Y_PX, bottom, CROP_X_PX, right, "the report's crop")
-draw_rectangle(axes["full"], STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop, 0, FULL_SHAPE[1], "the strip")
+draw_rectangle(
+    axes["full"], STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop, 0, FULL_SHAPE[1], "the strip"
+)
 draw_frame(axes["small"], small_image, f"After: {small_image.shape[1]} x {small_image.shape[0]}")
 name = f"The strip: {strip_image.shape[1]} x {strip_image.shape[0]}"
 draw_overlay(axes["strip"], strip_image, strip_label, name, smallest_name_px=8000)
@@ -208,14 +231,20 @@ rows, columns = np.nonzero(label == code)
 y, x = int(rows.mean() - CROP_Y_PX) // FACTOR, int(columns.mean() - CROP_X_PX) // FACTOR
 y, x = int(np.clip(y, 12, NETWORK_SHAPE[0] - 12)), int(np.clip(x, 18, NETWORK_SHAPE[1] - 18))
 near = np.s_[y - 12 : y + 12, x - 18 : x + 18]
-far = tuple(slice(s.start * FACTOR + c, s.stop * FACTOR + c) for s, c in zip(near, (CROP_Y_PX, CROP_X_PX), strict=True))
+far = tuple(
+    slice(s.start * FACTOR + c, s.stop * FACTOR + c)
+    for s, c in zip(near, (CROP_Y_PX, CROP_X_PX), strict=True)
+)
 before, after = int((label == code).sum()), int((small_label == code).sum())
 figure, axes = plt.subplots(2, 2, figsize=(9, 6.4))
 draw_frame(axes[0, 0], image[far], f"Full resolution: {CLASSES[code // 1000].name} of {before} px")
 draw_frame(axes[0, 1], small_image[near], f"Network size: {after} px")
 draw_label(axes[1, 0], label[far])
 draw_label(axes[1, 1], small_label[near])
-show(figure, "A distant object and its label: fine contours on the left, a handful of coarse squares on the right.")
+show(
+    figure,
+    "A distant object and its label: fine contours on the left, a handful of coarse squares on the right.",
+)
 
 # %% [markdown]
 # ### What it costs, in numbers
@@ -251,7 +280,9 @@ from wadlib.parallel import map_frames
 
 most = {"quick": 100, "full": 600}[profile()]
 chosen = np.sort(np.random.default_rng(0).permutation(len(wad.frames))[:most])
-results = [r for _, r in map_frames(measure, [wad.frames[i] for i in chosen], threads=True, progress=False)]
+results = [
+    r for _, r in map_frames(measure, [wad.frames[i] for i in chosen], threads=True, progress=False)
+]
 objects = pd.concat([table for table, _ in results])
 print(f"{len(objects):,} objects in {len(chosen)} of {len(wad.frames)} frames")
 
@@ -272,7 +303,9 @@ known = facts["wad_facts"]["objects_between_rows_px"]["share"]
 print(f"The notes on WAD: {known:.1%} of the objects lie in the strip\n")
 strip_size = (STRIP_WINDOW[0].stop - STRIP_WINDOW[0].start) * FULL_SHAPE[1]
 per_object = objects["in_strip"].sum() / objects["small"].sum()
-print(f"The strip has {strip_size / np.prod(NETWORK_SHAPE):.1f} times the pixels of the network-size frame,")
+print(
+    f"The strip has {strip_size / np.prod(NETWORK_SHAPE):.1f} times the pixels of the network-size frame,"
+)
 print(f"and shows the objects with {per_object:.1f} times as many.")
 
 # %% [markdown]
@@ -285,18 +318,23 @@ from wadlib.figures import draw_cumulative, draw_threshold
 tiny, coco_small = 32, 32 * 32
 sizes = {"full size": objects["full"], "network size": objects["small"]}
 figure, axes = plt.subplots(figsize=(9, 4.2))
-draw_cumulative(axes, {n: a.to_numpy(float) for n, a in sizes.items()}, xlabel="area of the object, px")
+draw_cumulative(
+    axes, {n: a.to_numpy(float) for n, a in sizes.items()}, xlabel="area of the object, px"
+)
 axes.set_xlim(0.8, None)
 draw_threshold(axes, tiny, "32 px", height=0.9)
 draw_threshold(axes, coco_small, "32 x 32 px: COCO's small", height=0.4)
 show(
-    figure, "Two rising step curves, the share of objects up to an area; the one at network size lies far to the left."
+    figure,
+    "Two rising step curves, the share of objects up to an area; the one at network size lies far to the left.",
 )
 
 table = pd.DataFrame(
     {
         "below 32 px": {name: (area < tiny).mean() for name, area in sizes.items()},
-        "below 32 x 32 px (COCO's small)": {name: (area < coco_small).mean() for name, area in sizes.items()},
+        "below 32 x 32 px (COCO's small)": {
+            name: (area < coco_small).mean() for name, area in sizes.items()
+        },
         "no pixel left": {name: (area == 0).mean() for name, area in sizes.items()},
     }
 )
@@ -322,7 +360,11 @@ figure, axes = plt.subplots(figsize=(9, 4.2))
 draw_spread(axes, groups, xlabel="area in the full frame, px", ylabel="IoU after the round trip")
 axes.set_ylim(0, 1)
 show(figure, "Five boxes, one per group of sizes; the IoU rises with the size of the object.")
-print(pd.Series({name: np.median(iou) for name, iou in groups.items() if len(iou)}).round(3).to_string())
+print(
+    pd.Series({name: np.median(iou) for name, iou in groups.items() if len(iou)})
+    .round(3)
+    .to_string()
+)
 
 # %% [markdown]
 # ### Mean, stride, or a soft filter?
@@ -337,7 +379,9 @@ plain = stride(image, CROP_Y_PX, CROP_X_PX, FACTOR)
 difference = np.abs(plain.astype(float) - small_image).mean(axis=2)
 window, margin = (64, 84), 8  # in network pixels; the margin is for filters that look around
 first, last = ((row - CROP_Y_PX) // FACTOR for row in (STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop))
-mean = cv2.blur(difference, window[::-1], anchor=(0, 0))  # [y, x]: mean over the window that begins there
+mean = cv2.blur(
+    difference, window[::-1], anchor=(0, 0)
+)  # [y, x]: mean over the window that begins there
 allowed = mean[first : last - window[0], margin : -window[1] - margin]
 y, x = (np.argwhere(allowed == allowed.max())[0] + [first, margin]).tolist()
 place = np.s_[y : y + window[0], x : x + window[1]]
@@ -373,7 +417,9 @@ def psnr(a, b):
 
 
 with_mean, with_stride = psnr(small_image[place], soft), psnr(plain[place], soft)
-print(f"Compared with the published code: mean {with_mean:.1f} dB, plain stride {with_stride:.1f} dB")
+print(
+    f"Compared with the published code: mean {with_mean:.1f} dB, plain stride {with_stride:.1f} dB"
+)
 assert with_mean > with_stride
 
 # %% [markdown]
@@ -395,15 +441,21 @@ perfect = {"report's metric": report_iou(overlaps), "pooled": pooled_iou(overlap
 figure, axes = plt.subplots(figsize=(11, 4.2))
 draw_bars(
     axes,
-    {f"perfect network, {name}": iou for name, iou in perfect.items()} | {"report's Table 1": REPORT_TABLE_1},
+    {f"perfect network, {name}": iou for name, iou in perfect.items()}
+    | {"report's Table 1": REPORT_TABLE_1},
     ylabel="IoU",
     form="{:.3f}",
 )
-show(figure, "Three bars per class: the two perfect networks reach high values, the bars of Table 1 are near zero.")
+show(
+    figure,
+    "Three bars per class: the two perfect networks reach high values, the bars of Table 1 are near zero.",
+)
 
 absent = [CLASSES[c].name for c in IDS if np.isnan(perfect["pooled"][c])]
 print("Not in this data (–): " + (", ".join(absent) or "no class is absent"))
-assert all(perfect["report's metric"][c] > REPORT_TABLE_1[c] for c in IDS if CLASSES[c].name not in absent)
+assert all(
+    perfect["report's metric"][c] > REPORT_TABLE_1[c] for c in IDS if CLASSES[c].name not in absent
+)
 
 # %% [markdown]
 # So the downscale is **not** why Table 1 reads almost zero: a network that works at this size can score far more.
@@ -423,7 +475,10 @@ for a in IDS:
         if a < b and mean // 1000 in IDS:
             third[a, b] = mean // 1000
 for (a, b), c in third.items():
-    print(f"{CLASSES[a].name} + {CLASSES[b].name} -> {CLASSES[c].name}" + (" (one of the two)" if c in (a, b) else ""))
+    print(
+        f"{CLASSES[a].name} + {CLASSES[b].name} -> {CLASSES[c].name}"
+        + (" (one of the two)" if c in (a, b) else "")
+    )
 assert third[33, 36] == 34
 
 # %% [markdown]
@@ -448,11 +503,15 @@ assert scores[2] > scores[8]
 
 # %% tags=["solution", "hide-cell"]
 thresholds = np.arange(50, 100, 5) / 100
-found = pd.DataFrame({t: (objects["iou"] > t).groupby(objects["class_id"]).mean() for t in thresholds})
+found = pd.DataFrame(
+    {t: (objects["iou"] > t).groupby(objects["class_id"]).mean() for t in thresholds}
+)
 print(found.mean().map("{:.1%}".format).to_string())
 mean = found.to_numpy().mean()
 second = facts["wad_facts"]["second_place_private_score_map"]
-print(f"mean over thresholds and classes {mean:.3f}; the second place scored {second} on the real test set")
+print(
+    f"mean over thresholds and classes {mean:.3f}; the second place scored {second} on the real test set"
+)
 assert (found.diff(axis=1).iloc[:, 1:] <= 0).all(axis=None), "a stricter threshold finds no more"
 
 # %% [markdown]
@@ -477,9 +536,13 @@ inner = label[CROP_Y_PX:-CROP_Y_PX, CROP_X_PX:-CROP_X_PX]
 back = upsample_label(small_label)[CROP_Y_PX:-CROP_Y_PX, CROP_X_PX:-CROP_X_PX]
 by_stride, best = [], []
 for code in instance_codes(inner):
-    by_stride.append(((inner == code) & (back == code)).sum() / ((inner == code) | (back == code)).sum())
+    by_stride.append(
+        ((inner == code) & (back == code)).sum() / ((inner == code) | (back == code)).sum()
+    )
     best.append(best_block_iou(inner == code))
-print(f"Mean IoU of {len(best)} objects: strided labels {np.mean(by_stride):.3f}, best blocks {np.mean(best):.3f}")
+print(
+    f"Mean IoU of {len(best)} objects: strided labels {np.mean(by_stride):.3f}, best blocks {np.mean(best):.3f}"
+)
 assert all(b >= s - 1e-9 for b, s in zip(best, by_stride, strict=True))
 
 # %% [markdown]

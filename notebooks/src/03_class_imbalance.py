@@ -49,7 +49,10 @@ street[5, 1, 1] = 40000
 figure, axes = plt.subplots(2, 3, figsize=(11, 5.8))
 for number, (each, label) in enumerate(zip(axes.flat, street, strict=True)):
     draw_grid(each, label, f"Frame {number}")
-show(figure, "Six tables of 3 by 4 codes with a few cars, one large bus, four single-pixel people and one tricycle.")
+show(
+    figure,
+    "Six tables of 3 by 4 codes with a few cars, one large bus, four single-pixel people and one tricycle.",
+)
 
 # %% [markdown]
 # Count on paper before you go on: instances, pixels and frames of each class. (An instance is a code *in one frame*:
@@ -57,7 +60,8 @@ show(figure, "Six tables of 3 by 4 codes with a few cars, one large bus, four si
 
 # %%
 table = pd.DataFrame(
-    {"instances": [5, 4, 1, 1], "pixels": [10, 4, 6, 1], "frames": [3, 2, 1, 1]}, index=[33, 36, 39, 40]
+    {"instances": [5, 4, 1, 1], "pixels": [10, 4, 6, 1], "frames": [3, 2, 1, 1]},
+    index=[33, 36, 39, 40],
 )
 share = table / table.sum()
 weight = 1 / share
@@ -85,14 +89,18 @@ print(counts.table())
 for class_id in table.index:
     assert counts.instances[class_id] == table.loc[class_id, "instances"]
     assert counts.frames_with[class_id] == table.loc[class_id, "frames"]
-    assert counts.areas_px[decode(counts.codes)[0] == class_id].sum() == table.loc[class_id, "pixels"]
+    assert (
+        counts.areas_px[decode(counts.codes)[0] == class_id].sum() == table.loc[class_id, "pixels"]
+    )
 
 # %% [markdown]
 # And the classifier that never opens its eyes? It says "background" for every pixel:
 
 # %%
 accuracy = (street == BACKGROUND).mean()
-print(f"It is right about {accuracy:.1%} of the pixels and finds 0 of {table['instances'].sum()} objects.")
+print(
+    f"It is right about {accuracy:.1%} of the pixels and finds 0 of {table['instances'].sum()} objects."
+)
 assert accuracy == (6 * 12 - table["pixels"].sum()) / (6 * 12)
 
 # %% [markdown]
@@ -127,14 +135,22 @@ def or_absent(values):
 
 
 shares = {
-    "of instances": or_absent({c: n / sum(counts.instances.values()) for c, n in counts.instances.items()}),
+    "of instances": or_absent(
+        {c: n / sum(counts.instances.values()) for c, n in counts.instances.items()}
+    ),
     "of pixels": or_absent({c: n / sum(pixels.values()) for c, n in pixels.items()}),
     "of frames": or_absent({c: n / counts.frames for c, n in counts.frames_with.items()}),
 }
 figure, axes = plt.subplots(figsize=(11, 4.2))
 draw_bars(axes, shares, ylabel="share", form="{:.1%}")
-show(figure, "Three bars per class, its share of instances, of pixels and of frames; cars lead by far.")
-print("Not in this data (–): " + (", ".join(names[c] for c in IDS if not pixels[c]) or "no class is absent"))
+show(
+    figure,
+    "Three bars per class, its share of instances, of pixels and of frames; cars lead by far.",
+)
+print(
+    "Not in this data (–): "
+    + (", ".join(names[c] for c in IDS if not pixels[c]) or "no class is absent")
+)
 
 # %% [markdown]
 # Against the background, all of them are rare:
@@ -143,7 +159,9 @@ print("Not in this data (–): " + (", ".join(names[c] for c in IDS if not pixel
 everything = counts.frames * facts["frame_size_px"]["width"] * facts["frame_size_px"]["height"]
 objects = sum(pixels.values())
 print(f"{objects / everything:.2%} of all pixels belong to an object.")
-print(f"'Always background' has an accuracy of {1 - objects / everything:.2%} and an IoU of 0 for every class.")
+print(
+    f"'Always background' has an accuracy of {1 - objects / everything:.2%} and an IoU of 0 for every class."
+)
 
 # %% [markdown]
 # ### Is our data like WAD in other ways, too?
@@ -165,17 +183,28 @@ def inside_strip(frame):
     return ~np.isin(code_areas(label)[0], outside)
 
 
-inside = np.concatenate([result for _, result in map_frames(inside_strip, frames, threads=True, progress=False)])
+inside = np.concatenate(
+    [result for _, result in map_frames(inside_strip, frames, threads=True, progress=False)]
+)
 
 # %%
 per_frame, area = known["instances_per_frame"], known["instance_area_px"]
 rows = {"instances per frame, mean": (counts.per_frame.mean(), per_frame["mean"])}
 rows["instances per frame, most"] = (counts.per_frame.max(), per_frame["max"])
 for percent, name in ((5, "p5"), (50, "median"), (95, "p95")):
-    rows[f"instances per frame, {name}"] = (np.percentile(counts.per_frame, percent), per_frame[name])
+    rows[f"instances per frame, {name}"] = (
+        np.percentile(counts.per_frame, percent),
+        per_frame[name],
+    )
 for percent in (5, 50, 95):
-    rows[f"instance area, p{percent}, px"] = (np.percentile(counts.areas_px, percent), area[f"p{percent}"])
-rows[f"objects in rows {top} to {bottom}, %"] = (100 * inside.mean(), 100 * known["objects_between_rows_px"]["share"])
+    rows[f"instance area, p{percent}, px"] = (
+        np.percentile(counts.areas_px, percent),
+        area[f"p{percent}"],
+    )
+rows[f"objects in rows {top} to {bottom}, %"] = (
+    100 * inside.mean(),
+    100 * known["objects_between_rows_px"]["share"],
+)
 print("WAD's areas:", area["note"])
 pd.DataFrame(rows, index=["this data", "WAD"]).T.map("{:,.1f}".format)
 
@@ -190,17 +219,27 @@ pd.DataFrame(rows, index=["this data", "WAD"]).T.map("{:,.1f}".format)
 reported = {by_name(name).id: n for name, n in facts["figure_4_instance_counts"].items()}
 listing = facts["full_train_set_annotation_counts"]
 complete = {c: listing[names[c]] for c in IDS}
-series = {"report, Fig 4": reported, "whole training set": complete, "this data": or_absent(counts.instances)}
+series = {
+    "report, Fig 4": reported,
+    "whole training set": complete,
+    "this data": or_absent(counts.instances),
+}
 
 figure, axes = plt.subplots(figsize=(11, 4.4))
 draw_bars(axes, series, ylabel="instances", log=True)
-show(figure, "Instance counts per class on a logarithmic scale: the report's, the whole training set's and ours.")
+show(
+    figure,
+    "Instance counts per class on a logarithmic scale: the report's, the whole training set's and ours.",
+)
 
 # %% [markdown]
 # Three datasets of different size are easier to compare as shares:
 
 # %%
-shares = {name: {c: n / np.nansum(list(values.values())) for c, n in values.items()} for name, values in series.items()}
+shares = {
+    name: {c: n / np.nansum(list(values.values())) for c, n in values.items()}
+    for name, values in series.items()
+}
 figure, axes = plt.subplots(figsize=(11, 4.2))
 draw_bars(axes, shares, ylabel="share of instances", form="{:.1%}")
 show(
@@ -219,7 +258,10 @@ comparison = pd.DataFrame({"Fig 4": a, "whole set": b, "ratio": a / b})
 comparison["at least"], comparison["at most"] = a / b * (1 - slip), a / b * (1 + slip)
 print(comparison.rename(index=names).round(3).to_string(), "\n")
 for name, share in {"Fig 4": a, "the whole set": b}.items():
-    print(f"Order in {name:14s}" + ", ".join(names[c] for c in share.sort_values(ascending=False).index))
+    print(
+        f"Order in {name:14s}"
+        + ", ".join(names[c] for c in share.sort_values(ascending=False).index)
+    )
 rarer = comparison.index[comparison["at most"] < 0.9]
 print("\nClearly rarer in the report's sample:", ", ".join(names[c] for c in rarer))
 
@@ -238,8 +280,12 @@ total, per_frame_wad = sum(reported.values()), sum(complete.values()) / listing[
 videos = facts["videos"]
 text = int("".join(filter(str.isdigit, videos["train_frames_report"])))
 code = videos["train_frames_in_published_notebook"]
-print(f"sampled {videos['sampled']} of {videos['in_training_set']} videos; the bars of Fig 4 add up to {total:,}")
-print(f"report's text, '{videos['train_frames_report']}' frames:      {total / text:.1f} instances per frame")
+print(
+    f"sampled {videos['sampled']} of {videos['in_training_set']} videos; the bars of Fig 4 add up to {total:,}"
+)
+print(
+    f"report's text, '{videos['train_frames_report']}' frames:      {total / text:.1f} instances per frame"
+)
 print(f"published notebook, {code} training frames: {total / code:.1f}")
 print(f"whole training set, {listing['frames']} frames:       {per_frame_wad:.1f}")
 assert max(total / text, total / code) < per_frame_wad
@@ -260,17 +306,27 @@ at_checkpoint = training["checkpoint_evaluated_epoch"] * per_epoch
 steps, batch = training["steps_per_epoch"], training["images_per_step"]
 print(f"{training['epochs']} epochs x {steps} steps x {batch} images = {images} images")
 for name, number in {"text": text, "published code": code}.items():
-    print(f"with {number} training frames ({name}), that is {images / number:.2f} passes over the data")
+    print(
+        f"with {number} training frames ({name}), that is {images / number:.2f} passes over the data"
+    )
 
 assert images < min(text, code), "not one full pass over the data"
 
 # %%
 seen = pd.Series(reported) / code  # instances per frame
 exposure = pd.DataFrame(
-    {"per epoch": seen * per_epoch, "until the checkpoint": seen * at_checkpoint, "in all": seen * images}
+    {
+        "per epoch": seen * per_epoch,
+        "until the checkpoint": seen * at_checkpoint,
+        "in all": seen * images,
+    }
 )
-exposure["Table 1"] = pd.Series({by_name(name).id: iou for name, iou in facts["table_1_mean_iou"].items()})
-exposure.loc[list(IDS)].rename(index=names).round({"per epoch": 1, "until the checkpoint": 0, "in all": 0})
+exposure["Table 1"] = pd.Series(
+    {by_name(name).id: iou for name, iou in facts["table_1_mean_iou"].items()}
+)
+exposure.loc[list(IDS)].rename(index=names).round(
+    {"per epoch": 1, "until the checkpoint": 0, "in all": 0}
+)
 
 # %% [markdown]
 # Not one full pass over the data, and a few motorbicycles per epoch. Imbalance is not the whole story of Table 1
@@ -314,7 +370,8 @@ for name, chance in {"every frame alike": uniform, "frames by class": by_class}.
 figure, axes = plt.subplots(figsize=(11, 4.2))
 draw_bars(axes, seen, ylabel="share of the instances seen", form="{:.1%}")
 show(
-    figure, "Two bars per class: its share of the instances seen when frames are drawn alike, and when drawn by class."
+    figure,
+    "Two bars per class: its share of the instances seen when frames are drawn alike, and when drawn by class.",
 )
 
 # %% [markdown]
@@ -324,7 +381,9 @@ show(
 
 # %%
 for name, chance in {"every frame alike": uniform, "frames by class": by_class}.items():
-    print(f"{name:18s} the frame that comes up most often is drawn {images * chance.max():,.0f} times in {images:,}")
+    print(
+        f"{name:18s} the frame that comes up most often is drawn {images * chance.max():,.0f} times in {images:,}"
+    )
 
 # %% [markdown]
 # ## Exercises
@@ -334,12 +393,19 @@ for name, chance in {"every frame alike": uniform, "frames by class": by_class}.
 # background?
 
 # %% tags=["solution", "hide-cell"]
-p = pd.Series({"background": everything - objects, **{names[c]: n for c, n in pixels.items() if n}}) / everything
-voice = pd.DataFrame({f"power {power}": p * (p.max() / (p + 1e-6)) ** power for power in (0, 0.3, 0.5, 1)})
+p = (
+    pd.Series({"background": everything - objects, **{names[c]: n for c, n in pixels.items() if n}})
+    / everything
+)
+voice = pd.DataFrame(
+    {f"power {power}": p * (p.max() / (p + 1e-6)) ** power for power in (0, 0.3, 0.5, 1)}
+)
 voice /= voice.sum()
 print(voice.map("{:.2%}".format).to_string())
 assert voice.loc["background"].is_monotonic_decreasing
-assert voice["power 1"].max() < 1.2 / len(p), "the power 1 makes all nearly equal; 1e-6 is why not exactly"
+assert voice["power 1"].max() < 1.2 / len(p), (
+    "the power 1 makes all nearly equal; 1e-6 is why not exactly"
+)
 
 # %% [markdown]
 # **2.** That code computes the weights *per batch*. What weight has a class that is absent from a batch, and what harm
@@ -352,7 +418,9 @@ batch = facts["unet"]["batch"] * size["width"] * size["height"]
 absent, single = ((1 / (n / batch + 1e-6)) ** 0.3 for n in (0, 1))
 print(f"absent: {absent:.0f}, a single pixel among {batch:,}: {single:.0f}")
 print("The absent class has no pixel to be weighted, so its weight does nothing.")
-print("The single pixel counts as much as that many pixels of background: a noisy vote, but 1e-6 keeps it bounded.")
+print(
+    "The single pixel counts as much as that many pixels of background: a noisy vote, but 1e-6 keeps it bounded."
+)
 assert absent > single > 50
 
 # %% [markdown]
@@ -367,7 +435,9 @@ repeat = np.maximum(1, np.sqrt(0.5 / np.where(occurs, in_frames, 1)))
 chance = np.where(present, repeat, 1).max(axis=1)
 chance /= chance.sum()
 ways = {"every frame alike": uniform, "repeat factor": chance, "frames by class": by_class}
-shares = {name: pd.Series(q @ held / (q @ held).sum(), index=names.values()) for name, q in ways.items()}
+shares = {
+    name: pd.Series(q @ held / (q @ held).sum(), index=names.values()) for name, q in ways.items()
+}
 print(pd.DataFrame(shares).map("{:.1%}".format).to_string(), "\n")
 for name, q in ways.items():
     print(f"{name:18s} most frequent frame: {images * q.max():,.0f} times in {images:,}")
@@ -384,14 +454,19 @@ per_video = np.array([held_by[video].sum(axis=0) for video in videos])
 half, rng = max(1, len(videos) // 2), np.random.default_rng(1)
 draws = {
     "videos": [per_video[rng.permutation(len(videos))[:half]].sum(axis=0) for _ in range(1000)],
-    "frames": [held[rng.permutation(len(held))[: max(1, len(held) // 2)]].sum(axis=0) for _ in range(1000)],
+    "frames": [
+        held[rng.permutation(len(held))[: max(1, len(held) // 2)]].sum(axis=0) for _ in range(1000)
+    ],
 }
 spread = {}
 for unit, values in draws.items():
     share = np.array(values) / np.maximum(1, np.sum(values, axis=1, keepdims=True))
     low, high = np.percentile(share, (5, 95), axis=0)
     spread[f"half of the {unit}"] = [f"{a:.1%} to {b:.1%}" for a, b in zip(low, high, strict=True)]
-print(f"{len(videos)} video(s)" + (": with a single one there is nothing to draw from" if len(videos) == 1 else ""))
+print(
+    f"{len(videos)} video(s)"
+    + (": with a single one there is nothing to draw from" if len(videos) == 1 else "")
+)
 print(pd.DataFrame(spread, index=names.values()).to_string())
 
 # %% [markdown]

@@ -13,11 +13,12 @@ import pytest
 from wadlib.errors import RenderError, StorageError
 from wadlib.frames import read_image, read_label
 from wadlib.labels import BACKGROUND, IDS, IGNORE, decode
-from wadlib.rendered import render_dataset, render_frame, write
+from wadlib.rendered import crowd, render_dataset, render_frame, write
 from wadlib.rendered.bonnet import outline
 from wadlib.rendered.camera import CX, FULL, FX, FY, NETWORK, Camera, camera
 from wadlib.rendered.ground import road_coordinates
 from wadlib.rendered.light import KINDS
+from wadlib.rendered.masks import KEEP, cluster, tidy
 from wadlib.rendered.materials import leaf_texture
 from wadlib.rendered.raster import cast_shadows, draw
 from wadlib.rendered.render import make_video, render
@@ -143,6 +144,54 @@ def test_nobody_stands_inside_the_recording_car_or_inside_a_neighbour() -> None:
         for i, a in enumerate(cars):
             for b in cars[i + 1 :]:
                 assert abs(a.s - b.s) > 4 or abs(a.d - b.d) > 1.5
+
+
+def test_every_eight_videos_have_wads_spread_of_traffic() -> None:
+    for seed in (0, 5):
+        totals = [sum(crowd._wanted(seed, video).values()) for video in range(16)]
+        for block in (totals[:8], totals[8:]):
+            steps = np.array(sorted(block))
+            assert (np.diff(steps) > 0).all()
+            assert steps[-1] > 3 * np.median(steps) > 3 * 2 * steps[0]  # p5, median and p95 are 3, 13 and 51
+
+
+def test_what_the_camera_sees_decides_who_is_on_the_road() -> None:
+    present = dict.fromkeys(IDS, 0)
+    for number in range(8):
+        video = make_video(0, number, write.camera_number(number))
+        seen = {m[0] for stream in video.streams for m in stream.members}
+        for class_id in seen:
+            present[class_id] += 1
+    assert min(present.values()) >= 5  # every class in most videos
+    assert present[33] == 8
+
+
+def test_two_objects_in_a_line_of_sight_are_one_seen_object() -> None:
+    box = np.array([[10, 20, 30, 60], [12, 25, 28, 55]])
+    moment = crowd._Moment(None, None, np.array([9.0, 20.0]), box, np.array([5000.0, 3000.0]))
+    assert crowd._seen(moment, np.array([True, True])).tolist() == [1, 0]
+    assert crowd._seen(moment, np.array([False, True])).tolist() == [0, 1]
+
+
+# --- masks ------------------------------------------------------------------------------------
+def test_thin_leaves_do_not_cut_a_mask_and_specks_in_a_crown_are_no_mask() -> None:
+    owner = np.full((20, 40), -1, np.int32)
+    owner[4:16, 2:16] = 7
+    owner[8, 5:12] = -1  # a twig across the object
+    owner[10, 30] = 3  # a glimpse of another through a crown
+    pierced = owner < 0
+    pierced[:, 18:22] = False
+    change = tidy(owner, pierced)
+    assert (change[8, 5:12] == 7).all()
+    assert change[10, 30] == -1
+    assert (change[4:16, 2:16][owner[4:16, 2:16] == 7] == KEEP).all()  # corners stay
+    assert (tidy(owner, np.zeros_like(pierced)) == KEEP).all()
+
+
+def test_tiny_neighbours_become_one_blob() -> None:
+    tiny = np.zeros((9, 20), bool)
+    tiny[4, [3, 6, 15]] = True
+    assert np.argwhere(cluster(tiny)).tolist() == [[4, 4], [4, 5]]
 
 
 # --- frames -----------------------------------------------------------------------------------

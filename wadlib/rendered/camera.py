@@ -6,6 +6,7 @@ origin on the ground under the camera. A pixel index is the coordinate of its ce
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -100,6 +101,27 @@ class Camera:
         relative = np.asarray(points, np.float64) - np.array([0.0, 0.0, self.height_m])
         right, down, depth = (relative @ self.rotation().T).T
         return np.stack([CX + FX * right / depth, CY + FY * down / depth, depth], axis=1)
+
+    def sees(self, x: float, y: float, reach: float) -> bool:
+        """Whether something on ego (x, y) that reaches `reach` metres around can be in the picture.
+
+        Examples
+        --------
+        >>> camera(5).sees(20.0, 0.0, 1.0), camera(5).sees(-20.0, 0.0, 1.0)
+        (True, False)
+        """
+        right, _, forward = self._axes
+        aside, depth = right[0] * x + right[1] * y, forward[0] * x + forward[1] * y
+        left_limit, right_limit = -CX / FX, (3384 - CX) / FX
+        return bool(
+            depth > -reach
+            and aside - left_limit * depth > -reach * math.hypot(1, left_limit)
+            and right_limit * depth - aside > -reach * math.hypot(1, right_limit)
+        )
+
+    @functools.cached_property
+    def _axes(self) -> list[list[float]]:
+        return self.rotation().tolist()
 
     def parameters(self, grid: Grid) -> npt.NDArray[np.float64]:
         """(14,): rotation row by row, then fx, fy, cx, cy in samples of `grid`, then the height."""

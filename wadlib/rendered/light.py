@@ -64,7 +64,7 @@ KINDS: tuple[Light, ...] = (
     Light("noon", math.radians(52), sun=(1.55, 1.45, 1.28), ambient=(0.24, 0.31, 0.40), zenith=(0.34, 0.62, 1.15),
           horizon=(1.5, 1.75, 2.0), glow=(3.2, 3.1, 2.9), glow_width=0.66, clouds=0.5, haze=(0.80, 0.95, 1.12),
           visibility_m=900, exposure=1.15, noise=2.6, lamps=0.2),
-    Light("low sun", math.radians(19), sun=(2.2, 1.55, 0.92), ambient=(0.20, 0.25, 0.33), zenith=(0.30, 0.50, 0.85),
+    Light("low sun", math.radians(19), sun=(2.2, 1.55, 0.92), ambient=(0.25, 0.30, 0.38), zenith=(0.30, 0.50, 0.85),
           horizon=(1.25, 1.05, 0.80), glow=(3.4, 2.6, 1.6), glow_width=0.55, clouds=0.35, haze=(0.98, 0.84, 0.66),
           visibility_m=700, exposure=1.2, noise=3.2, lamps=0.3),
     Light("overcast", math.radians(60), sun=(0.0, 0.0, 0.0), ambient=(0.62, 0.66, 0.70), zenith=(0.95, 1.0, 1.06),
@@ -72,7 +72,7 @@ KINDS: tuple[Light, ...] = (
           visibility_m=650, exposure=1.15, noise=3.0, lamps=0.3),
     Light("dusk", math.radians(3), sun=(0.0, 0.0, 0.0), ambient=(0.125, 0.135, 0.185), zenith=(0.10, 0.16, 0.34),
           horizon=(0.62, 0.44, 0.40), glow=(0.75, 0.40, 0.18), glow_width=0.8, clouds=0.4, haze=(0.30, 0.28, 0.33),
-          visibility_m=600, exposure=1.45, noise=5.2, lamps=3.2),
+          visibility_m=600, exposure=2.15, noise=5.0, lamps=3.2),
 )
 # fmt: on
 LIGHTS = {light.name: light for light in KINDS}

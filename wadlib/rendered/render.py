@@ -15,7 +15,9 @@ from wadlib.labels import BACKGROUND, IGNORE, encode
 from wadlib.rendered import light as lights
 from wadlib.rendered.bonnet import add_bonnet
 from wadlib.rendered.camera import Camera, Grid, camera
-from wadlib.rendered.materials import LEAF, byte_noise, grain, leaf_texture
+from wadlib.rendered.crowd import make_streams
+from wadlib.rendered.masks import KEEP, cluster, tidy
+from wadlib.rendered.materials import FENCE, LEAF, byte_noise, grain, leaf_texture
 from wadlib.rendered.mesh import Mesh
 from wadlib.rendered.raster import cast_shadows, draw
 from wadlib.rendered.road import Bend, Road, curve_tables, make_layout, place
@@ -23,13 +25,15 @@ from wadlib.rendered.scenery import casters, furniture, woods
 from wadlib.rendered.shade import SKY_STEP, shade
 from wadlib.rendered.shapes import make_shape
 from wadlib.rendered.soup import Soup, join, linear
-from wadlib.rendered.traffic import EGO_SPEED, Actor, Stream, actors_at, make_streams
+from wadlib.rendered.traffic import EGO_SPEED, Actor, Stream, actors_at
 
 __all__ = ["FRAME_S", "Rendered", "Video", "make_video", "render"]
 
 FRAME_S = 0.139
 SMALLEST_PX = 90
 """Objects with fewer visible full-size pixels are not told apart: they become IGNORE (p5 of WAD is 119 px)."""
+WIDE = frozenset({33, 38, 39, 40})
+"""Classes whose details are still seen at 60 m; walkers and cyclists are a few pixels wide there."""
 SHADOW_ORIGIN, SHADOW_CELL, SHADOW_SHAPE = (-30.0, -50.0), 0.125, (1360, 800)
 
 
@@ -84,8 +88,9 @@ def make_video(seed: int, number: int, camera_number: int | None = None) -> Vide
     point = (2560.0 + float(rng.uniform(-110, 130)), 1700.0 + float(rng.uniform(-14, 14)))
     if chosen == 6:
         point = (520.0 + float(rng.uniform(-70, 70)), point[1])
-    streams = make_streams(road, seed, number, chosen)
-    return Video(seed, number, camera(chosen, point), road, light, azimuth, float(rng.uniform(0.012, 0.03)), streams)
+    lens = camera(chosen, point)
+    streams = make_streams(road, seed, number, lens)
+    return Video(seed, number, lens, road, light, azimuth, float(rng.uniform(0.012, 0.03)), streams)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -93,12 +98,14 @@ def _shape(class_id: int, seed: int, phase: int, lod: int) -> Mesh:
     return make_shape(class_id, np.random.default_rng(seed), phase / 8, lod)
 
 
-def _stand(actors: list[Actor], curve: Any) -> Soup:
+def _stand(actors: list[Actor], curve: Any, lens: Camera) -> Soup:
     """Put the actors' meshes into the ego frame."""
     parts = []
     for index, actor in enumerate(actors):
         x, y, heading = place(curve, actor.s, actor.d)
-        lod = 0 if math.hypot(x, y) < 60 else 1
+        if not lens.sees(float(x), float(y), 18.0):  # neither it nor its shadow
+            continue
+        lod = 0 if math.hypot(x, y) < (60 if actor.class_id in WIDE else 40) else 1
         mesh = _shape(actor.class_id, actor.shape_seed, int(actor.phase * 8) % 8, lod)
         moved = mesh.transformed(float(heading) + actor.heading, (float(x), float(y), 0.0))
         n = len(moved.triangles)
@@ -116,10 +123,10 @@ def render(video: Video, frame: int, grid: Grid) -> Rendered:
     turn = float(road.bend.heading(travelled)) if road.bend.waves else 0.0
     sun = lights.sun_direction(light, video.azimuth - turn)
     base = video.seed * 1000 + video.number
-    trees, tree_shadows = woods(road, base, curve, travelled, light, sun)
+    trees, tree_shadows = woods(road, base, curve, travelled, light, sun, video.camera)
     street, houses = furniture(road, base, curve, travelled, light), casters(road, base, curve, travelled)
     actors = actors_at(road, video.streams, base, time_s)
-    traffic = _stand(actors, curve)
+    traffic = _stand(actors, curve, video.camera)
     soup = join([traffic, street, houses, trees])
     shadows, outside = _shadows(traffic, street, houses, tree_shadows, light, sun)
 
@@ -151,8 +158,15 @@ def render(video: Video, frame: int, grid: Grid) -> Rendered:
     else:
         picture = cv2.GaussianBlur(image, (3, 3), 0.55)
     front[hidden] = -1
-    owner = np.concatenate([soup.owner[source], [-1]])  # the last entry answers for front == -1
-    label, tracks = _label(front, owner, actors, grid, rng)
+    # The last entries answer for front == -1.
+    owner = np.concatenate([soup.owner[source], [-1]])
+    pierced = np.concatenate([np.isin(soup.material[source], (LEAF, FENCE)), [False]])
+    label = np.full(picture.shape[:2], BACKGROUND, np.uint16)
+    # Most rows hold sky, crowns or our own bonnet alone. 8 is a whole number of samples at both sizes.
+    first, last = _rows_between(owner[front[::2, ::2]] >= 0, 8, grid.rows)
+    rows = slice(first, last)
+    part, tracks = _label(owner[front[rows]], pierced[front[rows]], hidden[rows], actors, grid, rng)
+    label[first // grid.average : first // grid.average + len(part)] = part
     return Rendered(np.asarray(picture, np.uint8), label, tracks)
 
 
@@ -201,26 +215,49 @@ def _shadows(actors: Soup, street: Soup, houses: Soup, trees: Soup, light: light
     return (np.dstack([np.maximum(still, moving), contact]), still), float(still[400:, 200:600].mean()) / 255
 
 
+def _rows_between(somebody: Any, margin: int, rows: int) -> tuple[int, int]:
+    """Even first and last row, in samples, around everybody; `somebody` holds every second sample."""
+    found = np.flatnonzero(somebody.any(axis=1))
+    if not len(found):
+        return 0, 2
+    return max(2 * int(found[0]) - margin, 0), min(2 * int(found[-1]) + 2 + margin, rows)
+
+
 def _label(
-    front: Any, owner: Any, actors: list[Actor], grid: Grid, rng: np.random.Generator
+    owner: Any, pierced: Any, hidden: Any, actors: list[Actor], grid: Grid, rng: np.random.Generator
 ) -> tuple[Any, dict[int, int]]:
     """Codes of what is visible; numbers are dealt anew in every frame, as in the real files.
 
-    Visible pixels are counted on the samples that both sizes share (every second row and column), so
-    that both give the same instances.
+    Everything is decided on the samples that both sizes share (every second row and column), so that
+    both give the same instances.
     """
-    shared = front[(75 - grid.first_row) % 2 :: 2, ::2] if grid.step == 1 else front
-    visible = np.bincount(owner[shared.ravel()] + 1, minlength=len(actors) + 1)[1:] * 4
+    first = (75 - grid.first_row) % 2
+    shared = (slice(first, None, 2), slice(None, None, 2)) if grid.step == 1 else (slice(None), slice(None))
+    change = tidy(owner[shared], pierced[shared])
+    decided = np.where(change == KEEP, owner[shared], change)
+    visible = np.bincount(decided.ravel() + 1, minlength=len(actors) + 1)[1:] * 4
     code = np.full(len(actors) + 1, BACKGROUND, np.uint16)
     tracks: dict[int, int] = {}
     numbers: dict[int, int] = {}
     for index in rng.permutation(len(actors)).tolist():
         actor = actors[index]
+        # Who is not seen has a number too: one pixel more or less must not renumber all others.
+        number = numbers.get(actor.class_id, 0)
+        numbers[actor.class_id] = number + 1
         if visible[index] >= SMALLEST_PX:
-            number = numbers.get(actor.class_id, 0)
-            numbers[actor.class_id] = number + 1
             code[index] = encode(actor.class_id, number)
             tracks[int(code[index])] = actor.track
         elif visible[index]:
             code[index] = IGNORE
-    return code[owner][front[:: grid.average, :: grid.average]], tracks
+    between = cluster(code[decided] == IGNORE) & (code[decided] == BACKGROUND) & ~hidden[shared]
+    if grid.step == 1:  # a sample speaks for its block of 2x2 pixels
+        height, width = owner.shape
+        change = np.pad(change.repeat(2, 0).repeat(2, 1), ((first, 0), (0, 0)), constant_values=KEEP)[:height, :width]
+        between = np.pad(between.repeat(2, 0).repeat(2, 1), ((first, 0), (0, 0)))[:height, :width]
+        fits = np.where(change >= 0, pierced, owner >= 0) & (change != KEEP)
+        owner = np.where(fits, change, owner)
+    else:
+        owner = decided
+    label = code[owner]
+    label[between & (label == BACKGROUND)] = IGNORE
+    return label[:: grid.average, :: grid.average], tracks

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from wadlib.rendered.camera import Camera
 from wadlib.rendered.light import Light
 from wadlib.rendered.materials import FENCE, HEDGE, KERB, SIGN, WALL
 from wadlib.rendered.mesh import LIGHT, METAL
@@ -41,7 +42,9 @@ def _cells(
         yield (cell + 0.5 * draws[0]) * spacing - travelled, cell, draws
 
 
-def woods(road: Road, seed: int, curve: Any, travelled: float, light: Light, sun: Any) -> tuple[Soup, Soup]:
+def woods(
+    road: Road, seed: int, curve: Any, travelled: float, light: Light, sun: Any, lens: Camera
+) -> tuple[Soup, Soup]:
     """All trees: as seen by the camera, and a lighter copy (fewer cards) for the shadows."""
     seen, shadow = [], []
     style = _draws(seed, 1, 99, 0)
@@ -61,7 +64,8 @@ def woods(road: Road, seed: int, curve: Any, travelled: float, light: Light, sun
                 + np.array([0.10, 0.03, -0.02]) * mood[3] * draw[5]
             )
             height = tallest * (0.8 + 0.3 * draw[6])
-            seen.append(tree((x, y), height, kind, detail, 6.28 * draw[7], green, light, sun))
+            if lens.sees(float(x), float(y), 0.5 * height):
+                seen.append(tree((x, y), height, kind, detail, 6.28 * draw[7], green, light, sun))
             if light.sun[0] and -30 < x < 150:
                 shadow.append(tree((x, y), height, kind, max(detail, 1), 6.28 * draw[7], green, light, sun))
     for row, d in enumerate(road.layout.backdrop):
@@ -69,6 +73,8 @@ def woods(road: Road, seed: int, curve: Any, travelled: float, light: Light, sun
             if road.in_crossing(s + travelled, 2.0):
                 continue
             x, y, _ = place(curve, s, d + math.copysign(5 + 6 * draw[1], d))
+            if not lens.sees(float(x), float(y), 7.0):
+                continue
             green = np.array([0.30, 0.38, 0.20]) * (0.8 + 0.3 * draw[4])
             seen.append(
                 tree((x, y), 8 + 6 * draw[2], int(7 * draw[3]), 2 if s > 70 else 1, 6.28 * draw[7], green, light, sun)

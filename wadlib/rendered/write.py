@@ -257,13 +257,8 @@ def _collect_tracks(root: Path, videos: dict[str, list[str]]) -> None:
 
 
 def _check(request: Request) -> None:
-    for name, low, high in (
-        ("videos", 1, 1000),
-        ("frames", 1, 8000),
-        ("every", 1, 100),
-        ("test_videos", 0, 1000),
-        ("seed", 0, 2**31 - 1),
-    ):
+    limits = {"videos": (1, 1000), "frames": (1, 8000), "every": (1, 100), "test_videos": (0, 1000)}
+    for name, (low, high) in (limits | {"seed": (0, 2**31 - 1)}).items():
         value = getattr(request, name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise RenderError(

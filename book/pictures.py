@@ -1,7 +1,6 @@
 """Draw the picture of the README and of the book's front page: ``python book/pictures.py``."""
 
 import io
-import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -9,26 +8,22 @@ import matplotlib
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
 
-from wadlib.dataset import open_wad
 from wadlib.figures import draw_class_legend, draw_frame, draw_overlay, plot_style
 from wadlib.files import write_bytes
-from wadlib.rendered import render_dataset
+from wadlib.rendered import render_frame
 
-SEED, VIDEOS, FRAMES, EVERY = 0, 10, 2, 24
-PICKED = [0, 2, 5, 7]  # videos with four kinds of light
+PICKED = [(2, 8), (5, 24), (4, 8), (7, 24)]  # (video, frame): noon, low sun, overcast, dusk
+ROWS = slice(600, 2450)
 
 if __name__ == "__main__":
     plot_style()
-    with tempfile.TemporaryDirectory() as folder:
-        wad = open_wad(render_dataset(folder, videos=VIDEOS, frames=FRAMES, every=EVERY, seed=SEED))
-        pairs = [wad.train_videos[number].frames[-1].read_pair() for number in PICKED]
-    figure, axes = plt.subplots(2, 4, figsize=(12, 5.2))
-    for column, (image, label) in zip(axes.T, pairs, strict=True):
-        part = slice(600, 2500), slice(None)
-        draw_frame(column[0], image[part])
-        draw_overlay(column[1], image[part], label[part], opacity=0.65, names=False)
-    strip = figure.add_axes((0, -0.06, 1, 0.06))
-    draw_class_legend(strip)
+    figure, axes = plt.subplots(3, 4, figsize=(13, 4.1), height_ratios=[10, 10, 1.2])
+    for column, (video, frame) in zip(axes.T, PICKED, strict=True):
+        rendered = render_frame(video, frame, seed=0, size="full")
+        draw_frame(column[0], rendered.image[ROWS])
+        draw_overlay(column[1], rendered.image[ROWS], rendered.label[ROWS], opacity=0.65, names=False)
+        column[2].remove()
+    draw_class_legend(figure.add_subplot(axes[2, 0].get_subplotspec().get_gridspec()[2, :]))
     data = io.BytesIO()
-    figure.savefig(data, format="jpeg", dpi=130, bbox_inches="tight", pil_kwargs={"quality": 85})
+    figure.savefig(data, format="jpeg", dpi=125, bbox_inches="tight", pil_kwargs={"quality": 86})
     write_bytes(Path(__file__).parent / "_static" / "streets.jpg", data.getvalue())

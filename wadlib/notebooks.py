@@ -70,6 +70,7 @@ def execute(path: Path, timeout_s: int = 900) -> str:
         notebook,
         timeout=timeout_s,
         kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
         record_timing=False,
         coalesce_streams=True,  # else the pieces in which printed text arrives depend on timing
         resources={"metadata": {"path": str(path.parent.parent)}},

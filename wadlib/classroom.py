@@ -8,6 +8,7 @@ Profile quick · rendered data · videos: 8 · frames with labels: 48
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import os
@@ -50,18 +51,21 @@ def data_root(progress: bool = True) -> Path:
     """The dataset folder: ``WAD_ROOT`` if it is set, else the rendered videos of the profile.
 
     Rendered videos are kept in ``WADLIB_CACHE`` (by default the user's cache folder), so that they
-    are drawn only once.
+    are drawn only once; a renderer whose code changed draws into a folder of its own.
     """
     if not is_rendered():
         return Path(os.environ["WAD_ROOT"])
     from platformdirs import user_cache_dir
 
-    from wadlib.rendered import VERSION, render_dataset
+    from wadlib import rendered
 
     cache = Path(os.environ.get("WADLIB_CACHE") or user_cache_dir("wadlib"))
-    out = cache / f"rendered-{profile()}-{VERSION}"
+    digest = hashlib.sha256()
+    for path in sorted(Path(rendered.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    out = cache / f"rendered-{profile()}-{digest.hexdigest()[:10]}"
     size = PROFILES[profile()]
-    return render_dataset(
+    return rendered.render_dataset(
         out, videos=size["videos"], frames=size["frames"], every=size["every"], seed=0, progress=progress
     )
 

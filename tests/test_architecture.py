@@ -30,7 +30,7 @@ LAYERS = [
     {"unet"},
     {"maskrcnn"},
     {"tracking"},
-    {"figures"},
+    {"figures", "graph_figures"},
     {"viewer"},
     {"classroom", "notebooks", "book"},
     {"cli", "__main__"},

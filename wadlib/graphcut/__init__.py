@@ -2,6 +2,31 @@
 
 from __future__ import annotations
 
+from wadlib.graphcut.affinity import pixel_affinity, region_affinity
+from wadlib.graphcut.contrast import contrast_weights
+from wadlib.graphcut.cuts import assoc, cut, ncut_value, sweep
+from wadlib.graphcut.eigen import smallest_eigenvectors
+from wadlib.graphcut.line import swap_graph_1d
+from wadlib.graphcut.modes import icm
+from wadlib.graphcut.moves import alpha_beta_swap, alpha_expansion
+from wadlib.graphcut.ncut import normalized_cut
+from wadlib.graphcut.problem import energy
 from wadlib.graphcut.unary import ColourLocationUnary
 
-__all__ = ["ColourLocationUnary"]
+__all__ = [
+    "ColourLocationUnary",
+    "alpha_beta_swap",
+    "alpha_expansion",
+    "assoc",
+    "contrast_weights",
+    "cut",
+    "energy",
+    "icm",
+    "ncut_value",
+    "normalized_cut",
+    "pixel_affinity",
+    "region_affinity",
+    "smallest_eigenvectors",
+    "sweep",
+    "swap_graph_1d",
+]

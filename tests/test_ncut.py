@@ -363,7 +363,7 @@ def test_superpixels_of_a_rendered_frame():
 
 
 FULL_SIZE = """
-import resource, sys, time
+import resource, sys
 import numpy as np
 from wadlib.graphcut import ncut_value, normalized_cut
 from wadlib.frames import read_image
@@ -371,9 +371,8 @@ from wadlib.frames import read_image
 image = read_image(sys.argv[1])
 normalized_cut(image[:80, :80], "pixels")  # imports and compiles
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-start = time.process_time()
 found = normalized_cut(image, "pixels")
-print(time.process_time() - start, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
       found.residual, found.ncut, ncut_value(found.affinity, found.labels == 1))
 """
 
@@ -381,10 +380,11 @@ print(time.process_time() - start, before, resource.getrusage(resource.RUSAGE_SE
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kB only on Linux")
 @pytest.mark.parametrize("source", ["rendered", "real"])
-def test_a_full_frame_in_40_cpu_seconds_and_little_memory(source, tmp_path, request):
-    """832x640 pixels in a process of its own: CPU time of all its threads, and its peak resident memory.
+def test_a_full_frame_in_little_memory(source, tmp_path, request):
+    """832x640 pixels in a process of its own: its peak resident memory.
 
-    The goal is 40 s and 1.5 GB at a residual of 1e-5; this asks for more, so that a relapse shows.
+    The goal is 1.5 GB at a residual of 1e-5; this asks for more, so that a relapse shows. Its time is
+    a matter for `benchmarks/bench_ncut.py`.
     """
     from wadlib.frames import write_image
     from wadlib.rendered import render_frame
@@ -398,9 +398,8 @@ def test_a_full_frame_in_40_cpu_seconds_and_little_memory(source, tmp_path, requ
     write_image(tmp_path / "frame.jpg", image)
     command = [sys.executable, "-c", FULL_SIZE, str(tmp_path / "frame.jpg")]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    cpu_s, before_kb, peak_kb, residual, ncut, again = map(float, said)
+    before_kb, peak_kb, residual, ncut, again = map(float, said)
     assert residual <= 1e-7
-    assert cpu_s <= 20
     assert peak_kb <= 1.0e6
     assert peak_kb - before_kb <= 0.6e6
     assert ncut == again

@@ -82,14 +82,14 @@ def map_frames(
     todo = [item for item in everything if done is None or not done(item)]
     if workers is None:
         workers = available_cores() if executor is None else 32  # an executor does not tell; too many only queue up
-    # Only ever switched off here: otherwise the user's TQDM_DISABLE decides.
-    quiet = {} if progress and todo else {"disable": True}
+    # The bar of notebooks does not look at TQDM_DISABLE by itself.
+    wanted = progress and bool(todo) and not os.environ.get("TQDM_DISABLE")
     with tqdm(
         total=len(everything),
         initial=len(everything) - len(todo),
         desc=description or None,
         unit="frame",
-        **quiet,
+        disable=not wanted,
     ) as bar:
         for pair in _results(function, todo, max(1, workers), threads, executor):
             bar.update()

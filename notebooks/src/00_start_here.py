@@ -143,10 +143,12 @@ assert len(zeros) == 3
 # | section 3, Figs 3 and 5 | what is in a label file | [01 · From a 16-bit PNG to instances](01_labels.ipynb) |
 # | section 4.1 | crop, downscale, and what that costs | [02 · Crop and downscale](02_preprocessing.ipynb) |
 # | section 3, Fig 4 | few classes have nearly all objects | [03 · Class imbalance](03_class_imbalance.ipynb) |
+# | section 2.1, eqs 1–6 | a picture as a graph that is cut in two | [04 · Normalized cut](04_normalized_cut.ipynb) |
+# | section 2.1, Fig 1 | smooth labels by exact minimum cuts | [05 · α-β swap and α-expansion](05_graph_cuts.ipynb) |
 # | section 5, Table 1 | what the number means, and a first row of our own | [09 · Evaluation](09_evaluation.ipynb) |
 #
-# The numbers in between are kept for the methods themselves: normalized cut (04), graph cuts (05), the
-# U-Net (06) and Mask R-CNN (07, 08), then the report revisited (10) and video (11).
+# The numbers that are missing are kept for the networks, U-Net (06) and Mask R-CNN (07, 08), for the
+# report revisited (10) and for video (11).
 #
 # ## Exercises
 #

@@ -1,4 +1,4 @@
-"""Segmentation by energies and graph cuts: sections 2 and 4 of the report."""
+"""Segmentation by energies and graph cuts: section 2.1 of the report."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from wadlib.graphcut.line import swap_graph_1d
 from wadlib.graphcut.modes import icm
 from wadlib.graphcut.moves import alpha_beta_swap, alpha_expansion
 from wadlib.graphcut.ncut import normalized_cut
+from wadlib.graphcut.probability import unary_from_probabilities
 from wadlib.graphcut.problem import energy
 from wadlib.graphcut.unary import ColourLocationUnary
 
@@ -29,4 +30,5 @@ __all__ = [
     "smallest_eigenvectors",
     "sweep",
     "swap_graph_1d",
+    "unary_from_probabilities",
 ]

@@ -132,10 +132,10 @@ def write_image(path: str | Path, image: npt.NDArray[np.uint8], quality: int = 9
             cause="a grey, floating-point or RGBA picture",
             fix="convert it to 8-bit RGB first",
         )
-    import cv2
+    import simplejpeg
 
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    write_bytes(path, cv2.imencode(".jpg", image[:, :, ::-1], options)[1].tobytes())
+    pixels = np.ascontiguousarray(image)
+    write_bytes(path, simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="420"))
 
 
 def _decode_jpeg(data: bytes) -> npt.NDArray[np.uint8] | None:

@@ -194,7 +194,8 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
     fine, coarse = noise
     ground, trees = shadows
     mask = grain.shape[0] - 1
-    corner = cx * cx + cy * cy
+    vignette = 286.65 / (cx * cx + cy * cy)
+    per_column = 1.0 / fx
     texture_size = leaves.shape[0]
     haze_r, haze_g, haze_b = tone[6, 0], tone[6, 1], tone[6, 2]
     sky_r, sky_g, sky_b = tone[1, 0], tone[1, 1], tone[1, 2]
@@ -210,9 +211,10 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
         sky_row = row // SKY_STEP
         f = row / SKY_STEP - sky_row
         wide = ground_at / fx
+        bright = 1023.75 - vignette * (row - cy) ** 2
         long = ground_at * wide / eye
         for column in range(width):
-            xs = (column - cx) / fx
+            xs = (column - cx) * per_column
             piece = front[row, column]
             if piece >= 0:
                 t = 1.0 / nearness[row, column]
@@ -260,7 +262,7 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
                 r = above[k, 0] * w00 + above[k + 1, 0] * w01 + below[k, 0] * w10 + below[k + 1, 0] * w11
                 g = above[k, 1] * w00 + above[k + 1, 1] * w01 + below[k, 1] * w10 + below[k + 1, 1] * w11
                 b = above[k, 2] * w00 + above[k + 1, 2] * w01 + below[k, 2] * w10 + below[k + 1, 2] * w11
-            falloff = 1023.75 - 286.65 * ((column - cx) ** 2 + (row - cy) ** 2) / corner
+            falloff = bright - vignette * (column - cx) ** 2
             tile = grain[(row + grain_at[0]) & mask, (column + grain_at[1]) & mask]
             red = film[min(int(r * falloff), 4095)] + tile[0] * grain_scale
             green = film[min(int(g * falloff), 4095)] + tile[1] * grain_scale

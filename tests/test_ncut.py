@@ -402,7 +402,7 @@ def test_a_full_frame_in_little_memory(source, tmp_path, request):
     assert residual <= 1e-7
     assert peak_kb <= 1.0e6
     assert peak_kb - before_kb <= 0.6e6
-    assert ncut == again
+    assert ncut == pytest.approx(again, rel=1e-12)  # two orders of adding up
 
 
 @pytest.mark.slow

@@ -185,8 +185,7 @@ def ground_albedo(s: Any, d: Any, wide: Any, long: Any, zone_of: Any, line_of: A
         tile = 0.55 + 0.45 * hashed(math.floor(s * 2.0), math.floor(d * 3.3), 1)
         joint = _wrap(s * 2.0, 1.0) < 0.03 or _wrap(d * 3.3, 1.0) < 0.05
         grey = 0.29 * (1 + (0.16 * (tile - 0.77) - (0.2 if joint else 0.0)) * detail + 0.05 * large + 0.06 * speck)
-        guide = 0.0
-        return grey * 1.06 + guide, grey, grey * 0.92
+        return grey * 1.06, grey, grey * 0.92
     if zone == CONCRETE:
         grey = 0.42 * (1 + 0.05 * large + 0.08 * speck)
         return grey, grey * 0.98, grey * 0.92

@@ -27,10 +27,11 @@ LAYERS = [
     {"metrics"},
     {"interop"},
     {"graphcut"},
+    {"training"},
     {"unet"},
     {"maskrcnn"},
     {"tracking"},
-    {"figures", "graph_figures"},
+    {"figures", "graph_figures", "network_figures"},
     {"viewer"},
     {"classroom", "notebooks", "book"},
     {"cli", "__main__"},
@@ -109,7 +110,7 @@ def test_modules_are_small(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_only_the_networks_import_tensorflow(path):
-    if top(module_name(path) + ".") in {"unet", "maskrcnn"}:
+    if top(module_name(path) + ".") in {"training", "unet", "maskrcnn"}:
         return
     heavy = {"tensorflow", "keras", "tf_keras", "torch", "jax", "mrcnn"}
     assert not {name.split(".")[0] for name in imports_of(path)} & heavy

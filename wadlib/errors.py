@@ -12,12 +12,15 @@ from __future__ import annotations
 __all__ = [
     "DatasetError",
     "ImageError",
+    "InstancesError",
     "LabelError",
     "MetricError",
     "RenderError",
     "SegmentationError",
     "StorageError",
+    "TrainingError",
     "WadError",
+    "WeightsError",
 ]
 
 
@@ -81,3 +84,15 @@ class MetricError(WadError):
 
 class SegmentationError(WadError):
     """Input that a segmentation method cannot work on."""
+
+
+class TrainingError(WadError):
+    """A training run that cannot begin, go on, or be resumed."""
+
+
+class InstancesError(WadError):
+    """Instances (boxes, class ids, scores, masks) that do not fit together, or a file of them that cannot be read."""
+
+
+class WeightsError(WadError):
+    """A file of network weights that cannot be had, cannot be read, or does not fit the network."""

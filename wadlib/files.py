@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wadlib.errors import DatasetError, StorageError
 
-__all__ = ["atomic_path", "inside", "make_folder", "write_bytes", "write_text"]
+__all__ = ["atomic_path", "inside", "make_folder", "storage_error", "write_bytes", "write_text"]
 
 _PART = ".part"
 
@@ -44,7 +44,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield part
         part.replace(path)
     except OSError as error:
-        raise _storage_error(error, path) from error
+        raise storage_error(error, path) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -67,7 +67,7 @@ def make_folder(path: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _storage_error(error, path) from error
+        raise storage_error(error, path) from error
     return path
 
 
@@ -98,7 +98,8 @@ def inside(root: str | Path, relative: str) -> Path:
     return Path(root).joinpath(*[p for p in parts if p not in ("", ".")])
 
 
-def _storage_error(error: OSError, path: Path) -> StorageError:
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """What the system says when it refuses to write `path`, with its cause and what to do about it."""
     reasons = {
         errno.ENOSPC: ("the disk is full", "free some space and run the same command again: it goes on"),
         errno.EDQUOT: ("your disk quota is used up", "free some space and run the same command again"),

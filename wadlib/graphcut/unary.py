@@ -25,7 +25,8 @@ from wadlib.files import atomic_path
 from wadlib.frames import FULL_SHAPE
 from wadlib.graphcut.colour import ColourMixtures, PixelSample, to_lab
 from wadlib.graphcut.location import cell_counts, density, upsample
-from wadlib.labels import BACKGROUND, IDS, IGNORE, NETWORK_INDEX, decode, encode
+from wadlib.indices import network_indices
+from wadlib.labels import BACKGROUND, IDS, NETWORK_INDEX, encode
 from wadlib.preprocess import crop_and_downscale
 
 __all__ = ["ABSENT_COST", "ColourLocationUnary", "instances_from_indices"]
@@ -109,7 +110,7 @@ class ColourLocationUnary:
             image, label = _read(frame)
             _check_pair(image, label, shape)
             shape = label.shape
-            index = _INDEX[label]  # (H,W), 255 where IGNORE
+            index = network_indices(label)  # (H,W), 255 where IGNORE
             masks = [index == k for k in range(LABELS)]
             counts = counts + np.stack([cell_counts(mask) for mask in masks], axis=2)
             for sample, mask in zip(colours, masks, strict=True):
@@ -243,20 +244,6 @@ def instances_from_indices(indices: npt.NDArray[np.integer], *, min_area_px: int
         mine = mine[np.argsort(-area[mine], kind="stable")][:999]
         code[mine] = encode(class_id, np.arange(len(mine)))
     return np.asarray(code[parts])
-
-
-def _index_table() -> npt.NDArray[np.uint8]:
-    """Label code -> label index; 255 for IGNORE. Classes that are not evaluated are background."""
-    codes = np.arange(IGNORE + 1)
-    table = np.zeros(IGNORE + 1, np.uint8)
-    class_ids = decode(codes)[0]
-    for class_id, index in NETWORK_INDEX.items():
-        table[class_ids == class_id] = index
-    table[IGNORE] = 255
-    return table
-
-
-_INDEX = _index_table()
 
 
 def _read(frame: Any) -> tuple[Any, Any]:

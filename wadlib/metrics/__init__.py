@@ -1,20 +1,58 @@
-"""Scores of label maps: one joint histogram per frame, and what follows from it."""
+"""Scores of label maps and of scored instances: one small table per frame, and what follows from it."""
 
 from __future__ import annotations
 
-from wadlib.metrics.evaluate import Evaluation, evaluate_folder
+from wadlib.metrics.ap import AveragePrecision, average_precision
+from wadlib.metrics.bootstrap import Intervals, bootstrap
+from wadlib.metrics.confusion import confusion, confusion_table
+from wadlib.metrics.curves import PrecisionRecall, ScoreSweep, precision_recall, score_sweep
+from wadlib.metrics.detection_file import DetectionFile
+from wadlib.metrics.detections import Detections
+from wadlib.metrics.evaluate import evaluate_folder
+from wadlib.metrics.evaluation import Evaluation
+from wadlib.metrics.instance_overlap import InstanceOverlap, best_ious, instance_iou
 from wadlib.metrics.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou, table
+from wadlib.metrics.matching import SIZES, THRESHOLDS, MatchTable, match
 from wadlib.metrics.overlap import ClassAreas, Overlap
+from wadlib.metrics.panoptic import PanopticQuality, panoptic_quality
+from wadlib.metrics.prediction_folder import PredictionFolder
+from wadlib.metrics.run_masks import RunMasks
+from wadlib.metrics.scores import FrameScores, Scores
 
 __all__ = [
     "REPORT_TABLE_1",
+    "SIZES",
+    "THRESHOLDS",
+    "AveragePrecision",
     "ClassAreas",
+    "DetectionFile",
+    "Detections",
     "Evaluation",
+    "FrameScores",
+    "InstanceOverlap",
+    "Intervals",
     "IoUSum",
+    "MatchTable",
     "Overlap",
+    "PanopticQuality",
+    "PrecisionRecall",
+    "PredictionFolder",
+    "RunMasks",
+    "ScoreSweep",
+    "Scores",
+    "average_precision",
+    "best_ious",
+    "bootstrap",
+    "confusion",
+    "confusion_table",
     "evaluate_folder",
+    "instance_iou",
+    "match",
     "mean_iou",
+    "panoptic_quality",
     "pooled_iou",
+    "precision_recall",
     "report_iou",
+    "score_sweep",
     "table",
 ]

@@ -6,32 +6,31 @@ every pair after it and took car IoU from 0.685 to 0.621 without a word. Here a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
-from wadlib.labels import BACKGROUND, CLASSES
-from wadlib.metrics.iou import IoUSum, mean_iou, table
+from wadlib.labels import BACKGROUND
+from wadlib.metrics.detection_file import DetectionFile
+from wadlib.metrics.evaluation import Evaluation
+from wadlib.metrics.instance_overlap import InstanceOverlap
 from wadlib.metrics.overlap import Overlap
+from wadlib.metrics.prediction_folder import INSTANCES, SUFFIX, PredictionFolder, label_files
+from wadlib.metrics.scores import FrameScores, Scores
 from wadlib.parallel import map_frames
 
-__all__ = ["Evaluation", "LabelledFrame", "evaluate_folder"]
+__all__ = ["LabelledFrame", "evaluate_folder"]
 
-SUFFIX = "_instanceIds.png"
-"""What follows a frame's name in the name of its label file, true or predicted."""
-
-_LABEL_FOLDERS = ("", "label", "train_label")
 _NAMED = 5  # how many names an error message lists
 
 
 class LabelledFrame(Protocol):
-    """What is asked of a frame; `wadlib.dataset.Frame` is one."""
+    """What is asked of a frame; `wadlib.dataset.Frame` is one. If it has a ``.video``, scores know it."""
 
     @property
     def name(self) -> str:
@@ -42,67 +41,13 @@ class LabelledFrame(Protocol):
         """Where the truth lies; None for a test frame."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Scores of one set of predictions.
-
-    Attributes
-    ----------
-    iou : IoUSum
-        Sums over all frames; gives the report's IoU, the pooled IoU and the frames per class.
-    missing : tuple of str
-        Frames without a prediction file, that were scored as all background.
-    extra : tuple of str
-        Frames with a prediction file that nobody asked for; they were not used.
-    """
-
-    iou: IoUSum = field(repr=False)
-    missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-
-    @property
-    def frames(self) -> int:
-        """How many frames were scored."""
-        return self.iou.frames
-
-    @property
-    def report_iou(self) -> dict[int, float]:
-        """The report's IoU per class id, see `wadlib.metrics.report_iou`."""
-        return self.iou.report_iou()
-
-    @property
-    def pooled_iou(self) -> dict[int, float]:
-        """The pooled IoU per class id, see `wadlib.metrics.pooled_iou`."""
-        return self.iou.pooled_iou()
-
-    def summary(self) -> str:
-        """Text for a terminal: the table beside the report's Table 1, and what was missing or not used."""
-        lines = [table(self.iou).to_string(na_rep="-", float_format=lambda value: f"{value:.4f}")]
-        if self.missing:
-            lines.append(f"Frames without a prediction, counted as empty: {len(self.missing)} ({_first(self.missing)})")
-        if self.extra:
-            lines.append(f"Predictions of other frames, not used: {len(self.extra)} ({_first(self.extra)})")
-        return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Numbers by class name, with a "mean" over the classes that have one; None for nan."""
-        return {
-            "frames": self.frames,
-            "report_iou": _by_name(self.report_iou),
-            "pooled_iou": _by_name(self.pooled_iou),
-        }
-
-    def to_json(self) -> str:
-        """Return `to_dict` as JSON text, what ``wadlib evaluate --json`` writes; nan becomes null."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
-
-
 class _Pair(NamedTuple):
     """Files to compare; no prediction stands for an empty one."""
 
     name: str
     truth: Path
     prediction: Path | None
+    video: str
 
 
 def evaluate_folder(
@@ -122,7 +67,9 @@ def evaluate_folder(
         a split; or the folder of the ``<frame>_instanceIds.png`` files, or the one above it
         (``label/`` and ``train_label/`` are looked into).
     prediction : folder
-        ``PRED`` with ``PRED/label/<frame>_instanceIds.png``, or the folder of those files itself.
+        ``PRED`` with ``PRED/label/<frame>_instanceIds.png``, or the folder of those files itself. If
+        ``PRED/instances.json`` is there (`wadlib.metrics.DetectionFile` says what it holds), average
+        precision is that of its scored, possibly overlapping instances; otherwise the label maps' own.
     missing : "error" or "empty"
         What to do about frames without a prediction: raise, or score them as all background
         (`Evaluation.missing` then lists them).
@@ -135,9 +82,11 @@ def evaluate_folder(
     ------
     MetricError
         No frames; frames without a truth; a name that occurs twice; missing predictions; a
-        prediction of another size than its truth.
+        prediction of another size than its truth; an ``instances.json`` of frames that nobody knows.
     LabelError
         A file that is not a 16-bit grey PNG.
+    InstancesError
+        An ``instances.json`` that is damaged, or holds what cannot be scored.
     """
     if missing not in ("error", "empty"):
         raise MetricError(
@@ -146,29 +95,44 @@ def evaluate_folder(
             fix="use one of the two",
         )
     truths = _truth_files(truth)
-    predictions = _label_files(Path(prediction), "predictions")
+    found = PredictionFolder.open(prediction)
+    predictions, instances = found.labels, found.instances
     absent = tuple(name for name in truths if name not in predictions)
     if absent and missing == "error":
         raise MetricError(
             f"evaluate_folder: {len(absent)} of {len(truths)} frames have no prediction in "
-            f"{Path(prediction).name}: {_first(absent)}",
+            f"{found.folder.name}: {_first(absent)}",
             cause="the prediction run was stopped early, or the predictions belong to other frames",
             fix="predict those frames too, or pass missing='empty' to score them as all background",
         )
-    pairs = [_Pair(name, path, predictions.get(name)) for name, path in truths.items()]
-    total = IoUSum()
+    if instances is not None:
+        _check_frames(instances, truths.keys() | predictions.keys())
+    pairs = [_Pair(name, path, predictions.get(name), video) for name, (path, video) in truths.items()]
+    scores = Scores()
     # Threads, because decoding and scanning both let go of the interpreter lock.
-    for _, overlap in map_frames(
-        _compare, pairs, workers=workers, threads=True, description="evaluating", progress=progress
+    for pair, frame in map_frames(
+        partial(_compare, instances), pairs, workers=workers, threads=True, description="evaluating", progress=progress
     ):
-        total.add(overlap)
-    return Evaluation(total, absent, tuple(sorted(predictions.keys() - truths.keys())))
+        scores.add(frame, pair.name, pair.video)
+    extra = tuple(name for name in found.names if name not in truths)
+    return Evaluation(scores, absent, extra, instances is not None)
 
 
-def _compare(pair: _Pair) -> Overlap:
+def _check_frames(instances: DetectionFile, known: set[str]) -> None:
+    unknown = tuple(sorted(instances.frames.keys() - known))
+    if unknown:
+        raise MetricError(
+            f"evaluate_folder: {INSTANCES} holds {len(unknown)} frames that are neither in the truth nor among "
+            f"the predicted label files: {_first(unknown)}",
+            cause="predictions of another dataset, or file names that were changed",
+            fix="predict these frames again, or put the name of the picture into file_name",
+        )
+
+
+def _compare(instances: DetectionFile | None, pair: _Pair) -> FrameScores:
     truth = read_label(pair.truth)
     if pair.prediction is None:
-        return Overlap.from_labels(truth, np.full_like(truth, BACKGROUND))
+        return FrameScores.of(Overlap.from_labels(truth, np.full_like(truth, BACKGROUND)))
     prediction = read_label(pair.prediction)
     if truth.shape != prediction.shape:
         (height, width), (predicted_height, predicted_width) = truth.shape, prediction.shape
@@ -179,13 +143,17 @@ def _compare(pair: _Pair) -> Overlap:
             fix="compare at one size: `wadlib prepare ROOT OUT` makes network-size truth; then "
             "`wadlib evaluate OUT PRED`",
         )
-    return Overlap.from_labels(truth, prediction)
+    overlap = Overlap.from_labels(truth, prediction)
+    if instances is None:
+        return FrameScores.of(overlap)
+    detections = instances.read(pair.name, (truth.shape[0], truth.shape[1]))
+    return FrameScores.of(overlap, InstanceOverlap.from_detections(truth, detections))
 
 
-def _truth_files(truth: str | Path | Iterable[LabelledFrame]) -> dict[str, Path]:
-    """Frame name -> label file, in the order of the frames."""
+def _truth_files(truth: str | Path | Iterable[LabelledFrame]) -> dict[str, tuple[Path, str]]:
+    """Frame name -> label file and video, in the order of the frames."""
     if isinstance(truth, str | Path):
-        files = _label_files(Path(truth), "true labels")
+        files = {name: (path, "") for name, path in label_files(Path(truth), "true labels").items()}
     else:
         files = {}
         for frame in truth:
@@ -201,7 +169,7 @@ def _truth_files(truth: str | Path | Iterable[LabelledFrame]) -> dict[str, Path]
                     cause="two lists of frames that share some were put together",
                     fix="pass each frame once",
                 )
-            files[frame.name] = Path(frame.label_path)
+            files[frame.name] = (Path(frame.label_path), getattr(frame, "video", ""))
     if not files:
         raise MetricError(
             "evaluate_folder: there are no frames to score",
@@ -211,26 +179,5 @@ def _truth_files(truth: str | Path | Iterable[LabelledFrame]) -> dict[str, Path]
     return files
 
 
-def _label_files(folder: Path, what: str) -> dict[str, Path]:
-    """Frame name -> file, sorted by name; from the first of the usual places that holds any."""
-    if not folder.is_dir():
-        raise MetricError(
-            f"evaluate_folder: expected a folder of {what}, got {'a file' if folder.exists() else 'nothing'} "
-            f"at {folder.as_posix()}",
-            cause="a slip in the path",
-            fix="check the path",
-        )
-    for place in _LABEL_FOLDERS:
-        files = sorted((folder / place).glob("*" + SUFFIX))
-        if files:
-            return {path.name.removesuffix(SUFFIX): path for path in files}
-    return {}
-
-
 def _first(names: tuple[str, ...]) -> str:
     return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-
-
-def _by_name(iou: dict[int, float]) -> dict[str, float | None]:
-    named = {CLASSES[class_id].name: value for class_id, value in iou.items()} | {"mean": mean_iou(iou)}
-    return {name: value if value == value else None for name, value in named.items()}

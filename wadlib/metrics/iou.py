@@ -13,7 +13,7 @@ import numpy as np
 
 from wadlib.errors import MetricError
 from wadlib.labels import CLASSES, IDS
-from wadlib.metrics.overlap import Overlap
+from wadlib.metrics.overlap import ClassAreas, Overlap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,10 @@ class IoUSum:
 
     def add(self, overlap: Overlap) -> None:
         """Add one frame. For the report's last bit, add frames in file order."""
-        areas = overlap.class_areas()
+        self.add_areas(overlap.class_areas())
+
+    def add_areas(self, areas: ClassAreas) -> None:
+        """Add one frame of which only the areas are known, see `add`."""
         present = areas.truth > 0  # the frames F_c; where A_c > 0, U_c > 0 too
         union = areas.truth + areas.prediction - areas.intersection
         self._ratios[present] += areas.intersection[present] / union[present]

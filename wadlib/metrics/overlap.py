@@ -10,6 +10,7 @@ the truth) and B[p] its sum over g (the area of p in the prediction):
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,18 +138,39 @@ class Overlap:
         >>> Overlap.from_labels(label, label).class_areas().intersection.tolist()
         [2, 0, 0, 0, 0, 0, 0]
         """
-        # decode turns IGNORE, background and every code below 1000 into class 0.
-        in_truth = decode(self.truth)[0] == _IDS  # (7,N)
-        in_prediction = decode(self.prediction)[0] == _IDS  # (7,N)
+        true, found = class_position(self.truth), class_position(self.prediction)
+        on_ignore = self.truth == IGNORE
         return ClassAreas(
-            truth=in_truth @ self.pixels,
-            prediction=in_prediction @ self.pixels,
-            intersection=(in_truth & in_prediction) @ self.pixels,
-            predicted_on_ignore=(in_prediction & (self.truth == IGNORE)) @ self.pixels,
+            truth=_sums(true, self.pixels),
+            prediction=_sums(found, self.pixels),
+            intersection=_sums(true[true == found], self.pixels[true == found]),
+            predicted_on_ignore=_sums(found[on_ignore], self.pixels[on_ignore]),
         )
 
 
-_IDS = np.array(IDS, np.uint16)[:, None]
+NO_CLASS = len(IDS)
+"""Position of every code that is no evaluated instance: background, IGNORE, riders…"""
+
+
+def class_position(codes: Codes) -> npt.NDArray[np.uint8]:
+    """Position in `wadlib.labels.IDS` of the class of each code; `NO_CLASS` where there is none."""
+    return _positions()[codes]
+
+
+@functools.cache
+def _positions() -> npt.NDArray[np.uint8]:
+    # decode turns IGNORE, background and every code below 1000 into class 0.
+    class_ids = decode(np.arange(1 << 16, dtype=np.uint16))[0]
+    positions = np.full(class_ids.size, NO_CLASS, np.uint8)
+    for position, class_id in enumerate(IDS):
+        positions[class_ids == class_id] = position
+    return positions
+
+
+def _sums(positions: npt.NDArray[np.uint8], pixels: Ints) -> Ints:
+    """Pixels of each of the seven classes."""
+    # Sums of whole numbers below 2**53 are exact in the float64 that bincount adds up in.
+    return np.bincount(positions, pixels, NO_CLASS + 1)[:NO_CLASS].astype(np.int64)
 
 
 def _check(truth: Codes, prediction: Codes) -> None:

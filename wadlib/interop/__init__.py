@@ -1,0 +1,1 @@
+"""Other people's formats: COCO, the Kaggle submission, KITTI-MOTS."""

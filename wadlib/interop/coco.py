@@ -1,0 +1,194 @@
+"""Write COCO's JSON: labels as a dataset, predictions as results.
+
+One annotation is one instance, however many parts an occlusion cuts it into. (The authors' loader turned
+each part, a polygon, into a further copy of the whole instance.) Ids begin at 1: pycocotools takes 0 for "no
+match" and scores a perfect prediction as zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+
+from wadlib.errors import InstancesError
+from wadlib.files import atomic_path
+from wadlib.frames import read_label
+from wadlib.interop.rle import encode_runs
+from wadlib.labels import CLASSES, IDS, IGNORE, decode
+from wadlib.metrics.detections import Detections
+from wadlib.metrics.prediction_folder import PredictionFolder
+from wadlib.metrics.run_masks import RunMasks
+from wadlib.parallel import map_frames
+
+__all__ = ["PicturedFrame", "results_of", "write_coco", "write_coco_results"]
+
+
+class PicturedFrame(Protocol):
+    """What is asked of a frame; `wadlib.dataset.Frame` is one."""
+
+    @property
+    def name(self) -> str:
+        """Frame name."""
+
+    @property
+    def image_path(self) -> Path:
+        """Where the picture lies."""
+
+    @property
+    def label_path(self) -> Path | None:
+        """Where the truth lies."""
+
+
+def write_coco(
+    frames: Iterable[PicturedFrame],
+    path: str | Path,
+    *,
+    ignore: bool = True,
+    workers: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Write the true labels of frames as a COCO dataset.
+
+    Parameters
+    ----------
+    frames : iterable of frames, such as ``open_wad(root).frames``
+        Image n of the file is frame n, from 1.
+    path : file to write
+    ignore : bool
+        Write the IGNORE region of a frame as a crowd of each class: COCO's way to say that what is found
+        there counts neither for nor against.
+
+    Returns
+    -------
+    int
+        How many annotations there are.
+    """
+    frames = list(frames)
+    with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
+        images, written = [], 0
+        file.write('{"annotations": [')
+        for number, (frame, (shape, annotations)) in enumerate(
+            map_frames(
+                partial(_annotations, ignore=ignore),
+                frames,
+                workers=workers,
+                threads=True,
+                description="exporting",
+                progress=progress,
+            ),
+            start=1,
+        ):
+            images.append({"id": number, "file_name": frame.image_path.name, "height": shape[0], "width": shape[1]})
+            for annotation in annotations:
+                written += 1
+                _write_row(file, {"id": written, "image_id": number, **annotation}, first=written == 1)
+        categories = [{"id": row.id, "name": row.name, "supercategory": "road user"} for row in CLASSES.values()]
+        file.write('],\n"images": ' + json.dumps(images) + ',\n"categories": ' + json.dumps(categories))
+        file.write(',\n"info": {"description": "WAD labels, written by wadlib"}}\n')
+    return written
+
+
+def write_coco_results(
+    frames: Iterable[PicturedFrame],
+    prediction: str | Path,
+    path: str | Path,
+    *,
+    workers: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Write predictions in COCO's results format, with the image ids that `write_coco` gives the same frames.
+
+    `prediction` is a folder of label maps, with their ``instances.json`` where there are scores. The file
+    has ``file_name`` too, so it is an ``instances.json`` itself. Returns the number of instances.
+
+    Raises
+    ------
+    MetricError
+        A frame has no prediction.
+    """
+    folder = PredictionFolder.open(prediction)
+    written = 0
+    with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write("[")
+        for number, (frame, rows) in enumerate(
+            map_frames(
+                partial(_result_rows, folder),
+                list(frames),
+                workers=workers,
+                threads=True,
+                description="exporting",
+                progress=progress,
+            ),
+            start=1,
+        ):
+            for row in rows:
+                written += 1
+                _write_row(file, {"image_id": number, "file_name": frame.image_path.name, **row}, first=written == 1)
+        file.write("]\n")
+    return written
+
+
+def results_of(found: Detections) -> list[dict[str, Any]]:
+    """Rows of COCO's results format for one frame, without the names of the image.
+
+    Examples
+    --------
+    >>> found = Detections.from_label(np.array([[255, 33000], [33000, 33000]], np.uint16))
+    >>> results_of(found)[0]["category_id"], results_of(found)[0]["bbox"]
+    (33, [0.0, 0.0, 2.0, 2.0])
+    """
+    rows = zip(
+        found.class_ids.tolist(), found.scores.tolist(), _coco_boxes(found.masks), encode_runs(found.masks), strict=True
+    )
+    return [
+        {"category_id": class_id, "bbox": box, "score": score, "segmentation": rle}
+        for class_id, score, box, rle in rows
+    ]
+
+
+def _annotations(frame: PicturedFrame, ignore: bool) -> tuple[tuple[int, int], list[dict[str, Any]]]:
+    if frame.label_path is None:
+        raise InstancesError(
+            f"write_coco: frame {frame.name} has no label",
+            cause="a test frame, or a label file that is missing",
+            fix="export training frames: open_wad(root).frames",
+        )
+    codes, masks = RunMasks.from_label(read_label(frame.label_path))
+    class_ids = decode(codes)[0]
+    rows = []
+    for code, class_id, area, box, rle in zip(
+        codes.tolist(), class_ids.tolist(), masks.areas.tolist(), _coco_boxes(masks), encode_runs(masks), strict=True
+    ):
+        categories = [class_id] if class_id in IDS else list(IDS) if ignore and code == IGNORE else []
+        for category in categories:
+            rows.append(
+                {
+                    "category_id": category,
+                    "segmentation": rle,
+                    "area": area,
+                    "bbox": box,
+                    "iscrowd": int(code == IGNORE),
+                }
+            )
+    return masks.shape, rows
+
+
+def _result_rows(folder: PredictionFolder, frame: PicturedFrame) -> list[dict[str, Any]]:
+    return results_of(folder.read(frame.name))
+
+
+def _coco_boxes(masks: RunMasks) -> list[list[float]]:
+    """COCO's x, y, width, height."""
+    y1, x1, y2, x2 = masks.boxes.astype(np.float64).T
+    boxes: list[list[float]] = np.stack((x1, y1, x2 - x1, y2 - y1), axis=1).tolist()
+    return boxes
+
+
+def _write_row(file: IO[str], row: dict[str, Any], first: bool) -> None:
+    """One row per line, written as it comes: a dataset's annotations need not fit into memory."""
+    file.write(("\n" if first else ",\n") + json.dumps(row, allow_nan=False))

@@ -1,0 +1,230 @@
+"""The submission file of the Kaggle challenge (CVPR 2018 WAD Video Segmentation).
+
+::
+
+    ImageId,LabelId,Confidence,PixelCount,EncodedPixels
+    0a1b…,33,0.98,26,81201 12|84585 14|
+
+ImageId is the picture's file name without ``.jpg``, LabelId a WAD class id, and EncodedPixels the mask as
+``start length|``, row by row and counted from 0, in pixels of the full frame. Readers go by the names in the
+first line: the sample that Kaggle handed out had PixelCount before Confidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from wadlib.errors import InstancesError
+from wadlib.files import atomic_path
+from wadlib.frames import FULL_SHAPE
+from wadlib.labels import IDS
+from wadlib.metrics.detections import Detections
+from wadlib.metrics.prediction_folder import PredictionFolder
+from wadlib.metrics.run_masks import RunMasks
+from wadlib.parallel import map_frames
+from wadlib.preprocess import FACTOR, NETWORK_SHAPE, boxes_to_full_frame
+
+__all__ = ["COLUMNS", "read_submission", "to_full_size", "without_overlaps", "write_submission"]
+
+COLUMNS = ("ImageId", "LabelId", "Confidence", "PixelCount", "EncodedPixels")
+"""The columns, in the order in which the challenge's page names them."""
+
+
+def write_submission(
+    prediction: str | Path,
+    path: str | Path,
+    *,
+    image_ids: Mapping[str, str] | None = None,
+    overlaps: str = "cut",
+    workers: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Write a folder of predictions as a submission.
+
+    Parameters
+    ----------
+    prediction : folder
+        ``PRED`` with ``label/`` and, for the scores, ``instances.json``. Predictions at network size
+        (832x640) are put back into the full frame; others are written as they are.
+    path : file to write
+    image_ids : mapping, optional
+        Frame name -> ImageId. Test frames need it, ``{f.name: f.image_path.stem for f in video.frames}``: Kaggle
+        handed out their pictures under md5 names. By default the frame's name is its ImageId.
+    overlaps : "cut" or "keep"
+        "cut" gives a pixel to the surest instance only, as most participants did (the challenge's own text on
+        overlaps is no longer to be had); "keep" writes the masks as they are.
+
+    Returns
+    -------
+    int
+        How many instances were written. A frame in which nothing was found has no row.
+    """
+    if overlaps not in ("cut", "keep"):
+        raise InstancesError(
+            f"write_submission: overlaps={overlaps!r} is neither 'cut' nor 'keep'",
+            cause="a typing slip",
+            fix="use one of the two",
+        )
+    folder = PredictionFolder.open(prediction)
+    written = 0
+
+    def rows(name: str) -> list[str]:
+        found = folder.read(name)
+        if overlaps == "cut":
+            found = without_overlaps(found)
+        image_id = name if image_ids is None else _image_id(image_ids, name)
+        return _rows(image_id, to_full_size(found) if found.shape == NETWORK_SHAPE else found)
+
+    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(",".join(COLUMNS) + "\n")
+        for _, lines in map_frames(
+            rows, folder.names, workers=workers, threads=True, description="exporting", progress=progress
+        ):
+            file.writelines(lines)
+            written += len(lines)
+    return written
+
+
+def read_submission(path: str | Path, shape: tuple[int, int] = FULL_SHAPE) -> Iterator[tuple[str, Detections]]:
+    """Read a submission: ImageId and detections, image by image in the order of the file.
+
+    Rows of one image must follow one another, as they do in every file that was written image by image.
+
+    Raises
+    ------
+    InstancesError
+        Another header; a row with an unknown class, a confidence that is no number, pixels outside of the
+        frame, in the wrong order or not as many as PixelCount says; an image whose rows are not together.
+    """
+    path = Path(path)
+    seen: set[str] = set()
+    image, rows = "", list[tuple[int, float, RunMasks]]()
+    try:
+        with path.open(encoding="utf-8") as file:
+            header = [name.strip() for name in file.readline().split(",")]
+            if sorted(header) != sorted(COLUMNS):
+                raise _bad(path, 1, f"expected the columns {', '.join(COLUMNS)}, got {', '.join(header)[:80]}")
+            for number, line in enumerate(file, start=2):
+                fields = line.strip().split(",")
+                if fields == [""] or (fields[0] and not any(fields[1:])):
+                    continue  # an empty line, or an image in which nothing was found
+                if len(fields) != len(header):
+                    raise _bad(path, number, f"expected {len(header)} fields, got {len(fields)}")
+                row = dict(zip(header, fields, strict=True))
+                if row["ImageId"] != image:
+                    if rows:
+                        yield image, _detections(rows, shape)
+                    image, rows = row["ImageId"], []
+                    if image in seen:
+                        raise _bad(path, number, f"the rows of image {image} are not together")
+                    seen.add(image)
+                rows.append(_parse(path, number, row, shape))
+    except OSError as error:
+        raise _bad(path, 1, f"cannot read it: {error.strerror}") from error
+    if rows:
+        yield image, _detections(rows, shape)
+
+
+def without_overlaps(found: Detections) -> Detections:
+    """Give each pixel to the surest of its instances; instances of which nothing is left are taken out.
+
+    Examples
+    --------
+    >>> masks = RunMasks.from_array(np.array([[[1, 1, 0]], [[0, 1, 1]]], bool))
+    >>> without_overlaps(Detections([33, 36], [0.6, 0.9], masks)).masks.to_array().astype(int).tolist()
+    [[[1, 0, 0]], [[0, 1, 1]]]
+    """
+    height, width = found.shape
+    owner = np.full(width * height, -1, np.int32)
+    for n in np.argsort(-found.scores, kind="stable")[::-1].tolist():
+        found.masks.paint(owner, n, n)
+    change = np.flatnonzero(np.diff(owner)) + 1
+    starts, ends = np.append(0, change), np.append(change, owner.size)
+    owners = owner[starts]
+    order = np.argsort(owners, kind="stable")
+    order = order[owners[order] >= 0]
+    left, first = np.unique(owners[order], return_index=True)
+    masks = RunMasks(found.shape, starts[order], ends[order], np.append(first, order.size).astype(np.int64))
+    return Detections(found.class_ids[left], found.scores[left], masks)
+
+
+def to_full_size(found: Detections) -> Detections:
+    """Instances of a network-size frame (832x640) in the full frame: each pixel becomes its 4x4 block."""
+    if found.shape != NETWORK_SHAPE:
+        raise InstancesError(
+            f"to_full_size: expected masks of 832x640 pixels, got {found.shape[1]}x{found.shape[0]}",
+            cause="the masks are at full size already, or of another network",
+            fix="use them as they are",
+        )
+    parts = []
+    for n in range(len(found)):
+        mask, y, x = found.masks.crop(n)
+        top, left = boxes_to_full_frame([[y, x, y, x]])[0, :2].astype(int).tolist()
+        large = mask.repeat(FACTOR, axis=0).repeat(FACTOR, axis=1)
+        parts.append(RunMasks.from_crop(large, top, left, FULL_SHAPE))
+    return Detections(found.class_ids, found.scores, RunMasks.concatenate(parts, FULL_SHAPE))
+
+
+def _image_id(image_ids: Mapping[str, str], name: str) -> str:
+    if name not in image_ids:
+        raise InstancesError(
+            f"write_submission: there is no ImageId for frame {name}",
+            cause="predictions of another dataset",
+            fix="name the dataset whose frames were predicted",
+        )
+    return image_ids[name]
+
+
+def _rows(name: str, found: Detections) -> list[str]:
+    along_rows = found.masks.transposed()  # its runs go along this frame's rows
+    lines = []
+    for n, (class_id, score, area) in enumerate(
+        zip(found.class_ids.tolist(), found.scores.tolist(), along_rows.areas.tolist(), strict=True)
+    ):
+        runs = slice(along_rows.offsets[n], along_rows.offsets[n + 1])
+        starts, lengths = along_rows.starts[runs], along_rows.ends[runs] - along_rows.starts[runs]
+        pixels = "".join(f"{s} {k}|" for s, k in zip(starts.tolist(), lengths.tolist(), strict=True))
+        if area:
+            lines.append(f"{name},{class_id},{score!r},{area},{pixels}\n")
+    return lines
+
+
+def _parse(path: Path, number: int, row: dict[str, str], shape: tuple[int, int]) -> tuple[int, float, RunMasks]:
+    try:
+        class_id, count, score = int(row["LabelId"]), int(row["PixelCount"]), float(row["Confidence"])
+        pairs = [pair.split() for pair in row["EncodedPixels"].split("|") if pair.strip()]
+        runs = np.array([(int(start), int(length)) for start, length in pairs], np.int64).reshape(-1, 2)
+    except ValueError as error:
+        raise _bad(path, number, f"not a number: {error}") from error
+    if class_id not in IDS:
+        raise _bad(path, number, f"unknown class {class_id}")
+    if not math.isfinite(score):
+        raise _bad(path, number, f"the confidence is {row['Confidence']}")
+    starts, ends = runs[:, 0], runs.sum(axis=1)
+    total = shape[0] * shape[1]
+    if (runs[:, 1] < 1).any() or (starts[1:] < ends[:-1]).any() or (runs.size and (starts[0] < 0 or ends[-1] > total)):
+        raise _bad(path, number, f"the pixels are out of order or outside of {shape[1]}x{shape[0]}")
+    if runs[:, 1].sum() != count:
+        raise _bad(path, number, f"PixelCount is {count}, the encoded pixels are {runs[:, 1].sum()}")
+    if starts.size:  # runs that touch are one
+        apart = starts[1:] != ends[:-1]
+        starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
+    mask = RunMasks((shape[1], shape[0]), starts, ends, np.array([0, starts.size], np.int64))
+    return class_id, score, mask.transposed()
+
+
+def _detections(rows: list[tuple[int, float, RunMasks]], shape: tuple[int, int]) -> Detections:
+    class_ids, scores, masks = zip(*rows, strict=True)
+    return Detections(np.array(class_ids), np.array(scores), RunMasks.concatenate(masks, shape))
+
+
+def _bad(path: Path, number: int, what: str) -> InstancesError:
+    return InstancesError(
+        f"read_submission: {path.name}, line {number}: {what}",
+        cause="another format, or a file that was edited or cut off",
+        fix="one line per instance: " + ",".join(COLUMNS) + ", pixels as `start length|`, row by row from 0",
+    )

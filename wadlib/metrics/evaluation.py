@@ -1,0 +1,269 @@
+"""The scores of one set of predictions: as numbers, as a table beside the report's, as JSON and CSV."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wadlib.errors import MetricError
+from wadlib.labels import CLASSES, IDS
+from wadlib.metrics.ap import AveragePrecision, average_precision
+from wadlib.metrics.bootstrap import Intervals, bootstrap
+from wadlib.metrics.iou import REPORT_TABLE_1, IoUSum, mean_iou
+from wadlib.metrics.scores import Scores, fractions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Evaluation"]
+
+_NAMED = 5  # how many frames a line of text names
+_SIZES = ("small", "medium", "large")
+_SHOWN = {  # column of the table: score
+    "report IoU": "report_iou",
+    "pooled IoU": "pooled_iou",
+    "instance IoU": "instance_iou",
+    "AP": "ap",
+    "AP50": "ap50",
+    "AP75": "ap75",
+    "PQ": "pq",
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one set of predictions.
+
+    Each score is a dictionary by class id, ``nan`` for a class in no ground truth.
+
+    Attributes
+    ----------
+    scores : Scores
+        What all numbers come from, frame by frame.
+    missing : tuple of str
+        Frames without a prediction file, that were scored as all background.
+    extra : tuple of str
+        Frames with a prediction that nobody asked for; they were not used.
+    ranked : bool
+        Whether average precision was taken from the scored instances of ``instances.json``. Otherwise it
+        is that of the label maps, whose instances are all equally sure.
+    """
+
+    scores: Scores = field(repr=False)
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    ranked: bool = False
+
+    @property
+    def frames(self) -> int:
+        """How many frames were scored."""
+        return self.iou.frames
+
+    @property
+    def iou(self) -> IoUSum:
+        """Sums over all frames: the report's IoU, the pooled IoU and the frames per class."""
+        return self.scores.iou
+
+    @property
+    def report_iou(self) -> dict[int, float]:
+        """The report's IoU, see `wadlib.metrics.report_iou`."""
+        return self.iou.report_iou()
+
+    @property
+    def pooled_iou(self) -> dict[int, float]:
+        """The pooled IoU, see `wadlib.metrics.pooled_iou`."""
+        return self.iou.pooled_iou()
+
+    @property
+    def instance_iou(self) -> dict[int, float]:
+        """Mean best IoU of the true instances, see `wadlib.metrics.instance_iou`."""
+        return self.scores.instance_iou
+
+    @functools.cached_property
+    def precision(self) -> AveragePrecision:
+        """Average precision at all thresholds, classes and sizes."""
+        return average_precision(self.scores.matches)
+
+    @property
+    def ap(self) -> dict[int, float]:
+        """AP@[.5:.95], see `wadlib.metrics.average_precision`."""
+        return self.precision.ap
+
+    @property
+    def ap50(self) -> dict[int, float]:
+        """AP at IoU 0.5."""
+        return self.precision.ap50
+
+    @property
+    def ap75(self) -> dict[int, float]:
+        """AP at IoU 0.75."""
+        return self.precision.ap75
+
+    @property
+    def pq(self) -> dict[int, float]:
+        """Panoptic quality, see `wadlib.metrics.panoptic_quality`."""
+        return self.scores.panoptic.pq
+
+    @property
+    def sq(self) -> dict[int, float]:
+        """Segmentation quality, mean IoU of the matched pairs."""
+        return self.scores.panoptic.sq
+
+    @property
+    def rq(self) -> dict[int, float]:
+        """Recognition quality, the F1 score of the matches."""
+        return self.scores.panoptic.rq
+
+    def mean(self, score: str) -> float:
+        """Mean of a score over the classes that have one, such as ``mean("pq")``."""
+        if score.startswith("ap"):
+            return self.precision.mean(
+                {"ap50": 0.5, "ap75": 0.75}.get(score), score[3:] or "all" if "_" in score else "all"
+            )
+        return mean_iou(getattr(self, score))
+
+    def intervals(self, score: str, *, draws: int = 1000, level: float = 0.95, seed: int = 0) -> Intervals:
+        """Bootstrap intervals over videos, see `wadlib.metrics.bootstrap`."""
+        return bootstrap(self.scores, score, draws=draws, level=level, seed=seed)
+
+    def table(self) -> pd.DataFrame:
+        """One row per class and a row "mean" (over the classes that have a number); the report's Table 1 last."""
+        import pandas as pd
+
+        columns: dict[str, list[float]] = {
+            shown: [*getattr(self, score).values(), self.mean(score)] for shown, score in _SHOWN.items()
+        }
+        objects = self.scores.rows["objects"].sum(axis=0, dtype=np.int64).tolist()
+        table = pd.DataFrame(columns, index=pd.Index([*(row.name for row in CLASSES.values()), "mean"], name="class"))
+        table["frames"] = [*self.iou.frames_with_class().values(), self.frames]
+        table["objects"] = [*objects, sum(objects)]
+        table["report's Table 1"] = [*REPORT_TABLE_1.values(), mean_iou(REPORT_TABLE_1)]
+        return table
+
+    def per_frame(self) -> pd.DataFrame:
+        """One row per frame, in the order of scoring.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index: name of the frame. Columns: ``video``; ``report IoU`` and ``PQ`` (means over the classes
+            that the truth of this frame holds); ``objects`` in the truth; ``found``, ``invented`` and ``missed``
+            at IoU 0.5; then the IoU of each class, ``nan`` where the truth does not hold it.
+        """
+        import pandas as pd
+
+        rows = self.scores.rows
+        iou, pq = (_divided(*fractions(rows, score)) for score in ("report_iou", "pq"))
+        in_truth = rows["objects"] > 0
+        table = pd.DataFrame(
+            {
+                "video": [self.scores.videos[number] for number in rows["video"].tolist()],
+                "report IoU": _row_means(iou, in_truth),
+                "PQ": _row_means(pq, in_truth),
+                "objects": rows["objects"].sum(axis=1),
+                "found": rows["tp"].sum(axis=1),
+                "invented": rows["fp"].sum(axis=1),
+                "missed": rows["fn"].sum(axis=1),
+            },
+            index=pd.Index(self.scores.names, name="frame"),
+        )
+        for k, class_id in enumerate(IDS):
+            table[CLASSES[class_id].name] = np.where(in_truth[:, k], iou[:, k], np.nan)
+        return table
+
+    def worst(self, frames: int = 10, by: str = "report IoU") -> pd.DataFrame:
+        """The frames with the lowest `by` of `per_frame`, the worst first; frames without a number are left out."""
+        table = self.per_frame()
+        if by not in table:
+            raise MetricError(
+                f"Evaluation.worst: there is no column {by!r}", cause="a typing slip", fix=f"one of {list(table)[1:]}"
+            )
+        return table[table[by].notna()].sort_values(by, kind="stable").head(frames)
+
+    def summary(self, draws: int = 0) -> str:
+        """Text for a terminal: the table beside the report's Table 1, what was missing or not used.
+
+        `draws` > 0 adds 95 % bootstrap intervals of the means (a second or two).
+        """
+        lines = [self.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}")]
+        source = "the scored instances of instances.json" if self.ranked else "the label maps, all equally sure"
+        lines.append(f"AP ranks {source}; PQ, IoU and objects are those of the label maps.")
+        if draws and len(self.scores.videos) > 1:
+            lines.append(f"Means, and 95 % of {draws} draws of {len(self.scores.videos)} videos:")
+            for shown, score in _SHOWN.items():
+                low, high = self.intervals(score, draws=draws).mean
+                lines.append(f"  {shown:<14}{_text(self.mean(score))}   {_text(low)} to {_text(high)}")
+        elif draws:
+            lines.append("No intervals: they are drawn over videos, and there is one.")
+        if self.missing:
+            lines.append(f"Frames without a prediction, counted as empty: {_some(self.missing)}")
+        if self.extra:
+            lines.append(f"Predictions of other frames, not used: {_some(self.extra)}")
+        return "\n".join(lines)
+
+    def to_dict(self, draws: int = 0) -> dict[str, Any]:
+        """Numbers by class name, with a "mean" over the classes that have one; None for nan.
+
+        `draws` > 0 adds ``"intervals"``: 95 % bootstrap intervals of each score, as [low, high].
+        """
+        result: dict[str, Any] = {"frames": self.frames}
+        for score in ("report_iou", "pooled_iou", "ap", "ap50", "pq", "ap75", "instance_iou", "sq", "rq"):
+            result[score] = _by_name(getattr(self, score), self.mean(score))
+        for size in _SIZES:
+            result[f"ap_{size}"] = _by_name(self.precision.per_class(size=size), self.precision.mean(size=size))
+        result["ap_from"] = "instances.json" if self.ranked else "label maps"
+        result["frames_with_class"] = _by_name(self.iou.frames_with_class())
+        result["objects"] = _by_name(dict(zip(IDS, self.scores.rows["objects"].sum(axis=0).tolist(), strict=True)))
+        result["confusion"] = self.scores.confusion.tolist()
+        result["videos"] = len(self.scores.videos)
+        result["missing"], result["extra"] = list(self.missing), list(self.extra)
+        if draws:
+            result["intervals"] = {score: _interval(self.intervals(score, draws=draws)) for score in _SHOWN.values()}
+        return result
+
+    def to_json(self, draws: int = 0) -> str:
+        """Return `to_dict` as JSON text, what ``wadlib evaluate --json`` writes; nan becomes null."""
+        return json.dumps(self.to_dict(draws), indent=2, allow_nan=False) + "\n"
+
+    def to_csv(self) -> str:
+        """Return `table` as CSV text; an empty field for nan."""
+        return str(self.table().to_csv(lineterminator="\n"))
+
+
+def _by_name(values: Mapping[int, float], mean: float | None = None) -> dict[str, float | None]:
+    named = {CLASSES[class_id].name: value for class_id, value in values.items()}
+    if mean is not None:
+        named["mean"] = mean
+    return {name: _null(value) for name, value in named.items()}
+
+
+def _interval(intervals: Intervals) -> dict[str, list[float | None]]:
+    named = {CLASSES[class_id].name: pair for class_id, pair in intervals.per_class.items()}
+    return {name: [_null(edge) for edge in pair] for name, pair in (named | {"mean": intervals.mean}).items()}
+
+
+def _null(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _text(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return f"{len(names)} ({', '.join(names[:_NAMED])}{', …' if len(names) > _NAMED else ''})"
+
+
+def _divided(numerator: Any, denominator: Any) -> Any:
+    return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), 0.0)
+
+
+def _row_means(values: Any, counts: Any) -> Any:
+    number = counts.sum(axis=1)
+    return np.where(number > 0, np.where(counts, values, 0).sum(axis=1) / np.maximum(number, 1), np.nan)

@@ -12,6 +12,10 @@ import pytest
 
 from wadlib import png16
 
+# Before any test imports TensorFlow: see wadlib.training.deterministic.
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 FULL_SHAPE = (2710, 3384)
 
 

@@ -1,0 +1,35 @@
+"""Training that survives: the loop, its data and its folder, shared by U-Net and Mask R-CNN.
+
+Importing this package does not import Keras, so that `quiet` can come first.
+"""
+
+from __future__ import annotations
+
+from wadlib.training.backend import as_array, deterministic, environment, gradient_norms, quiet
+from wadlib.training.batches import Batch, Batches, Source, Stream
+from wadlib.training.checkpoint import load_checkpoint, save_weights
+from wadlib.training.fit import fit
+from wadlib.training.folder import read_log
+from wadlib.training.loop import EpochEnd, Stage, Training
+from wadlib.training.progress import EarlyStop, best_epoch
+
+__all__ = [
+    "Batch",
+    "Batches",
+    "EarlyStop",
+    "EpochEnd",
+    "Source",
+    "Stage",
+    "Stream",
+    "Training",
+    "as_array",
+    "best_epoch",
+    "deterministic",
+    "environment",
+    "fit",
+    "gradient_norms",
+    "load_checkpoint",
+    "quiet",
+    "read_log",
+    "save_weights",
+]

@@ -1,0 +1,186 @@
+"""The folder of a training run: what was asked for, what came of it, and the lock on it.
+
+::
+
+    RUN/config.json          what was asked for, and with what it was made
+    RUN/checkpoint.npz       everything needed to go on (see `wadlib.training.checkpoint`)
+    RUN/best.weights.h5      weights of the best epoch, for ``model.load_weights``
+    RUN/log.csv              one row per epoch
+    RUN/tensorboard/         the same for TensorBoard: ``tensorboard --logdir RUN``
+
+The log and the event files are derived from the checkpoint: whatever a kill leaves of them is put right
+when the run goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wadlib.errors import TrainingError
+from wadlib.files import make_folder, storage_error, write_text
+from wadlib.training.progress import Row
+
+__all__ = ["RunFolder", "read_log", "storage_errors"]
+
+
+class RunFolder:
+    """A folder of a run, made if needed.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = make_folder(path)
+
+    @property
+    def checkpoint(self) -> Path:
+        """State after the last finished epoch."""
+        return self.path / "checkpoint.npz"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best epoch."""
+        return self.path / "best.weights.h5"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out, and clear away what killed ones have left half-written.
+
+        Raises
+        ------
+        TrainingError
+            Another process is training in this folder.
+        """
+        with storage_errors(self.path):
+            file = (self.path / ".lock").open("w")
+        with file:
+            try:
+                _lock(file)
+            except BlockingIOError as error:
+                raise TrainingError(
+                    f"fit: {self.path.as_posix()} is in use by another training process",
+                    cause="the same command is still running",
+                    fix="wait for it or stop it; give runs side by side a folder each",
+                ) from error
+            for left in self.path.glob(".*.part*"):
+                left.unlink(missing_ok=True)
+            yield
+
+    def claim(self, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        """Write ``config.json``, or make sure that the one that is there says the same.
+
+        Raises
+        ------
+        TrainingError
+            The folder holds a run with another configuration; the message names the differing keys.
+        """
+        config = json.loads(json.dumps(config))  # tuples become lists, as they will be when read again
+        path = self.path / "config.json"
+        if not path.exists():
+            if self.checkpoint.exists():
+                raise TrainingError(
+                    f"fit: {self.path.as_posix()} holds a checkpoint but no config.json",
+                    cause="a file of the run was deleted or not copied",
+                    fix="put it back, or choose another folder",
+                )
+            write_text(path, json.dumps({"config": config, "environment": environment}, indent=2) + "\n")
+            return
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))["config"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"fit: cannot read {path.as_posix()}: {error}",
+                cause="the file was edited, or is another program's",
+                fix="put it back, or choose another folder",
+            ) from error
+        differing = _differences(there, config)
+        if differing:
+            raise TrainingError(
+                f"fit: {self.path.as_posix()} holds a run with another configuration: " + "; ".join(differing),
+                cause="the command differs from the one that began the run",
+                fix="give the same options to go on with it, or choose another folder",
+            )
+
+    def write_log(self, rows: Sequence[Row]) -> None:
+        """Write ``log.csv``, whole or not at all."""
+        columns = list(dict.fromkeys(key for row in (*rows[-1:], *rows) for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)  # floats as repr, which reads back to the same bits
+        write_text(self.path / "log.csv", text.getvalue())
+
+
+def read_log(run: str | Path) -> dict[str, npt.NDArray[Any]]:
+    """Read the log of a run: column -> values, one for each row.
+
+    Parameters
+    ----------
+    run : path
+        The run's folder, or a ``log.csv`` itself. Of a run that is still going on, the epochs so far.
+
+    Returns
+    -------
+    dict[str, array]
+        ``epoch`` whole numbers, ``stage`` text if there is one, the others float64; nan where a row has
+        no value.
+    """
+    path = Path(run)
+    path = path / "log.csv" if path.is_dir() else path
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        columns: dict[str, npt.NDArray[Any]] = {}
+        for key in rows[0] if rows else ():
+            values = [row[key] for row in rows]
+            if key == "stage":
+                columns[key] = np.array(values)
+            else:
+                columns[key] = np.array([float(value) if value else math.nan for value in values])
+        if rows:
+            columns["epoch"] = columns["epoch"].astype(np.int64)
+        return columns
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise TrainingError(
+            f"read_log: cannot read {path.name} of {path.parent.name}: {error}",
+            cause="the run has not finished an epoch yet, or the file is another program's",
+            fix="wait for the first epoch, or run the training command again: it writes the log anew",
+        ) from error
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into a StorageError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def _differences(there: Any, now: Any, key: str = "") -> list[str]:
+    """``key: value there, value now`` for each key that differs, with dots for keys inside of keys."""
+    if isinstance(there, dict) and isinstance(now, dict):
+        keys = list(dict.fromkeys([*there, *now]))
+        nested = [_differences(there.get(k), now.get(k), f"{key}.{k}" if key else k) for k in keys]
+        return [line for lines in nested for line in lines]
+    return [] if there == now else [f"{key} is {json.dumps(there)} there and {json.dumps(now)} now"]
+
+
+def _lock(file: Any) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows: nothing that a kill releases; people look after their folders
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

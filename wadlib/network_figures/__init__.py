@@ -1,0 +1,32 @@
+"""Figures of networks: Fig 2 (U-Net) from its tensors, Figs 6–9 (the R-CNN family) as block diagrams.
+
+Every function draws on the Axes that it is given, computes nothing, and needs no Keras: names and
+shapes are enough.
+"""
+
+from __future__ import annotations
+
+from wadlib.network_figures.blocks import (
+    Block,
+    draw_arrow,
+    draw_block,
+    draw_lane,
+    open_diagram,
+)
+from wadlib.network_figures.pictures import draw_feature_map, draw_object, draw_scene
+from wadlib.network_figures.rcnn import FAMILY, draw_rcnn_family
+from wadlib.network_figures.unet import draw_unet
+
+__all__ = [
+    "FAMILY",
+    "Block",
+    "draw_arrow",
+    "draw_block",
+    "draw_feature_map",
+    "draw_lane",
+    "draw_object",
+    "draw_rcnn_family",
+    "draw_scene",
+    "draw_unet",
+    "open_diagram",
+]

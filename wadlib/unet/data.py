@@ -1,0 +1,207 @@
+"""Frames -> (picture, target) batches for a U-Net."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wadlib.errors import TrainingError
+from wadlib.files import atomic_path, make_folder
+from wadlib.indices import NO_INDEX, network_indices
+from wadlib.labels import IDS, NETWORK_INDEX
+from wadlib.parallel import map_frames
+from wadlib.training import Batches
+from wadlib.unet.augment import Augmentation
+from wadlib.unet.geometry import Geometry
+from wadlib.videos import Frame
+
+__all__ = ["CLASS_TABLES", "SmallFrames", "batches", "class_pixels", "repeat_factors"]
+
+Image = npt.NDArray[np.uint8]
+Target = npt.NDArray[np.uint8]
+
+CLASS_TABLES: dict[str, dict[int, int]] = {
+    "wad": NETWORK_INDEX,
+    "attempt9": {class_id: class_id - 32 for class_id in range(33, 41)},
+    "attempt2": {33: 1} | dict.fromkeys(range(34, 41), NO_INDEX),
+}
+"""WAD class id -> channel of the network. ``wad``: the seven classes. ``attempt9``: 33 to 40, the rider
+among them. ``attempt2``: car alone, and pixels of any other class have no target."""
+
+
+class SmallFrames:
+    """Frames at the size of a network, each decoded once.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    classes : mapping
+        WAD class id -> channel, see `CLASS_TABLES`.
+    cache : path, optional
+        Folder where small frames are kept, one file each, whole or not at all; without it they are kept
+        in memory (about 0.6 MB each for the strip at a quarter of the resolution). A file belongs to one
+        geometry and class table and to the picture and label as they were (path, size and time), so that
+        runs may share a folder.
+    """
+
+    def __init__(
+        self, geometry: Geometry, classes: Mapping[int, int] = NETWORK_INDEX, *, cache: str | Path | None = None
+    ) -> None:
+        self.geometry, self.classes = geometry, dict(classes)
+        self.cache = None if cache is None else make_folder(cache)
+        self._kept: dict[Frame, Image] = {}
+
+    def read(self, frame: Frame) -> tuple[Image, Target]:
+        """Picture (h,w,3) uint8 RGB and target (h,w) uint8 of a labelled frame.
+
+        The target is the channel of each cell, NO_INDEX where there is none.
+
+        Raises
+        ------
+        ImageError, LabelError
+            A damaged file, a frame of another size, a class that no row of the class table has.
+        """
+        both = self._kept.get(frame)
+        path = None if both is not None or self.cache is None else self.cache / self._file_name(frame)
+        if path is not None:
+            both = _read_cached(path, (*self.geometry.shape, 4))
+        if both is None:
+            both = np.dstack([*self._decode(frame)])  # (h,w,4)
+            if path is not None:
+                with atomic_path(path) as part, part.open("wb") as file:
+                    np.save(file, both)
+        if path is None:
+            self._kept[frame] = both
+        return both[:, :, :3], both[:, :, 3]
+
+    def fill(self, frames: Iterable[Frame], *, workers: int | None = None, progress: bool = True) -> None:
+        """Decode all frames now, several at once, with a progress bar; those that are there are skipped."""
+        todo = list(dict.fromkeys(frames))
+        for _ in map_frames(
+            self._keep,
+            todo,
+            done=self._has,
+            workers=workers,
+            threads=True,
+            description="reading frames",
+            progress=progress,
+        ):
+            pass
+
+    def _keep(self, frame: Frame) -> None:
+        self.read(frame)  # and do not hold on to it: that is what the cache is for
+
+    def _has(self, frame: Frame) -> bool:
+        return frame in self._kept or (self.cache is not None and (self.cache / self._file_name(frame)).exists())
+
+    def _decode(self, frame: Frame) -> tuple[Image, Target]:
+        image = frame.read_image()
+        shape = (image.shape[0], image.shape[1])
+        window = self.geometry.window(shape)
+        label = frame.read_label(shape=shape, window=window)
+        target = network_indices(label, self.classes)
+        return self.geometry.picture(image), target if window is not None else self.geometry.label(target, NO_INDEX)
+
+    def _file_name(self, frame: Frame) -> str:
+        facts: list[Any] = [self.geometry.to_dict(), sorted(self.classes.items())]
+        for path in (frame.image_path, frame.label_path):
+            if path is not None and path.exists():
+                about = path.stat()
+                facts += [path.resolve().as_posix(), about.st_size, about.st_mtime_ns]
+        return f"{frame.name}-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.npy"
+
+
+def batches(
+    frames: Sequence[Frame],
+    small: SmallFrames,
+    *,
+    batch_size: int,
+    seed: int = 0,
+    augment: Augmentation | None = None,
+    training: bool = True,
+    steps: int | None = None,
+    weights: npt.ArrayLike | None = None,
+) -> Batches[Frame]:
+    """Batches of x (B,h,w,3) uint8 and y (B,h,w) uint8 for `wadlib.training.fit`.
+
+    Parameters
+    ----------
+    frames : labelled frames, such as one side of a split
+    small : SmallFrames
+    batch_size, seed, steps
+        See `wadlib.training.Batches`.
+    augment : Augmentation, optional
+        For training only.
+    training : bool
+        False: each frame once, in order, as it is.
+    weights : (N,), optional
+        How often each frame is to be drawn, relative to the others; see `repeat_factors`.
+    """
+
+    def sample(frame: Frame, rng: np.random.Generator) -> tuple[Image, Target]:
+        image, target = small.read(frame)
+        return augment(image, target, rng) if augment is not None and training else (image, target)
+
+    return Batches(
+        frames,
+        sample,
+        batch_size=batch_size,
+        seed=seed,
+        shuffle=training,
+        steps=steps,
+        weights=weights if training else None,
+    )
+
+
+def class_pixels(frames: Sequence[Frame], small: SmallFrames, channels: int = 1 + len(IDS)) -> npt.NDArray[np.int64]:
+    """Pixels of each channel in each frame, (N, channels); those without a target are not counted."""
+    if not len(frames):
+        raise TrainingError(
+            "class_pixels: expected at least one frame, got none", cause="an empty split", fix="pass labelled frames"
+        )
+    targets = (small.read(frame)[1] for frame in frames)
+    return np.stack([np.bincount(target.ravel(), minlength=256)[:channels] for target in targets])
+
+
+def repeat_factors(pixels: npt.ArrayLike, share: float = 0.5) -> npt.NDArray[np.float64]:
+    r"""How often to draw each frame, so that rare classes are seen more often.
+
+    .. math:: r_f = \max_{c \in f} \max(1, \sqrt{t / s_c})
+
+    with s_c the share of frames that hold class c, and t = `share` (Gupta, Dollár and Girshick, LVIS,
+    CVPR 2019, section 5, "repeat factor sampling").
+
+    Parameters
+    ----------
+    pixels : (N,C)
+        Pixels of each channel in each frame; channel 0, background, does not count.
+
+    Returns
+    -------
+    (N,) float64, at least 1
+
+    Examples
+    --------
+    Four frames, one of which holds class 2: a share of 1/4, and with t = 1 a factor of 2.
+
+    >>> repeat_factors([[9, 1, 0], [9, 1, 0], [9, 1, 1], [9, 1, 0]], share=1.0).tolist()
+    [1.0, 1.0, 2.0, 1.0]
+    """
+    held = np.asarray(pixels)[:, 1:] > 0  # (N,C-1)
+    shares = held.mean(axis=0)
+    factors = np.maximum(1, np.sqrt(share / np.where(shares > 0, shares, share)))
+    return np.asarray(np.maximum(1, (held * factors).max(axis=1, initial=1)))
+
+
+def _read_cached(path: Path, shape: tuple[int, ...]) -> Image | None:
+    try:
+        both = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None  # not there, or damaged: it is decoded again
+    return both if both.shape == shape and both.dtype == np.uint8 else None

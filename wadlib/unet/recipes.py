@@ -1,0 +1,219 @@
+"""What a U-Net run is: geometry, classes, architecture, loss, optimizer, augmentation.
+
+A recipe is a value: it can be written into a run's ``config.json``, changed in one place with `replace`
+(that is how notebook 06 takes away one cause at a time), and built.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from wadlib.errors import TrainingError
+from wadlib.unet.architecture import Architecture, attempt, cure
+from wadlib.unet.augment import Augmentation
+from wadlib.unet.data import CLASS_TABLES
+from wadlib.unet.geometry import ATTEMPT, Geometry, strip
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["RECIPES", "Recipe", "recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines a run but the frames, the seed and the number of epochs.
+
+    Attributes
+    ----------
+    name : str
+    geometry : Geometry
+        What the network sees of a frame.
+    classes : str
+        Name of the class table, see `wadlib.unet.data.CLASS_TABLES`.
+    architecture : Architecture
+        Its input must have the geometry's size, its output a channel for each class and background.
+    loss : dict
+        Options of `wadlib.unet.losses.SegmentationLoss`.
+    batch_size : int
+    learning_rate : float
+        Of Adam.
+    decay : bool
+        Let the learning rate fall to 0 over the run, along half a cosine.
+    augmentation : Augmentation or None
+    rare_share : float
+        t of `wadlib.unet.data.repeat_factors`; 0 draws every frame equally often.
+    """
+
+    name: str
+    geometry: Geometry
+    classes: str
+    architecture: Architecture
+    loss: dict[str, Any] = field(hash=False)
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    decay: bool = False
+    augmentation: Augmentation | None = None
+    rare_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.classes not in CLASS_TABLES:
+            raise TrainingError(
+                f"Recipe: expected classes to be one of {', '.join(CLASS_TABLES)}, got {self.classes!r}",
+                cause="a typing slip",
+                fix="use one of those",
+            )
+        channels = 1 + len([index for index in self.table.values() if index != 255])
+        wanted, got = (*self.geometry.shape, 3), self.architecture.input_shape
+        if wanted != got or self.architecture.classes != channels or self.architecture.padding != "same":
+            raise TrainingError(
+                f"Recipe: expected a network for {wanted} pixels with same convolutions and {channels} classes, "
+                f"got one for {got} with {self.architecture.padding} convolutions and {self.architecture.classes}",
+                cause="geometry or classes were changed without the architecture",
+                fix="recipe.replace(geometry=…, classes=…) fits the architecture by itself",
+            )
+        if self.batch_size < 1 or not self.learning_rate > 0 or not 0 <= self.rare_share <= 1:
+            raise TrainingError(
+                f"Recipe: expected batch_size >= 1, learning_rate > 0 and rare_share in [0, 1], got {self.batch_size}, "
+                f"{self.learning_rate} and {self.rare_share}",
+                cause="a typing slip",
+                fix="see RECIPES for numbers that work",
+            )
+
+    @property
+    def table(self) -> dict[int, int]:
+        """WAD class id -> channel."""
+        return CLASS_TABLES[self.classes]
+
+    def replace(self, **changes: Any) -> Recipe:
+        """A copy with some fields changed; the architecture follows a new geometry or class table.
+
+        Examples
+        --------
+        >>> recipe("cured").replace(geometry=strip(8)).architecture.input_shape
+        (96, 416, 3)
+        """
+        if "architecture" not in changes and {"geometry", "classes"} & set(changes):
+            geometry = changes.get("geometry", self.geometry)
+            table = CLASS_TABLES.get(changes.get("classes", self.classes), {})
+            channels = 1 + len([index for index in table.values() if index != 255])
+            changes["architecture"] = self.architecture.replace(input_shape=(*geometry.shape, 3), classes=channels)
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them; `from_dict` is the way back."""
+        return {
+            **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)},
+            "geometry": self.geometry.to_dict(),
+            "architecture": self.architecture.to_dict(),
+            "loss": dict(self.loss),
+            "augmentation": None if self.augmentation is None else self.augmentation.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> Recipe:
+        """What `to_dict` gave."""
+        try:
+            augmentation = saved["augmentation"]
+            parts = {
+                "geometry": Geometry(**saved["geometry"]),
+                "architecture": Architecture(**saved["architecture"]),
+                "augmentation": None if augmentation is None else Augmentation(**augmentation),
+            }
+            return cls(**(saved | parts))
+        except (KeyError, TypeError) as error:
+            raise TrainingError(
+                f"Recipe.from_dict: not a recipe: {error}",
+                cause="the file was edited or is of another version",
+                fix="take config.json of a run of `wadlib train unet`",
+            ) from error
+
+    def build(self, *, seed: int = 0, steps: int = 0) -> keras.Model:
+        """The compiled model, on whichever backend Keras runs.
+
+        Parameters
+        ----------
+        seed : int
+            Of the first weights and of dropout.
+        steps : int
+            Training steps in all, over which the learning rate decays.
+        """
+        import keras
+
+        from wadlib.unet.losses import SegmentationLoss
+        from wadlib.unet.model import build_unet
+
+        model = build_unet(self.architecture, seed=seed)
+        rate: Any = self.learning_rate
+        if self.decay and steps:
+            rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
+        model.compile(keras.optimizers.Adam(rate), loss=SegmentationLoss(**self.loss))
+        return model
+
+
+# The authors' loss (see wadlib.unet.losses): nothing divides by the weights, absent classes count.
+_THEIR_LOSS = {
+    "cross_entropy": 0.0,
+    "dice": 1.0,
+    "class_weights": "batch",
+    "absent": "count",
+    "per_image": True,
+    "normalise": False,
+    "unlabelled": "zero",
+}
+_OUR_LOSS = {
+    "cross_entropy": 1.0,
+    "dice": 1.0,
+    "class_weights": None,
+    "absent": "skip",
+    "per_image": False,
+    "normalise": True,
+    "unlabelled": "ignore",
+}
+
+RECIPES: dict[str, Recipe] = {
+    "attempt9": Recipe(
+        "attempt9",
+        ATTEMPT,
+        "attempt9",
+        attempt((*ATTEMPT.shape, 3), 9),
+        _THEIR_LOSS,
+        batch_size=32,
+        learning_rate=1e-5,
+    ),
+    "attempt2": Recipe(
+        "attempt2",
+        ATTEMPT,
+        "attempt2",
+        attempt((*ATTEMPT.shape, 3), 2),
+        _THEIR_LOSS,
+        batch_size=32,
+        learning_rate=5e-4,
+    ),
+    "cured": Recipe(
+        "cured",
+        strip(4),
+        "wad",
+        cure((*strip(4).shape, 3)),
+        _OUR_LOSS,
+        batch_size=8,
+        learning_rate=2e-3,
+        decay=True,
+        augmentation=Augmentation(),
+        rare_share=0.5,
+    ),
+}
+"""``attempt9`` and ``attempt2``: what the report's authors trained, with nine channels (background and
+33 to 40) and with two (background and car), 10 epochs of it, by dice; ``replace(loss=recipe.loss |
+{"cross_entropy": 1, "dice": 0})`` for their other loss. ``cured``: what converges."""
+
+
+def recipe(name: str) -> Recipe:
+    """The ready-made recipe of that name."""
+    if name not in RECIPES:
+        raise TrainingError(
+            f"recipe: there is no recipe {name!r}", cause="a typing slip", fix=f"use one of {', '.join(RECIPES)}"
+        )
+    return RECIPES[name]

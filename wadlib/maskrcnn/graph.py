@@ -1,0 +1,232 @@
+"""The graph of a Mask R-CNN: layers made once, wired for inference, for training and for looking inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from wadlib.maskrcnn import losses
+from wadlib.maskrcnn.anchors import normalized_anchors
+from wadlib.maskrcnn.backbone import backbone
+from wadlib.maskrcnn.boxes import normalize
+from wadlib.maskrcnn.config import Config
+from wadlib.maskrcnn.detections import refine
+from wadlib.maskrcnn.fpn import pyramid
+from wadlib.maskrcnn.heads import ClassHead, MaskHead
+from wadlib.maskrcnn.layers import convolution_dtype
+from wadlib.maskrcnn.proposals import propose
+from wadlib.maskrcnn.roi import roi_align
+from wadlib.maskrcnn.rows import of_class
+from wadlib.maskrcnn.rpn import answers_of_patches, rpn_model, rpn_on_pyramid, sampled_patches
+from wadlib.maskrcnn.targets import detection_targets
+
+__all__ = ["Graph", "Step"]
+
+Spec = tuple[tuple[int | None, ...], str]
+
+
+class Step(keras.layers.Layer):
+    """A function of tensors as a named layer without weights.
+
+    Parameters
+    ----------
+    function : callable
+    *specs : (shape without the batch axis, dtype) of each result; () as shape for a scalar
+    """
+
+    def __init__(self, function: Callable[..., Any], *specs: Spec, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.function, self.specs = function, specs
+        self.supports_jit = keras.backend.backend() != "tensorflow"  # TensorFlow's NMS and crops have no XLA kernel
+
+    def call(self, *tensors: Any) -> Any:
+        """The function of the tensors."""
+        return self.function(*tensors)
+
+    def compute_output_spec(self, *tensors: Any) -> Any:
+        """Shapes and types as declared."""
+        found = [keras.KerasTensor((None, *shape) if shape else (), dtype=dtype) for shape, dtype in self.specs]
+        return found[0] if len(found) == 1 else tuple(found)
+
+
+class Graph:
+    """All layers of a network and the symbolic tensors of its first stage.
+
+    Parameters
+    ----------
+    config : Config
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.image = keras.Input((*config.image_shape, 3), name="image")
+        self.tensors: dict[str, Any] = backbone(self.image, config)
+        self.tensors |= pyramid(self.tensors, config)
+        self.rpn = rpn_model(config)
+        # Losses on sampled patches pass their own gradient. The original's extra gradient and sparse anchors need
+        # the dense one.
+        self.dense_gradient = config.proposal_gradient or config.anchor_stride != 1
+        names = ("rpn_class_logits", "rpn_class", "rpn_bbox")
+        answers = rpn_on_pyramid(self.rpn, self.levels(6), gradient=self.dense_gradient)
+        self.tensors |= dict(zip(names, answers, strict=True))
+        self.class_head = ClassHead(config)
+        self.mask_head = MaskHead(config)
+
+    def levels(self, last: int) -> list[Any]:
+        """P2 up to the last one: 6 for the RPN, 5 for the heads."""
+        return [self.tensors[f"P{number}"] for number in range(2, last + 1)]
+
+    def _propose(self, count: int, name: str) -> Any:
+        config = self.config
+
+        def step(probabilities: Any, deltas: Any) -> Any:
+            return propose(probabilities[:, :, 1], deltas, normalized_anchors(config), config, count)
+
+        return Step(step, ((count, 4), "float32"), name=name)(self.tensors["rpn_class"], self.tensors["rpn_bbox"])
+
+    def _align(self, boxes: Any, levels: list[Any], size: int, name: str, training: bool = False) -> Any:
+        config = self.config
+
+        def step(boxes: Any, *levels: Any) -> Any:
+            return roi_align(boxes, levels, size, config.image_shape, training=training)
+
+        spec = (boxes.shape[1], size, size, config.fpn_channels), convolution_dtype(config)
+        return Step(step, spec, name=name)(boxes, *levels)
+
+    # --- inference -------------------------------------------------------------------------------
+
+    def detect(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """From picture and window to detections.
+
+        Returns
+        -------
+        inputs : image (B, H, W, 3), mean subtracted; window (B, 4) normalised
+        tensors : by name, the last is ``mrcnn_detection`` (B, max_instances, 6)
+        """
+        config, found = self.config, dict(self.tensors)
+        window = keras.Input((4,), name="window")
+        rois = found["rpn_rois"] = self._propose(config.proposals_inference, "ROI")
+        pooled = self._align(rois, self.levels(5), config.pool_size, "roi_align_classifier")
+        found["roi_align_classifier"] = pooled
+        logits, probabilities, deltas = self.class_head(pooled)
+        found |= {"mrcnn_class_logits": logits, "mrcnn_class": probabilities, "mrcnn_bbox": deltas}
+
+        def step(rois: Any, probabilities: Any, deltas: Any, window: Any) -> Any:
+            return refine(rois, probabilities, deltas, window, config)
+
+        refined = Step(step, ((config.max_instances, 6), "float32"), name="mrcnn_detection")
+        found["mrcnn_detection"] = refined(rois, probabilities, deltas, window)
+        return {"image": self.image, "window": window}, found
+
+    def masks(self, boxes: Any, levels: list[Any]) -> tuple[Any, Any]:
+        """Masks of detections: boxes (B, N, 4 or more) -> aligned features, masks (B, N, 28, 28, K)."""
+        pooled = self._align(boxes[..., :4], levels, self.config.mask_pool_size, "roi_align_mask")
+        return pooled, self.mask_head(pooled)
+
+    def mask_model(self, count: int) -> keras.Model:
+        """From pyramid and `count` detections per picture to the mask of each one's class, (B, count, 28, 28)."""
+        detections = keras.Input((count, 6), name="detections")
+        levels = [
+            keras.Input(level.shape[1:], dtype=level.dtype, name=f"P{2 + i}") for i, level in enumerate(self.levels(5))
+        ]
+        _, masks = self.masks(detections, levels)
+
+        def own(masks: Any, detections: Any) -> Any:
+            return of_class(ops.moveaxis(masks, 4, 2), ops.cast(detections[..., 4], "int32"))
+
+        picked = Step(own, ((count, *self.config.mask_shape), "float32"), name="mask_of_class")(masks, detections)
+        return keras.Model({"detections": detections, **{x.name: x for x in levels}}, picked, name="masks")
+
+    # --- training --------------------------------------------------------------------------------
+
+    def losses(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """From picture and ground truth to the five losses.
+
+        Returns
+        -------
+        inputs : image; rpn_match, rpn_bbox (targets of the RPN); gt_class_ids, gt_boxes (pixels), gt_masks;
+            roi_priority (the draw of RoIs), see `wadlib.maskrcnn.data`
+        losses : by name, scalars, not weighted
+        """
+        config = self.config
+        inputs = self._training_inputs()
+        rpn_losses = self._rpn_losses(inputs["rpn_match"], inputs["rpn_bbox"])
+
+        rois, class_ids, deltas, masks = self._targets(inputs)
+        pooled = self._align(rois, self.levels(5), config.pool_size, "roi_align_classifier", training=True)
+        logits, _, predicted_deltas = self.class_head(pooled)
+        # RoIs on objects come first, and no other has a mask to learn.
+        positive = config.positive_rois
+        pooled = self._align(rois[:, :positive], self.levels(5), config.mask_pool_size, "roi_align_mask", training=True)
+        predicted_masks = self.mask_head(pooled)
+
+        def scalar(function: Callable[..., Any]) -> Step:
+            return Step(function, ((), "float32"), name=function.__name__)
+
+        return inputs, rpn_losses | {
+            "mrcnn_class_loss": scalar(losses.mrcnn_class_loss)(class_ids, logits),
+            "mrcnn_bbox_loss": scalar(losses.mrcnn_bbox_loss)(deltas, class_ids, predicted_deltas),
+            "mrcnn_mask_loss": scalar(losses.mrcnn_mask_loss)(masks, class_ids[:, :positive], predicted_masks),
+        }
+
+    def _training_inputs(self) -> dict[str, Any]:
+        config = self.config
+        anchors, objects = len(normalized_anchors(config)), config.max_gt_instances
+        shapes: dict[str, Spec] = {
+            "rpn_match": ((anchors,), "int8"),
+            "rpn_bbox": ((config.rpn_train_anchors, 4), "float32"),
+            "gt_class_ids": ((objects,), "int32"),
+            "gt_boxes": ((objects, 4), "float32"),
+            "gt_masks": ((objects, *config.mini_mask_shape), "uint8"),
+            "roi_priority": ((config.proposals_training,), "float32"),
+        }
+        return {"image": self.image} | {
+            name: keras.Input(shape, dtype=dtype, name=name) for name, (shape, dtype) in shapes.items()
+        }
+
+    def _rpn_losses(self, match: Any, targets: Any) -> dict[str, Any]:
+        config, count = self.config, self.config.rpn_train_anchors
+        if self.dense_gradient:
+            logits, deltas = self.tensors["rpn_class_logits"], self.tensors["rpn_bbox"]
+        else:
+            count = min(count, match.shape[1])
+            one, patch = ((count,), "int32"), ((count, 9, config.fpn_channels), convolution_dtype(config))
+
+            def sample(match: Any, *levels: Any) -> Any:
+                return sampled_patches(match, *levels, config=config)
+
+            match, ratio, patches = Step(sample, one, one, patch, name="sampled_patches")(match, *self.levels(6))
+            logits, deltas = answers_of_patches(self.rpn, ratio, patches, config)
+        scalar: Spec = (), "float32"
+        return {
+            "rpn_class_loss": Step(losses.rpn_class_loss, scalar, name="rpn_class_loss")(match, logits),
+            "rpn_bbox_loss": Step(losses.rpn_bbox_loss, scalar, name="rpn_bbox_loss")(targets, match, deltas),
+        }
+
+    def _targets(self, inputs: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+        config, count = self.config, self.config.rois_per_image
+        proposals = self._propose(config.proposals_training, "ROI_training")
+
+        def step(proposals: Any, class_ids: Any, boxes: Any, masks: Any, priority: Any) -> Any:
+            boxes = normalize(boxes, config.image_shape)
+            if config.truth_as_proposals:
+                objects = ops.where((class_ids > 0)[..., None], boxes, 0.0)
+                proposals = ops.concatenate([proposals, objects], axis=1)
+                priority = ops.concatenate([priority, priority[:, : objects.shape[1]]], axis=1)
+            return detection_targets(
+                proposals, class_ids, boxes, masks, priority, config, proposal_gradient=config.proposal_gradient
+            )
+
+        targets = Step(
+            step,
+            ((count, 4), "float32"),
+            ((count,), "int32"),
+            ((count, 4), "float32"),
+            ((config.positive_rois, *config.mask_shape), "float32"),
+            name="proposal_targets",
+        )
+        names = ("gt_class_ids", "gt_boxes", "gt_masks", "roi_priority")
+        return targets(proposals, *(inputs[name] for name in names))

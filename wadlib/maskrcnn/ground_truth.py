@@ -1,0 +1,145 @@
+"""The instances of a label as arrays: class, box and a small mask each, and the regions that teach nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wadlib.labels import IDS, IGNORE, by_name
+from wadlib.maskrcnn.config import Config
+
+__all__ = ["GroundTruth", "ground_truth", "mini_mask"]
+
+MIN_SIDE_PX = 2
+"""Instances whose box is smaller than this along one axis are left out: normalised, one pixel has no extent."""
+
+_CROWD_CLASSES = (*IDS, by_name("rider").id)  # objects: if the network has no class for them, nothing is learnt there
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """The instances of one picture, as the network numbers and sees them.
+
+    Attributes
+    ----------
+    class_ids : (N,) int32
+        1 … num_classes - 1; -1 for a crowd. Instances first.
+    boxes : (N, 4) float32
+        Pixels of the input, half-open.
+    masks : (N, h, w) uint8
+        Mini-masks, 0 or 1; all 1 for a crowd.
+    too_small : int
+        Instances left out because their box is less than 2 pixels high or wide.
+    """
+
+    class_ids: npt.NDArray[np.int32]
+    boxes: npt.NDArray[np.float32]
+    masks: npt.NDArray[np.uint8]
+    too_small: int = 0
+
+    @property
+    def instances(self) -> int:
+        """Number of instances that are no crowds."""
+        return int(np.sum(self.class_ids > 0))
+
+
+def ground_truth(label: npt.NDArray[np.uint16], config: Config) -> GroundTruth:
+    """Instances and crowds of a label at the network's size.
+
+    A *crowd* is where nothing is to be learnt: each connected region that the annotators marked IGNORE, and each
+    instance of a class that the network does not have (riders; for the COCO classes, tricycles).
+
+    Parameters
+    ----------
+    label : (H, W) uint16
+        Padding must be BACKGROUND.
+    config : Config
+        `wad_classes` and `mini_mask_shape`.
+
+    Returns
+    -------
+    GroundTruth
+        Instances in the order of their codes, then crowds.
+    """
+    import cv2
+    from scipy.ndimage import find_objects
+
+    codes = np.flatnonzero(np.bincount(label.ravel(), minlength=IGNORE + 1))
+    codes = codes[(codes != IGNORE) & np.isin(codes // 1000, _CROWD_CLASSES)]
+    number = {wad_id: index for index, wad_id in enumerate(config.wad_classes) if wad_id}
+    class_ids = np.array([number.get(int(code) // 1000, -1) for code in codes], np.int32)
+    order = np.argsort(class_ids < 0, kind="stable")  # instances first
+    codes, class_ids = codes[order], class_ids[order]
+
+    table = np.zeros(IGNORE + 1, np.int32)
+    table[codes] = np.arange(1, len(codes) + 1)
+    numbered = table[label]  # 1 … N
+    windows: list[Any] = find_objects(numbered, max_label=len(codes))
+    boxes = [(y.start, x.start, y.stop, x.stop) for y, x in windows]
+    masks = [
+        mini_mask(numbered[window] == i, config.mini_mask_shape) if class_ids[i - 1] > 0 else _full(config)
+        for i, window in enumerate(windows, start=1)
+    ]
+    ignored = np.asarray(label == IGNORE, np.uint8)
+    if ignored.any():
+        stats = cv2.connectedComponentsWithStats(ignored, connectivity=8)[2][1:]
+        boxes += [(y, x, y + h, x + w) for x, y, w, h, _ in stats.tolist()]
+        masks += [_full(config)] * len(stats)
+        class_ids = np.concatenate([class_ids, np.full(len(stats), -1, np.int32)])
+    return _without_small(
+        class_ids, np.array(boxes, np.float32).reshape(-1, 4), np.array(masks).reshape(-1, *config.mini_mask_shape)
+    )
+
+
+def _full(config: Config) -> npt.NDArray[np.uint8]:
+    return np.ones(config.mini_mask_shape, np.uint8)
+
+
+def _without_small(
+    class_ids: npt.NDArray[np.int32], boxes: npt.NDArray[np.float32], masks: npt.NDArray[np.uint8]
+) -> GroundTruth:
+    small = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf) < MIN_SIDE_PX
+    keep = ~small | (class_ids < 0)
+    return GroundTruth(class_ids[keep], boxes[keep], masks[keep], too_small=int(np.sum(~keep)))
+
+
+def mini_mask(mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """An instance's mask inside its box, resized: small enough to keep hundreds of them in memory.
+
+    Parameters
+    ----------
+    mask : (h, w) bool
+        Cut to the instance's box.
+    shape : (H, W)
+        `Config.mini_mask_shape`, 56x56.
+
+    Returns
+    -------
+    (H, W) uint8, 0 or 1
+        Bilinear, beyond the mask 0, then rounded: what ``skimage.transform.resize(mask, shape, order=1,
+        mode="constant", anti_aliasing=False)`` gives, as in the original package. (So the corners of an enlarged
+        mask are cut by a cell or two, but not those of a full one: skimage keeps to the range of its input.)
+
+    Examples
+    --------
+    >>> mini_mask(np.array([[True, False]]), (1, 4)).tolist()
+    [[1, 1, 0, 0]]
+    """
+    if mask.all():
+        return np.ones(shape, np.uint8)
+    padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.float32)
+    padded[1:-1, 1:-1] = mask
+    (top, down), (left, across) = (_places(size, count) for size, count in zip(mask.shape, shape, strict=True))
+    rows = padded[top] * (1 - down)[:, None] + padded[top + 1] * down[:, None]  # (H, w + 2)
+    resized = rows[:, left] * (1 - across) + rows[:, left + 1] * across
+    return np.around(resized).astype(np.uint8)
+
+
+def _places(size: int, count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+    """Where the middles of `count` cells lie on `size` cells and one of padding: the cell before, share of the way."""
+    places = (np.arange(count) + 0.5) * size / count + 0.5
+    before = np.floor(places).astype(np.intp)
+    return before, (places - before).astype(np.float32)

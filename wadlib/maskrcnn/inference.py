@@ -1,0 +1,271 @@
+"""From pictures to instances: a few of them (`detect`), or all frames of a dataset (`predict_dataset`)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from tqdm.auto import tqdm
+
+from wadlib.errors import DatasetError, ImageError, WadError
+from wadlib.maskrcnn.config import Config
+from wadlib.maskrcnn.images import as_rgb, canvas, normalise, unmold
+from wadlib.maskrcnn.instances import Instances
+from wadlib.maskrcnn.predictions import PredictionWriter, PredictReport
+from wadlib.maskrcnn.views import Placement
+from wadlib.maskrcnn.weights import fingerprint
+from wadlib.parallel import available_cores, map_frames
+from wadlib.prepare import Failure
+from wadlib.videos import Frame
+
+__all__ = ["Detector", "PredictReport", "detect", "predict_dataset"]
+
+_GIVE_UP_AFTER = 25  # frames of which not one could be read: the rest will not be better
+
+
+class Detector(Protocol):
+    """What is asked of a network; `wadlib.maskrcnn.MaskRCNN` is one."""
+
+    config: Config
+
+    def forward(
+        self, images: npt.NDArray[np.float32], windows: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Images (B, h, w, 3) and windows (B, 4) to detections (B, D, 6) and masks (B, n, m, m)."""
+
+
+class _Shown(NamedTuple):
+    """A picture as the network sees it, and where it lies there."""
+
+    pixels: npt.NDArray[np.uint8]
+    placement: Placement
+
+
+def detect(model: Detector, images: Iterable[Any], *, batch_size: int = 1) -> list[Instances]:
+    """Find the instances in pictures of any size.
+
+    Parameters
+    ----------
+    model : MaskRCNN
+    images : iterable of (H, W, 3) uint8 RGB
+        Also grey, RGBA or floating point, see `wadlib.maskrcnn.images.as_rgb`. What the network is shown of a picture
+        is said in `wadlib.maskrcnn.views`.
+    batch_size : int
+        Pictures that go through the network at once.
+
+    Returns
+    -------
+    list of Instances
+        One per picture, in its own pixels, best score first.
+
+    Raises
+    ------
+    ImageError
+        Something that is not a picture; the message says which.
+    """
+    if isinstance(images, np.ndarray) and images.ndim <= 3:
+        raise ImageError(
+            f"detect: expected a list of pictures, got one array of shape {images.shape}",
+            cause="a single picture",
+            fix="pass a list: model.detect([image])[0]",
+        )
+    found: list[Instances] = []
+    for batch in _batches(enumerate(images), batch_size):
+        shown = [_show(image, model.config, f"picture {number}") for number, image in batch]
+        found += [answer() for answer in _answers(model, shown, batch_size)]
+    return found
+
+
+def predict_dataset(
+    model: Detector,
+    frames: Iterable[Frame],
+    out: str | Path,
+    *,
+    threshold: float | None = None,
+    batch_size: int = 1,
+    full_frame: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+    settings: dict[str, Any] | None = None,
+) -> PredictReport:
+    """Predict frames into a folder that ``wadlib evaluate`` reads.
+
+    Run it again after an interruption, however hard, and it goes on: a frame is done when its label and its line in the
+    journal are there (see `wadlib.maskrcnn.predictions`). Pictures are read by threads ahead of the network, labels are
+    written by threads behind it; memory does not grow with the number of frames.
+
+    Parameters
+    ----------
+    model : MaskRCNN
+        What scores less than its `Config.min_confidence` is not written anywhere.
+    frames : iterable of Frame
+        Such as ``open_wad(root).frames``.
+    out : path
+        Folder to write: ``label/<frame>_instanceIds.png`` and ``instances.json``.
+    threshold : float, optional
+        Lowest score on the labels; by default `Config.min_confidence`. ``instances.json`` has all.
+    batch_size : int
+        Frames that go through the network at once.
+    full_frame : bool
+        Write the predictions of 832x640 frames in the pixels of the full 3384x2710 frame. By default predictions have
+        the size of the frames given, so that they can be compared with those frames' labels.
+    workers : int, optional
+        Threads, by default one per core.
+    progress : bool
+        Show a progress bar.
+    settings : dict, optional
+        More that the predictions depend on, JSON-able: kept in the folder, and compared when a run goes on.
+
+    Raises
+    ------
+    DatasetError
+        No frame, a frame given twice, or not one of the first 25 pictures could be read.
+    InstancesError
+        `out` holds predictions made with other weights or settings.
+    StorageError
+        No permission, disk full: stops; what is finished is kept.
+    """
+    frames = list(frames)
+    _check_frames(frames)
+    threshold = model.config.min_confidence if threshold is None else float(threshold)
+    writer = PredictionWriter(out, _settings(model, threshold, full_frame) | (settings or {}))
+    done = writer.done
+    todo = [frame for frame in frames if frame.name not in done]
+    workers = available_cores() if workers is None else max(1, workers)
+    failed: list[Failure] = []
+    predicted = instances = 0
+    read = partial(_read, config=model.config, full_frame=full_frame)
+    pictures = map_frames(read, todo, workers=workers, threads=True, progress=False)
+    with contextlib.ExitStack() as stack:
+        stack.callback(pictures.close)  # type: ignore[attr-defined]
+        bar = stack.enter_context(_bar(len(frames), len(frames) - len(todo), progress))
+        answers = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size)
+        for count in _written(lambda frame, answer: writer.write(frame, answer(), threshold), answers, workers):
+            predicted, instances = predicted + 1, instances + count
+            bar.update()
+    return PredictReport(predicted, len(frames) - len(todo), tuple(failed), instances, writer.finish())
+
+
+# --- a frame's way: read, shown to the network, written ----------------------------------------------
+
+
+def _show(image: Any, config: Config, name: str) -> _Shown:
+    try:
+        picture = as_rgb(image)
+        placement = Placement.of(picture.shape[:2], config)
+        return _Shown(canvas(picture, placement), placement)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error.what}", cause=error.cause, fix=error.fix) from error
+
+
+def _read(frame: Frame, config: Config, full_frame: bool) -> _Shown | str:
+    """What the network sees of a frame; or what is wrong with its picture."""
+    try:
+        shown = _show(frame.read_image(), config, frame.name)
+    except WadError as error:
+        return str(error)
+    return shown._replace(placement=shown.placement.in_full_frame()) if full_frame else shown
+
+
+def _readable(
+    pictures: Iterable[tuple[Frame, _Shown | str]], failed: list[Failure], bar: Any, wanted: int
+) -> Iterator[tuple[Frame, _Shown]]:
+    """Frames that could be read; the others go to `failed`."""
+    readable = 0
+    for frame, shown in pictures:
+        if isinstance(shown, str):
+            failed.append(Failure(frame, shown))
+            bar.update()
+            if len(failed) == min(_GIVE_UP_AFTER, wanted) and not readable:
+                raise DatasetError(
+                    f"predict: none of the first {len(failed)} frames could be read; the first: {shown}",
+                    cause="a damaged copy of the dataset, or a disk that is not there",
+                    fix="look at that frame first",
+                )
+        else:
+            readable += 1
+            yield frame, shown
+
+
+def _predicted(
+    model: Detector, frames: Iterable[tuple[Frame, _Shown]], batch_size: int
+) -> Iterator[tuple[Frame, Callable[[], Instances]]]:
+    for batch in _batches(frames, batch_size):
+        answers = _answers(model, [shown for _, shown in batch], batch_size)
+        yield from zip([frame for frame, _ in batch], answers, strict=True)
+
+
+def _answers(model: Detector, shown: Sequence[_Shown], batch_size: int) -> list[Callable[[], Instances]]:
+    """Run the network; for each picture a function that makes its instances (worth a thread of its own)."""
+    # A last batch that is short is filled up: another size would be compiled anew.
+    pixels = [each.pixels for each in shown] + [np.zeros_like(shown[0].pixels)] * (batch_size - len(shown))
+    windows = [each.placement.normalized_window for each in shown]
+    windows += [windows[0]] * (batch_size - len(shown))
+    detections, masks = model.forward(normalise(np.stack(pixels), model.config), np.stack(windows))
+    return [partial(unmold, detections[i], masks[i], each.placement, model.config) for i, each in enumerate(shown)]
+
+
+def _written(
+    write: Callable[[Frame, Callable[[], Instances]], int],
+    answers: Iterable[tuple[Frame, Callable[[], Instances]]],
+    workers: int,
+) -> Iterator[int]:
+    """Write in threads while the network goes on; at most four frames per thread wait."""
+    with contextlib.ExitStack() as stack:
+        pool = ThreadPoolExecutor(workers)
+        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+        waiting: deque[Future[int]] = deque()
+        for frame, answer in answers:
+            waiting.append(pool.submit(write, frame, answer))
+            while waiting and (waiting[0].done() or len(waiting) > 4 * workers):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _settings(model: Detector, threshold: float, full_frame: bool) -> dict[str, Any]:
+    """What the predictions depend on."""
+    config = replace(model.config, name="", batch_size=1, seed=0).to_dict()
+    return {"weights": fingerprint(model), "threshold": threshold, "full_frame": full_frame, "config": config}
+
+
+def _check_frames(frames: list[Frame]) -> None:
+    if not frames:
+        raise DatasetError(
+            "predict: there are no frames",
+            cause="an empty split, or a subset that the dataset does not have",
+            fix="`wadlib info ROOT` lists what is there",
+        )
+    names = [frame.name for frame in frames]
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise DatasetError(
+            f"predict: the frame {twice} occurs twice",
+            cause="two lists of frames that share some were put together",
+            fix="pass each frame once",
+        )
+
+
+def _bar(total: int, initial: int, progress: bool) -> Any:
+    wanted = progress and initial < total and not os.environ.get("TQDM_DISABLE")
+    return tqdm(total=total, initial=initial, desc="predicting", unit="frame", disable=not wanted)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from wadlib.classroom import data_root, is_rendered, profile, project_root
 from wadlib.dataset import open_wad
-from wadlib.files import make_folder
-from wadlib.notebooks import NotebookError, execute_all, fingerprint_of, sources
+from wadlib.files import make_folder, write_bytes
+from wadlib.notebooks import NotebookError, execute_all, fingerprint_of, sources, with_pages
 
 __all__ = ["build_book"]
 
@@ -54,9 +54,11 @@ def _gather(book: Path, executed: list[Path], target: Path) -> Path:
         if path.is_file() and path.name not in wanted:
             path.unlink()
     for name, path in wanted.items():
-        copy = target / name
-        if not copy.is_file() or copy.read_bytes() != path.read_bytes():
-            shutil.copyfile(path, copy)
+        copy, data = target / name, path.read_bytes()
+        if path.suffix == ".ipynb":
+            data = with_pages(data.decode("utf-8")).encode("utf-8")
+        if not copy.is_file() or copy.read_bytes() != data:
+            write_bytes(copy, data)
     shutil.copytree(book / "_static", target / "_static", dirs_exist_ok=True)
     return target
 

@@ -8,21 +8,35 @@ Profile quick · rendered data · videos: 8 · frames with labels: 48
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import io
 import json
 import os
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wadlib.dataset import Wad, open_wad
 from wadlib.errors import DatasetError, WadError
+from wadlib.viewer import page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PROFILES", "data_root", "is_rendered", "open_data", "profile", "project_root", "report_facts", "show"]
+__all__ = [
+    "BOOK_SLIDES",
+    "PROFILES",
+    "companion",
+    "data_root",
+    "is_rendered",
+    "open_data",
+    "profile",
+    "project_root",
+    "report_facts",
+    "show",
+]
 
 PROFILES: dict[str, dict[str, int]] = {
     # `every` renders each n-th metre of the drive, so that few frames still show much of it.
@@ -30,6 +44,10 @@ PROFILES: dict[str, dict[str, int]] = {
     "full": {"videos": 10, "frames": 60, "every": 1},
 }
 """What the embedded dataset holds in each profile (arguments of `render_dataset`)."""
+
+
+BOOK_SLIDES = 9
+"""Figures of a companion that are drawn for the book."""
 
 
 def profile() -> str:
@@ -108,8 +126,14 @@ def show(figure: Figure, alt: str) -> None:
     alt : str
         What one learns from looking at it, in one or two sentences.
     """
-    import matplotlib.pyplot as plt
     from IPython.display import HTML, display
+
+    display(HTML(_image(_address(figure, alt), alt)))
+
+
+def _address(figure: Figure, alt: str) -> str:
+    """The figure as a ``data:`` address; closes it."""
+    import matplotlib.pyplot as plt
 
     if not alt.strip():
         raise WadError("show: the alt text is empty", cause="a figure in a hurry", fix="say what one sees in it")
@@ -122,9 +146,72 @@ def show(figure: Figure, alt: str) -> None:
             figure.savefig(data, format="jpeg", bbox_inches="tight", dpi=110, pil_kwargs={"quality": 85})
     plt.close(figure)
     mime = {"svg": "image/svg+xml", "jpeg": "image/jpeg"}[kind]
-    source = f"data:{mime};base64,{base64.b64encode(data.getvalue()).decode()}"
-    style = "max-width:100%;height:auto;background:#fff;border-radius:6px"
-    display(HTML(f'<img class="figure" alt="{escape(alt)}" src="{source}" style="{style}">'))
+    return f"data:{mime};base64,{base64.b64encode(data.getvalue()).decode()}"
+
+
+def companion(
+    name: str,
+    values: Sequence[Any],
+    draw: Callable[[Any], tuple[Figure, str]],
+    *,
+    start: int = 0,
+    form: str | Callable[[Any], str] = "{}",
+) -> None:
+    """Display a slider and the figure that belongs to its value.
+
+    In JupyterLab the figure is drawn when the slider gets there. In the book, where no Python runs, up to
+    `BOOK_SLIDES` figures are drawn beforehand and the slider chooses among them.
+
+    Parameters
+    ----------
+    name : str
+        What the slider changes, such as "threshold".
+    values : sequence
+        What it can be set to, in order.
+    draw : callable
+        From a value to ``(figure, alt)``, as `show` takes them.
+    start : int
+        Position in `values` to begin with.
+    form : str or callable
+        How a value is written beside the slider: a format such as ``"{:.2f}"``.
+    """
+    from IPython.display import display
+
+    if not len(values) or not 0 <= start < len(values):
+        raise WadError(
+            f"companion: {len(values)} values, start {start}",
+            cause="an empty selection, or a start that counts from the end",
+            fix="give at least one value and a start below their number",
+        )
+    word = form if callable(form) else form.format
+
+    @functools.cache
+    def slide(position: int) -> dict[str, str]:
+        figure, alt = draw(values[position])
+        return {"label": word(values[position]), "src": _address(figure, alt), "alt": alt}
+
+    def shown(position: int) -> str:
+        return _image(slide(position)["src"], slide(position)["alt"])
+
+    if page.is_static():
+        some = sorted({start, *(round(k * (len(values) - 1) / (BOOK_SLIDES - 1)) for k in range(BOOK_SLIDES))})
+        note = f"Run this notebook to move the slider ({name}: {len(values)} values); this is {slide(start)['label']}."
+        html = f'{shown(start)}<p class="wv-note">{escape(note)}</p>'
+        moving = page.slides(name, [slide(position) for position in some], some.index(start))
+        display({"text/plain": note, "text/html": html, page.MIME: moving}, raw=True)
+        return
+    import ipywidgets  # type: ignore[import-untyped]
+
+    options = [(word(value), position) for position, value in enumerate(values)]
+    look = {"layout": {"width": "min(100%, 40em)"}, "style": {"description_width": "initial"}}
+    slider = ipywidgets.SelectionSlider(options=options, value=start, description=name, **look)
+    picture = ipywidgets.HTML(shown(start))
+    slider.observe(lambda change: picture.set_trait("value", shown(change["new"])), "value")
+    display(ipywidgets.VBox([slider, picture]))
+
+
+def _image(source: str, alt: str) -> str:
+    return f'<img class="figure" alt="{escape(alt)}" src="{source}" style="{page.IMAGE_STYLE}">'
 
 
 def _pixels(axes: Any) -> int:

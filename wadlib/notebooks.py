@@ -19,8 +19,20 @@ from typing import Any
 from wadlib.classroom import data_root, is_rendered, profile, project_root
 from wadlib.errors import WadError
 from wadlib.files import make_folder, write_text
+from wadlib.viewer import page
 
-__all__ = ["NotebookError", "check", "execute", "execute_all", "hand_out", "read_source", "render", "sources"]
+__all__ = [
+    "NotebookError",
+    "check",
+    "execute",
+    "execute_all",
+    "hand_out",
+    "read_source",
+    "render",
+    "sources",
+    "with_pages",
+    "without_pages",
+]
 
 SOLUTION = "solution"
 """Tag of the cells that a hand-out for a class leaves out."""
@@ -72,10 +84,16 @@ def execute(path: Path, timeout_s: int = 900) -> str:
         kernel_name="python3",
         extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
         record_timing=False,
+        store_widget_state=False,
         coalesce_streams=True,  # else the pieces in which printed text arrives depend on timing
         resources={"metadata": {"path": str(path.parent.parent)}},
     )
-    environment = os.environ | {"TQDM_DISABLE": "1", "PYTHONHASHSEED": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | {
+        "TQDM_DISABLE": "1",
+        "PYTHONHASHSEED": "0",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        page.STATIC: "1",
+    }
     try:
         asyncio.run(client.async_execute(env=environment))
     except CellExecutionError as error:
@@ -128,7 +146,8 @@ def execute_all(
 def fingerprint_of(root: Path) -> str:
     """Hash of everything that notebooks read besides their source: package, results, data, profile."""
     digest = hashlib.sha256()
-    files = [*(root / "wadlib").rglob("*.py"), *(root / "report").iterdir(), *(root / "results").glob("*")]
+    scripts = (root / "wadlib" / "viewer").glob("*.[jc]s*")  # what the book's pages are made of
+    files = [*(root / "wadlib").rglob("*.py"), *scripts, *(root / "report").iterdir(), *(root / "results").glob("*")]
     tools = {root / "wadlib" / name for name in ("book.py", "cli.py", "notebooks.py")}
     for path in sorted(set(files) - tools):
         digest.update(path.relative_to(root).as_posix().encode())
@@ -160,8 +179,36 @@ def render(root: Path | None = None, *, say: Callable[[str], None] = print) -> l
     executed = execute_all(sources(root), folder, fingerprint=fingerprint_of(root), say=say)
     written = [root / "notebooks" / path.name for path in executed]
     for path, target in zip(executed, written, strict=True):
-        write_text(target, path.read_text(encoding="utf-8"))
+        write_text(target, without_pages(path.read_text(encoding="utf-8")))
     return written
+
+
+def without_pages(text: str) -> str:
+    """An executed notebook as people keep it: a still picture in place of each interactive page."""
+    return _each_output(text, lambda data: data.pop(page.MIME, None))
+
+
+def with_pages(text: str) -> str:
+    """An executed notebook as the book takes it: each interactive page in place of its still picture."""
+
+    def take(data: dict[str, Any]) -> None:
+        if page.MIME in data:
+            data["text/html"] = data.pop(page.MIME)
+
+    return _each_output(text, take)
+
+
+def _each_output(text: str, change: Callable[[dict[str, Any]], Any]) -> str:
+    if page.MIME not in text:
+        return text
+    import nbformat
+
+    notebook = nbformat.reads(text, as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            change(output.get("data", {}))
+    changed: str = nbformat.writes(notebook)
+    return changed + "\n"
 
 
 def check(root: Path | None = None) -> None:

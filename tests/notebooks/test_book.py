@@ -102,6 +102,12 @@ def test_the_pages_open_from_disk_without_network(book):
             )
             assert not broken, path.name
             assert page.locator("text=Math Processing Error").count() == 0
+            for viewer in page.locator(".wv-static").all():
+                viewer.locator(".wv[data-frame]").wait_for()
+                stage = viewer.locator(".wv-stage")
+                for key in ("Home", "End", "e", "o", "m", "0"):
+                    stage.press(key)
+                assert viewer.locator(".wv-message").is_hidden(), path.name
             wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
             assert wide <= 0, f"{path.name} is wider than the window"
             for theme in ("light", "dark"):

@@ -1,0 +1,31 @@
+"""A real JupyterLab and a real browser, started once for all tests of this folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.browser import browser, chromium, jupyter_lab
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def context(tmp_path_factory):
+    """A browser with a profile of its own."""
+    if chromium() is None:
+        pytest.skip("chromium is not installed")
+    with browser(tmp_path_factory.mktemp("profile")) as context:
+        yield context
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """JupyterLab; its folder holds `moving_street.py`."""
+    if chromium() is None:
+        pytest.skip("chromium is not installed")
+    with jupyter_lab(tmp_path_factory.mktemp("lab")) as lab:
+        shutil.copy(HERE / "moving_street.py", lab.root)
+        yield lab

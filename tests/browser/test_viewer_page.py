@@ -1,0 +1,138 @@
+"""The viewer in a page by itself: from disk, no Python, no network."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wadlib.labels import BACKGROUND
+from wadlib.viewer import MaskViewer, page
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+HELPERS = """
+window.viewers = () => [...document.querySelectorAll('.wv-static')].map((e) => e.wadViewer);
+window.rest = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+window.paintedAt = (x, y, viewer = viewers()[0], k = 0) => {
+    const pane = viewer.stage.panes[k];
+    const { scale, left, top } = pane.place;
+    const at = [Math.round((x + 0.5 - left) * scale), Math.round((y + 0.5 - top) * scale)];
+    return [...pane.overlay.getContext('2d').getImageData(...at, 1, 1).data];
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def street():
+    spec = importlib.util.spec_from_file_location("moving_street", Path(__file__).parent / "moving_street.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def opened(context):
+    """Open a file; afterwards no error may have occurred and nothing but files may have been asked for."""
+    pages, errors, asked = [], [], []
+
+    def opener(path):
+        page = context.new_page()
+        page.add_init_script(HELPERS)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        pages.append(page)
+        return page
+
+    yield opener
+    for one in pages:
+        one.close()
+    assert not errors
+    assert not [url for url in asked if not url.startswith(("file:", "data:", "about:", "blob:"))]
+
+
+def test_a_page_by_itself_does_all_that_needs_no_python(opened, street, tmp_path):
+    viewer = MaskViewer(**street.arguments(count=8))
+    viewer.threshold = 0.5
+    shown = opened(viewer.to_html(tmp_path / "page.html"))
+    shown.wait_for_selector(".wv[data-frame='0']")
+    stage = shown.locator(".wv-stage")
+    assert shown.evaluate("paintedAt(35, 207)[3]") == 0, "the threshold came along"
+    shown.locator("input[aria-label='Score from']").fill("0")
+    assert shown.evaluate("paintedAt(35, 207)[3]") == 128
+    stage.press("ArrowRight")
+    shown.wait_for_selector(".wv[data-frame='1']")
+    shown.locator(".wv-chip[data-class='36']").click()
+    assert shown.evaluate("paintedAt(205, 165)[3]") == 0
+    shown.locator(".wv-grid tbody tr").first.click()
+    shown.wait_for_selector("tr.wv-selected")
+    stage.press("z")
+    assert shown.evaluate("viewers()[0].state.view.zoom") > 1
+    stage.press("0")
+    stage.press("End")
+    shown.wait_for_selector(".wv[data-frame='7']")
+    shown.evaluate("viewers()[0].goto(5)")
+    shown.wait_for_selector(".wv[data-frame='5']")
+    assert "disk <b>error</b>" in shown.locator(".wv-message").inner_text()
+    stage.press("Home")
+    stage.press("Space")
+    shown.wait_for_function("viewers()[0].state.frame === 7 && !viewers()[0].state.playing")
+    with shown.expect_download() as waiting:
+        stage.press("s")
+    assert waiting.value.suggested_filename == "frame_8_both.png"
+
+
+def test_full_resolution_can_come_along(opened, tmp_path):
+    label = np.full((1100, 1400), BACKGROUND, np.uint16)
+    label[500:502, 700:702] = 36000
+    image = np.full((1100, 1400, 3), 120, np.uint8)
+    viewer = MaskViewer(image, truth=label, zoom="objects")
+    shown = opened(viewer.to_html(tmp_path / "full.html", full=True))
+    shown.wait_for_selector(".wv[data-resolution='full']")
+    assert shown.evaluate("viewers()[0].state.view.zoom") == 16
+    assert shown.evaluate("[viewers()[0].stage.scenes[0].frame.width, paintedAt(701, 501)[3]]")[0] == 1400
+    without = opened(viewer.to_html(tmp_path / "view.html"))
+    without.wait_for_selector(".wv[data-resolution='view']")
+    assert without.evaluate("viewers()[0].state.view.zoom") == 16
+
+
+def test_two_viewers_and_a_slider_in_one_page_follow_its_theme(opened, street, tmp_path):
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+    pictures = [{"label": f"{k} %", "src": pixel, "alt": f"at {k} percent"} for k in (10, 20, 30)]
+    body = (
+        MaskViewer(**street.arguments(count=3, broken=False))._fragment(None)
+        + MaskViewer(street.picture(0), truth=street.truth(0))._fragment(None)
+        + page.slides("strength", pictures, 1)
+    )
+    colours = {"light": ("#ffffff", "#101010"), "dark": ("#14181e", "#e8e8e8")}
+    style = "".join(
+        f"html[data-theme={name}] {{ --pst-color-background: {paper}; --pst-color-text-base: {ink}; }}"
+        for name, (paper, ink) in colours.items()
+    )
+    path = tmp_path / "book.html"
+    path.write_text(f"<!doctype html><html data-theme='light'><style>{style}</style><body>{body}</body></html>")
+    shown = opened(path)
+    shown.wait_for_function("viewers().length === 2 && viewers().every((one) => one?.shown)")
+    first, second = (shown.locator(".wv").nth(k) for k in (0, 1))
+    first.locator(".wv-stage").press("ArrowRight")
+    shown.wait_for_selector(".wv[data-frame='1']")
+    assert second.get_attribute("data-frame") == "0"
+    assert second.locator(".wv-film input[type=range]").count() == 0, "one frame needs no slider"
+    assert second.get_by_text("Swipe", exact=True).count() == 0
+    for theme, paper in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 24, 30)")):
+        shown.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        assert first.evaluate("(e) => getComputedStyle(e).backgroundColor") == paper
+    slider = shown.get_by_label("strength")
+    assert shown.get_by_alt_text("at 20 percent").count() == 1
+    slider.press("ArrowRight")
+    assert shown.get_by_alt_text("at 30 percent").count() == 1
+    assert slider.get_attribute("aria-valuetext") == "30 %"
+
+
+def test_a_narrow_window_is_no_wider_than_itself(opened, street, tmp_path):
+    shown = opened(MaskViewer(**street.arguments(count=3)).to_html(tmp_path / "narrow.html"))
+    shown.set_viewport_size({"width": 420, "height": 900})
+    shown.wait_for_selector(".wv[data-frame='0']")
+    shown.wait_for_function("viewers()[0].stage.size.width < 420")
+    assert shown.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -1,0 +1,162 @@
+"""Frames read, encoded and kept, within bounds: the Python end of the viewer's transport."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+from wadlib.errors import WadError
+from wadlib.viewer.contents import Found, from_instances, from_label
+from wadlib.viewer.inputs import Lane, name_of, read_codes, read_picture
+from wadlib.viewer.payload import Payload, encode_frame, encode_full, view_factor
+
+__all__ = ["Cache", "Store"]
+
+
+class Cache:
+    """The least recently used payloads go first when they take more than `limit` bytes together.
+
+    Examples
+    --------
+    >>> cache = Cache(limit=250)
+    >>> for key in "abc":
+    ...     cache.put(key, Payload({}, (b"x" * 100,)))  # and 1000 for the rest
+    >>> list(cache.kept)
+    ['c']
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.kept: OrderedDict[Hashable, Payload] = OrderedDict()
+        self.size = 0
+
+    def get(self, key: Hashable) -> Payload | None:
+        """The payload, which is now the most recently used one."""
+        if key not in self.kept:
+            return None
+        self.kept.move_to_end(key)
+        return self.kept[key]
+
+    def put(self, key: Hashable, payload: Payload) -> None:
+        """Keep a payload; the newest one stays even if it is larger than the limit by itself."""
+        if key in self.kept:
+            self.size -= self.kept.pop(key).size
+        self.kept[key] = payload
+        self.size += payload.size
+        while self.size > self.limit and len(self.kept) > 1:
+            self.size -= self.kept.popitem(last=False)[1].size
+
+
+class Store:
+    """All frames of a viewer, one at a time.
+
+    Parameters
+    ----------
+    frames, truth, prediction, scores, tracks : see `wadlib.viewer.inputs.lane_of`
+    count : int
+    limit : int
+        Bytes of encoded frames to keep.
+    """
+
+    def __init__(
+        self,
+        frames: Callable[[int], Any],
+        count: int,
+        truth: Lane | None,
+        prediction: Lane | None,
+        scores: Lane | None,
+        tracks: Lane | None,
+        limit: int = 32 << 20,
+    ) -> None:
+        self.frames, self.count = frames, count
+        self.truth, self.prediction, self.scores, self.tracks = truth, prediction, scores, tracks
+        self.cache = Cache(limit)
+        # Messages of the browser may be answered in another thread than that of the cells.
+        self._lock = threading.Lock()
+
+    def frame(self, number: int, *, strict: bool = False) -> Payload:
+        """Encode frame `number`; one that cannot be read becomes a payload that says why.
+
+        With `strict` the error is raised.
+        """
+        with self._lock:
+            kept = self.cache.get(number)
+            if kept is not None and not (strict and "error" in kept.meta):
+                return kept
+            payload = self._guarded(number, self._encode, strict)
+            self.cache.put(number, payload)
+            return payload
+
+    def full(self, number: int) -> Payload:
+        """Encode frame `number` at full resolution (not kept: the browser keeps it)."""
+        with self._lock:
+            return self._guarded(number, self._encode_full, strict=False)
+
+    def _guarded(self, number: int, encode: Any, strict: bool) -> Payload:
+        try:
+            return encode(number)  # type: ignore[no-any-return]
+        except Exception as error:  # whatever a reader or a model raises: the other frames can still be seen
+            if strict:
+                raise
+            text = str(error) if isinstance(error, WadError) else f"{type(error).__name__}: {error}"
+            return Payload({"index": number, "name": self._name(number), "error": text})
+
+    def _name(self, number: int) -> str:
+        try:
+            return name_of(self.frames(number))
+        except Exception:  # reading the item is what failed
+            return ""
+
+    def _encode(self, number: int) -> Payload:
+        item = self.frames(number)
+        image = read_picture(item, f"frame {number}")
+        truth, prediction = self._labels(number, item, image.shape[:2])
+        tracks = None if self.tracks is None else self.tracks(number, item)
+        return encode_frame(number, name_of(item), image, truth, prediction, tracks)
+
+    def _encode_full(self, number: int) -> Payload:
+        item = self.frames(number)
+        path = item if isinstance(item, str | Path) else getattr(item, "image_path", None)
+        picture: Any = None
+        if isinstance(path, str | Path) and Path(path).suffix.lower() in (".jpg", ".jpeg"):
+            picture = Path(path).read_bytes()  # the file as it is: nothing is lost, nothing to encode
+            shape = _jpeg_shape(picture)
+        if picture is None or shape is None:
+            picture = read_picture(item, f"frame {number}")
+            shape = picture.shape[:2]
+        truth, prediction = self._labels(number, item, shape)
+        return encode_full(number, name_of(item), picture, shape, truth, prediction)
+
+    def _labels(self, number: int, frame: Any, shape: tuple[int, ...]) -> tuple[Found | None, Found | None]:
+        found: list[Found | None] = []
+        for name, lane in (("truth", self.truth), ("prediction", self.prediction)):
+            where = f"{name} of frame {number}"
+            item = None if lane is None else lane(number, frame)
+            if callable(item) and not hasattr(item, "masks"):
+                item = item(shape)  # what can only be read when the size is known
+            if item is not None and hasattr(item, "masks") and hasattr(item, "class_ids"):
+                found.append(from_instances(item, shape, where))
+                continue
+            label = read_codes(item, shape, where)
+            scores = self.scores(number, frame) if self.scores is not None and name == "prediction" else None
+            found.append(None if label is None else from_label(label, scores, where))
+        return found[0], found[1]
+
+    def has_full(self, number: int) -> bool:
+        """Whether zooming in shows more than the view holds."""
+        meta = self.frame(number).meta
+        return "error" not in meta and view_factor(tuple(meta["size"])) > 1
+
+
+def _jpeg_shape(data: bytes) -> tuple[int, int] | None:
+    """(height, width) of a JPEG file; None if it is none, whatever its name says."""
+    import simplejpeg
+
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    return height, width

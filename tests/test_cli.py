@@ -16,7 +16,7 @@ from wadlib.frames import read_label, write_label
 runner = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["render", "info", "prepare", "evaluate", "report", "notebooks"])
+@pytest.mark.parametrize("command", ["render", "info", "prepare", "predict", "evaluate", "report", "notebooks"])
 def test_help_ends_with_an_example(command):
     result = runner.invoke(app, [command, "--help"])
     assert result.exit_code == 0

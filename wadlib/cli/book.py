@@ -1,0 +1,42 @@
+"""Commands for the notebooks and the book."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wadlib.cli.common import app
+
+__all__ = ["notebooks", "report"]
+
+
+@app.command(epilog="Example: WAD_ROOT=../wad wadlib report")
+def report(
+    out: Annotated[Path | None, typer.Option(help="Folder for everything that is built; by default build/.")] = None,
+) -> None:
+    """Run the notebooks and build the HTML book (WAD_ROOT=… uses your data)."""
+    from wadlib.book import build_book
+
+    page = build_book(out, say=typer.echo)
+    typer.echo(f"The book is ready: {page}")
+
+
+@app.command(epilog="Example: wadlib notebooks --check")
+def notebooks(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the notebooks match their sources.")] = False,
+    handout: Annotated[Path | None, typer.Option(metavar="OUT", help="Write notebooks without solutions here.")] = None,
+) -> None:
+    """Execute notebooks/src/*.py into notebooks/*.ipynb."""
+    from wadlib import notebooks as tools
+
+    if check:
+        tools.check()
+        typer.echo("The notebooks match their sources.")
+    elif handout is not None:
+        for path in tools.hand_out(handout):
+            typer.echo(f"  {path}")
+    else:
+        for path in tools.render(say=typer.echo):
+            typer.echo(f"  {path}")

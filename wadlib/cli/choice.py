@@ -1,0 +1,46 @@
+"""Which frames of a dataset a command works on: options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from wadlib.dataset import Frame, Wad
+
+__all__ = ["Seed", "Side", "SideOption", "Split", "SplitOption", "chosen_frames"]
+
+
+class Split(StrEnum):
+    """How labelled frames are divided, see `wadlib.dataset.Wad.split`."""
+
+    report = "report"
+    by_video = "by_video"
+
+
+class Side(StrEnum):
+    """Of a split."""
+
+    train = "train"
+    validation = "validation"
+
+
+SplitOption = Annotated[
+    Split | None,
+    typer.Option(help="Only one side of a split: the report's 70 % of each of 10 videos, or whole videos."),
+]
+SideOption = Annotated[Side, typer.Option(help="Which side of the split.")]
+Seed = Annotated[int, typer.Option(help="Of the draw of videos for the split.", min=0)]
+
+
+def chosen_frames(wad: Wad, subset: str, split: Split | None, side: Side, seed: int) -> tuple[Frame, ...]:
+    """The frames that the options name; without a split also training frames that have no label."""
+    if split is not None and subset == "train":
+        found = wad.split(split.value, seed=seed)
+        return found.train if side is Side.train else found.validation
+    if split is not None:
+        raise typer.BadParameter("test frames have no labels, so there is no split of them", param_hint="--split")
+    videos = wad.train_videos if subset == "train" else wad.test_videos
+    return tuple(frame for video in videos for frame in video.frames)

@@ -1,0 +1,80 @@
+"""Commands on a dataset: render, info, prepare."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wadlib.cli.common import Root, Workers, app
+
+__all__ = ["info", "prepare", "render"]
+
+
+class Size(StrEnum):
+    """Of rendered frames."""
+
+    full = "full"
+    network = "network"
+
+
+class Subset(StrEnum):
+    """Of a dataset."""
+
+    train = "train"
+    test = "test"
+
+
+@app.command(epilog="Example: wadlib render data/rendered --videos 10 --frames 60 --seed 0")
+def render(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; an unfinished one is continued.")],
+    videos: Annotated[int, typer.Option(help="Number of training videos.", min=1)] = 10,
+    frames: Annotated[int, typer.Option(help="Frames in each video.", min=1)] = 60,
+    every: Annotated[int, typer.Option(help="Render each n-th metre of the drive.", min=1)] = 1,
+    test_videos: Annotated[int, typer.Option(help="Number of test videos (pictures without labels).", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed draws another town.", min=0)] = 0,
+    size: Annotated[Size, typer.Option(help="3384x2710, or straight to the network's 832x640.")] = Size.full,
+    workers: Workers = None,
+) -> None:
+    """Draw driving videos in exactly the WAD format."""
+    from wadlib.rendered import render_dataset
+
+    root = render_dataset(
+        out,
+        videos=videos,
+        frames=frames,
+        seed=seed,
+        size=size.value,
+        every=every,
+        test_videos=test_videos,
+        workers=workers,
+    )
+    typer.echo(f"Rendered videos are in {root}")
+
+
+@app.command(epilog="Example: wadlib info ../wad")
+def info(root: Root, workers: Workers = None) -> None:
+    """List videos, frames, instances per class, and what is missing."""
+    from wadlib.dataset import open_wad
+
+    wad = open_wad(root)
+    typer.echo(wad.summary())
+    typer.echo(wad.count_instances(workers=workers).table())
+
+
+@app.command(epilog="Example: wadlib prepare ../wad data/prepared")
+def prepare(
+    root: Root,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; an unfinished one is continued.")],
+    subset: Annotated[Subset, typer.Option(help="Which frames.")] = Subset.train,
+    workers: Workers = None,
+) -> None:
+    """Crop and downscale every frame to the network's 832x640, as the report did."""
+    from wadlib.dataset import open_wad, prepare
+
+    report = prepare(open_wad(root), out, subset=subset.value, workers=workers)
+    typer.echo(report.summary())
+    if report.failed:
+        raise typer.Exit(2)

@@ -1,0 +1,70 @@
+"""The command that scores predictions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wadlib.cli.choice import Seed, Side, SideOption, SplitOption
+from wadlib.cli.common import Root, Workers, app
+
+__all__ = ["evaluate"]
+
+
+class Missing(StrEnum):
+    """What to do with a frame that has no prediction."""
+
+    error = "error"
+    empty = "empty"
+
+
+@app.command(epilog="Example: wadlib evaluate ../wad runs/predictions --json table1.json")
+def evaluate(
+    root: Root,
+    predictions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PRED", help="Folder with label/<frame>_instanceIds.png, and instances.json if there are scores."
+        ),
+    ],
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table here too.")] = None,
+    frames: Annotated[
+        Path | None, typer.Option("--frames", metavar="FILE", help="Write a CSV with a row for each frame.")
+    ] = None,
+    worst: Annotated[int, typer.Option(help="List so many of the worst frames.", min=0)] = 0,
+    draws: Annotated[
+        int, typer.Option(help="Draws of videos for the 95 % intervals (bootstrap); 0 for none.", min=0)
+    ] = 1000,
+    missing: Annotated[
+        Missing, typer.Option(help="A frame without prediction stops, or counts as empty.")
+    ] = Missing.error,
+    split: SplitOption = None,
+    side: SideOption = Side.validation,
+    seed: Seed = 0,
+    workers: Workers = None,
+) -> None:
+    """IoU (the report's, pooled, per instance), AP and PQ per class, beside the report's Table 1."""
+    from wadlib.dataset import open_wad
+    from wadlib.files import write_text
+    from wadlib.metrics import evaluate_folder
+
+    wad = open_wad(root)
+    chosen = wad.frames
+    if split is not None:
+        both = wad.split(split.value, seed=seed)
+        chosen = both.train if side is Side.train else both.validation
+    evaluation = evaluate_folder(chosen, predictions, missing=missing.value, workers=workers)
+    typer.echo(evaluation.summary(draws))
+    if worst:
+        shown = evaluation.worst(worst).iloc[:, :7]
+        typer.echo("\n" + shown.to_string(float_format=lambda value: f"{value:.4f}"))
+    if json is not None:
+        write_text(json, evaluation.to_json(draws))
+    if csv is not None:
+        write_text(csv, evaluation.to_csv())
+    if frames is not None:
+        write_text(frames, evaluation.per_frame().to_csv(lineterminator="\n"))

@@ -1,0 +1,103 @@
+"""``wadlib export …`` and ``wadlib import …``: other people's formats."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wadlib.cli.common import Root, Workers, app
+
+__all__ = ["export", "import_"]
+
+export = typer.Typer(name="export", help="Write labels or predictions in other formats.", no_args_is_help=True)
+import_ = typer.Typer(name="import", help="Read labels of other formats.", no_args_is_help=True)
+app.add_typer(export)
+app.add_typer(import_)
+
+Predictions = Annotated[
+    Path | None,
+    typer.Option(metavar="PRED", help="Export these predictions; without it, the true labels."),
+]
+
+
+class Classes(StrEnum):
+    """Numbers of the classes in a KITTI-MOTS file."""
+
+    kitti = "kitti"
+    wad = "wad"
+
+
+@export.command(epilog="Example: wadlib export coco ../wad truth.json")
+def coco(
+    root: Root,
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="JSON file to write.")],
+    predictions: Predictions = None,
+    ignore: Annotated[bool, typer.Option(help="Write regions to ignore as crowds of each class.")] = True,
+    workers: Workers = None,
+) -> None:
+    """COCO's JSON: a dataset of the labels, or results with the same image ids."""
+    from wadlib.dataset import open_wad
+    from wadlib.interop.coco import write_coco, write_coco_results
+
+    frames = open_wad(root).frames
+    if predictions is None:
+        written = write_coco(frames, out, ignore=ignore, workers=workers)
+        typer.echo(f"{written} annotations of {len(frames)} frames are in {out}")
+    else:
+        written = write_coco_results(frames, predictions, out, workers=workers)
+        typer.echo(f"{written} results of {len(frames)} frames are in {out}")
+
+
+@export.command(epilog="Example: wadlib export submission ../wad runs/predictions submission.csv")
+def submission(
+    root: Root,
+    predictions: Annotated[Path, typer.Argument(metavar="PRED", help="Folder of predictions of the test frames.")],
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file to write.")],
+    keep_overlaps: Annotated[
+        bool, typer.Option("--keep-overlaps", help="Write masks as they are; a pixel may belong to several.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """The CSV that the Kaggle challenge took: full-size pixels, ImageId from ROOT's pictures."""
+    from wadlib.dataset import open_wad
+    from wadlib.interop.submission import write_submission
+
+    image_ids = {frame.name: frame.image_path.stem for video in open_wad(root).videos for frame in video.frames}
+    written = write_submission(
+        predictions, out, image_ids=image_ids, overlaps="keep" if keep_overlaps else "cut", workers=workers
+    )
+    typer.echo(f"{written} instances are in {out}")
+
+
+@export.command("kitti-mots", epilog="Example: wadlib export kitti-mots ../wad mots")
+def kitti_mots(
+    root: Root,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")],
+    predictions: Predictions = None,
+    classes: Annotated[Classes, typer.Option(help="KITTI's cars and pedestrians, or all seven by WAD id.")] = (
+        Classes.kitti
+    ),
+    workers: Workers = None,
+) -> None:
+    """KITTI-MOTS text files, one per video, which TrackEval scores."""
+    from wadlib.dataset import open_wad
+    from wadlib.interop.kitti_mots import KITTI, WAD, write_kitti_mots
+
+    table = KITTI if classes is Classes.kitti else WAD
+    videos = open_wad(root).train_videos
+    write_kitti_mots(videos, out, prediction=predictions, classes=table, workers=workers)
+    typer.echo(f"{len(videos)} videos are in {out}")
+
+
+@import_.command("coco", epilog="Example: wadlib import coco instances_val2017.json data/coco")
+def import_coco(
+    dataset: Annotated[Path, typer.Argument(metavar="FILE", help="A COCO dataset.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write train_label/ in.")],
+) -> None:
+    """Label files of a COCO dataset's images: people, bicycles, cars… by their names."""
+    from wadlib.interop.coco_import import write_labels
+
+    typer.echo(f"{len(write_labels(dataset, out))} label files are in {out}")

@@ -1,0 +1,99 @@
+"""The command that runs a trained Mask R-CNN over a dataset."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wadlib.cli.choice import Seed, Side, SideOption, SplitOption, chosen_frames
+from wadlib.cli.common import Root, Workers, app
+from wadlib.cli.data import Subset
+from wadlib.errors import WeightsError
+
+if TYPE_CHECKING:
+    from wadlib.maskrcnn.config import Config
+    from wadlib.maskrcnn.weights import LoadReport
+
+__all__ = ["predict"]
+
+
+class Name(StrEnum):
+    """Of a configuration, see `wadlib.maskrcnn.Config`."""
+
+    report = "report"
+    coco = "coco"
+    classroom = "classroom"
+
+
+@app.command(epilog="Example: wadlib predict ../wad --weights rendered --out runs/predictions")
+def predict(
+    root: Root,
+    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="rendered, coco, or an .h5 file.")],
+    out: Annotated[Path, typer.Option(metavar="PRED", help="Folder to write; an unfinished one is continued.")],
+    config: Annotated[Name | None, typer.Option(help="By default the one kept in the file of weights.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Lowest score on the labels; by default the configuration's.", min=0, max=1)
+    ] = None,
+    min_score: Annotated[float, typer.Option(help="Lowest score in instances.json.", min=0, max=1)] = 0.05,
+    batch_size: Annotated[int, typer.Option(help="Frames that go through the network at once.", min=1)] = 1,
+    subset: Annotated[Subset, typer.Option(help="Which frames.")] = Subset.train,
+    split: SplitOption = None,
+    side: SideOption = Side.validation,
+    seed: Seed = 0,
+    full_frame: Annotated[
+        bool, typer.Option("--full-frame", help="Write 832x640 frames in the pixels of the 3384x2710 frame.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Find the instances in every frame: labels, and instances.json with all scores."""
+    from wadlib.dataset import open_wad
+    from wadlib.maskrcnn.released import find
+
+    frames = chosen_frames(open_wad(root), subset.value, split, side, seed)  # before the long wait for TensorFlow
+    path = find(weights)
+    chosen = _config(config, path)
+    if threshold is None:
+        threshold = chosen.min_confidence
+    from wadlib.training import quiet
+
+    quiet()
+    from wadlib.maskrcnn.inference import predict_dataset
+    from wadlib.maskrcnn.model import MaskRCNN
+
+    model = MaskRCNN(chosen.replace(min_confidence=min(threshold, min_score)))
+    _check_complete(model.load(path), path)
+    report = predict_dataset(
+        model, frames, out, threshold=threshold, batch_size=batch_size, full_frame=full_frame, workers=workers
+    )
+    typer.echo(report.summary())
+    typer.echo(f"Predictions are in {out}")
+    if report.failed:
+        raise typer.Exit(2)
+
+
+def _config(name: Name | None, path: Path) -> Config:
+    """The configuration by name; else the one that was saved with the weights; else what the file is known for."""
+    from wadlib.maskrcnn.config import Config
+    from wadlib.maskrcnn.released import COCO_URL
+    from wadlib.maskrcnn.weights import read_config
+
+    if name is None:
+        saved = read_config(path)
+        if saved is not None:
+            return saved
+        name = Name.coco if path.name == COCO_URL.rpartition("/")[2] else Name.report
+    return {Name.report: Config.report, Name.coco: Config.coco, Name.classroom: Config.classroom}[name]()
+
+
+def _check_complete(report: LoadReport, path: Path) -> None:
+    if report.missing:
+        names = ", ".join(report.missing[:4]) + (", …" if len(report.missing) > 4 else "")
+        raise WeightsError(
+            f"predict: expected weights for all layers, got none for {len(report.missing)} of them in {path.name} "
+            f"({names})",
+            cause="weights of another configuration, or of a backbone alone",
+            fix="choose the configuration that they were trained with: --config report, coco or classroom",
+        )

@@ -1,0 +1,119 @@
+"""Commands that train networks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wadlib.cli.choice import Split
+from wadlib.cli.common import Root, app
+
+__all__ = ["train"]
+
+train = typer.Typer(no_args_is_help=True)
+app.add_typer(train, name="train", help="Train a network; the same command again goes on after a kill.")
+
+Out = Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run; an unfinished one is continued.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same machine: the same losses to the last bit.", min=0)]
+Threads = Annotated[int, typer.Option(help="Threads that prepare batches.", min=0)]
+
+
+class UnetRecipe(StrEnum):
+    """Ready-made ways to train a U-Net."""
+
+    attempt9 = "attempt9"
+    attempt2 = "attempt2"
+    cured = "cured"
+
+
+class Loss(StrEnum):
+    """What is minimised."""
+
+    cross_entropy = "cross-entropy"
+    dice = "dice"
+    both = "both"
+
+
+@train.command(epilog="Example: wadlib train unet data/rendered --out runs/unet --recipe cured --epochs 30")
+def unet(
+    root: Root,
+    out: Out,
+    recipe: Annotated[
+        UnetRecipe, typer.Option(help="The report's attempts with 9 or 2 channels, or what converges.")
+    ] = UnetRecipe.cured,
+    epochs: Annotated[int, typer.Option(help="In all; those of an earlier start count.", min=1)] = 10,
+    steps: Annotated[
+        int | None, typer.Option(help="Batches in an epoch; by default every frame is seen once.", min=1)
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Frames in a batch, if not the recipe's.", min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="If not the recipe's.", min=0)] = None,
+    loss: Annotated[Loss | None, typer.Option(help="If not the recipe's.")] = None,
+    cell: Annotated[
+        int | None, typer.Option(help="With the recipe cured: pixels of the full frame per network pixel.")
+    ] = None,
+    split: Annotated[
+        Split, typer.Option(help="The report's, which shares videos between both sides, or one that does not.")
+    ] = Split.by_video,
+    videos: Annotated[
+        int | None, typer.Option(help="Sample so many videos (10 for the report's split).", min=1)
+    ] = None,
+    train_fraction: Annotated[float, typer.Option(help="Of each video's frames, or of the videos.")] = 0.7,
+    early_stop: Annotated[
+        int | None,
+        typer.Option(metavar="EPOCHS", help="Stop if the validation loss has not gone down for so long.", min=1),
+    ] = None,
+    min_delta: Annotated[float, typer.Option(help="What counts as going down, for --early-stop.", min=0)] = 0.0,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for decoded frames, which runs may share; by default RUN/frames.")
+    ] = None,
+    seed: Seed = 0,
+    workers: Threads = 2,
+) -> None:
+    """Train a U-Net on labelled frames (KERAS_BACKEND=jax or torch for another backend)."""
+    from wadlib.dataset import open_wad
+    from wadlib.training import EarlyStop, deterministic, quiet
+    from wadlib.unet import RECIPES, SmallFrames, evaluate_unet, iou_by_name, load_unet, strip, train_unet
+
+    chosen = RECIPES[recipe.value]
+    if cell is not None:
+        if recipe is not UnetRecipe.cured or 768 % (16 * cell) or 3328 % (16 * cell):
+            raise typer.BadParameter("2, 4 or 8, with --recipe cured", param_hint="--cell")
+        chosen = chosen.replace(geometry=strip(cell))
+    if loss is not None:
+        terms = {"cross_entropy": float(loss is not Loss.dice), "dice": float(loss is not Loss.cross_entropy)}
+        chosen = chosen.replace(loss=chosen.loss | terms)
+    changes = {"batch_size": batch_size, "learning_rate": learning_rate}
+    chosen = chosen.replace(**{key: value for key, value in changes.items() if value is not None})
+    divided = open_wad(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
+    typer.echo(divided.report())
+
+    quiet()
+    deterministic(seed)
+    small = SmallFrames(chosen.geometry, chosen.table, cache=cache or out / "frames")
+    trained = train_unet(
+        chosen,
+        divided.train,
+        divided.validation,
+        run=out,
+        epochs=epochs,
+        seed=seed,
+        steps=steps,
+        early_stop=None if early_stop is None else EarlyStop(early_stop, min_delta),
+        before=True,
+        small=small,
+        workers=workers,
+    ).training
+    model, _ = load_unet(out)
+    scores = iou_by_name(evaluate_unet(model, chosen, divided.validation, out=out / "evaluation.json"))
+    stopped = " (stopped early)" if trained.stopped_early else ""
+    typer.echo(
+        f"{trained.rows[-1]['epoch']} epochs{stopped}; validation frames, weights of epoch {trained.best_epoch}:"
+    )
+    typer.echo(f"{'class':<14}{'report IoU':>11}{'pooled IoU':>11}")
+    for name, value in scores["report_iou"].items():
+        numbers = [value, scores["pooled_iou"][name]]
+        typer.echo(f"{name:<14}" + "".join(f"{'-' if v is None else format(v, '.4f'):>11}" for v in numbers))
+    typer.echo(f"The run is in {out.as_posix()}; curves: tensorboard --logdir {out.as_posix()}")

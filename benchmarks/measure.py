@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["HEADER", "Comparison", "best_of"]
+__all__ = ["HEADER", "Comparison", "Share", "best_of"]
 
 HEADER = f"{'what':<42}{'ours':>10}{'peer':>11}{'ratio':>9}{'claimed':>9}  peer"
 
@@ -19,9 +19,10 @@ class Comparison:
     ----------
     what : what was timed
     peer : what it was timed against
-    ours_s, peer_s : seconds per frame
+    ours_s, peer_s : seconds per frame, or what `unit` says
     claimed : the ratio that must be reached
     note : what else was compared (the results, not only the time)
+    unit : "ms" (of seconds), or "MB" of memory
     """
 
     what: str
@@ -30,6 +31,7 @@ class Comparison:
     peer_s: float
     claimed: float
     note: str = ""
+    unit: str = "ms"
 
     @property
     def ratio(self) -> float:
@@ -40,11 +42,38 @@ class Comparison:
         return self.ratio >= self.claimed
 
     def __str__(self) -> str:
+        ours, peer = f"{self.ours_s:7.0f}", f"{self.peer_s:8.0f}"
+        if self.unit == "ms":
+            ours, peer = f"{self.ours_s * 1000:7.2f}", f"{self.peer_s * 1000:8.1f}"
         line = (
-            f"{self.what:<42}{self.ours_s * 1000:>7.2f} ms{self.peer_s * 1000:>8.1f} ms{self.ratio:>8.1f}x"
-            f"{self.claimed:>8.0f}x  {self.peer}"
+            f"{self.what:<42}{ours} {self.unit}{peer} {self.unit}{self.ratio:>8.1f}x{self.claimed:>8.3g}x  {self.peer}"
         )
-        return line + ("" if self.holds else "  <- TOO SLOW") + (f"\n    {self.note}" if self.note else "")
+        return line + ("" if self.holds else "  <- NOT REACHED") + (f"\n    {self.note}" if self.note else "")
+
+
+@dataclass(frozen=True)
+class Share:
+    """A claim about a part of a whole, measured: a share of time that must stay below a limit.
+
+    Attributes
+    ----------
+    what : what was measured
+    share, limit : from 0 to 1
+    note : what else was measured
+    """
+
+    what: str
+    share: float
+    limit: float
+    note: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.share < self.limit
+
+    def __str__(self) -> str:
+        line = f"{self.what:<62}{self.share:>8.1%}{f'< {self.limit:.0%}':>9}"
+        return line + ("" if self.holds else "   <- TOO MUCH") + (f"\n    {self.note}" if self.note else "")
 
 
 def best_of(

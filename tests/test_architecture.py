@@ -19,7 +19,7 @@ LAYERS = [
     {"errors"},
     {"files"},
     {"parallel"},
-    {"labels"},
+    {"labels", "indices"},
     {"png16", "frames"},
     {"preprocess"},
     {"dataset", "folders", "listfiles", "videos", "splits", "prepare"},
@@ -31,9 +31,9 @@ LAYERS = [
     {"unet"},
     {"maskrcnn"},
     {"tracking"},
-    {"figures", "graph_figures", "network_figures"},
+    {"figures", "graph_figures", "metric_figures", "network_figures"},
     {"viewer"},
-    {"classroom", "notebooks", "book"},
+    {"classroom", "stored", "notebooks", "book"},
     {"cli", "__main__"},
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -160,6 +160,25 @@ show(
 )
 
 # %% [markdown]
+# Now look for yourself. The **mask viewer** shows the whole video that this frame is from: play it, turn the wheel to
+# zoom (most objects are small), point at an object to see what it is, click it to find it in the table. The `?` lists
+# the keys.
+
+# %%
+from wadlib.viewer import MaskViewer
+
+video = next(v for v in wad.train_videos if frame in v.frames)
+viewer = MaskViewer(video, frame=video.frames.index(frame), title=video.name, zoom="objects")
+viewer
+
+# %% [markdown]
+# What you do there, Python can see. Click an object, then run the next cell: `selected` holds its code, class,
+# instance number and area (nothing, as long as nothing was clicked).
+
+# %%
+viewer.selected
+
+# %% [markdown]
 # ## The report's figure beside ours
 #
 # Figures 3 and 5 of the report show a street with its label and the masks on top; the two figures above
@@ -180,7 +199,6 @@ show(
 # of one class in successive frames of one video:
 
 # %%
-video = next(v for v in wad.videos if any(f is frame or f.name == frame.name for f in v.frames))
 print("frame   number of the instance and its area in pixels, for each car")
 for number, each in enumerate(video.frames[:6]):
     codes, areas = np.unique(each.read_label(), return_counts=True)

@@ -375,6 +375,16 @@ show(
 )
 
 # %% [markdown]
+# What is in the frames that come up most often? Here are the first of them. The buttons below the picture count the
+# objects of each class and hide them, so that you can look for the one that brought the frame here:
+
+# %%
+from wadlib.viewer import MaskViewer
+
+often = [frames[i] for i in np.argsort(-by_class, kind="stable")[:6]]
+MaskViewer(often, names=True, title="frames with rare classes")
+
+# %% [markdown]
 # It helps where rare classes stand in few frames, and it has a limit: a frame that holds a tricycle nearly always
 # holds cars as well. They come along, and no way of drawing *frames* makes the shares of *instances* equal. The price
 # is repetition: the few frames with rare classes come up again and again.

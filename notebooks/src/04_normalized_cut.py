@@ -446,6 +446,15 @@ show(
 )
 
 # %% [markdown]
+# Drag the border between the truth on the left and the vote in the segments of the normalized cut on the right:
+
+# %%
+from wadlib.viewer import MaskViewer
+
+voted = instances_from_indices(maps[CUT])
+MaskViewer(image, truth=label, prediction=voted, mode="swipe", zoom="objects", title="Ncut")
+
+# %% [markdown]
 # The speckle is gone, and with it many a small object: a car of ten pixels is outvoted in a segment that is mostly
 # road.
 #

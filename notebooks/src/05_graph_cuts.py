@@ -28,7 +28,14 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from wadlib.classroom import open_data, profile, report_facts, show
-from wadlib.figures import draw_bars, draw_class_legend, draw_label, draw_overlay, plot_style
+from wadlib.figures import (
+    PALETTE,
+    draw_bars,
+    draw_class_legend,
+    draw_label,
+    draw_overlay,
+    plot_style,
+)
 from wadlib.graph_figures import draw_energies, draw_swap_graph
 from wadlib.graphcut import (
     ColourLocationUnary,
@@ -335,7 +342,7 @@ assert pieces(maps["α-expansion"]) <= pieces(maps["D alone"])
 # Watch the expansion at work. Here are the start and the moves that gained most:
 
 # %%
-gain = -np.diff(fits["α-expansion"].energies)
+gain = 0 - np.diff(fits["α-expansion"].energies)
 best = [1 + move for move in np.argsort(-gain, kind="stable")[:4].tolist() if gain[move] > 0]
 chosen = [0, *sorted(best)]
 
@@ -357,35 +364,49 @@ draw_class_legend(axes[-1])
 show(figure, "Label maps of the start and after each of the moves that lowered the energy most.")
 
 # %% [markdown]
-# In a notebook of your own the next cell makes a slider over all moves. Drag it slowly.
+# These were the largest steps. Here are all moves: drag the slider slowly, and watch the energy fall.
 
 # %%
-import os
+from wadlib.classroom import companion
 
 
 def slide(number):
-    """Show one move."""
-    figure, axes = plt.subplots(figsize=(8.6, 2.2))
-    draw_move(axes, number)
-    show(figure, f"The label map after move {number}.")
+    """The labelling after a move, and where on the descent it is."""
+    figure, axes = plt.subplots(2, 1, figsize=(8.6, 4), height_ratios=[3, 2])
+    draw_move(axes[0], number)
+    energies = fits["α-expansion"].energies
+    axes[1].plot(range(len(energies)), energies, color=PALETTE[3])
+    axes[1].plot(number, energies[number], "o", color=PALETTE[1], markersize=9)
+    axes[1].set(xlabel="moves", ylabel="energy")
+    axes[1].yaxis.set_major_formatter("{x:,.0f}")
+    return figure, f"The label map after move {number}; its energy is {energies[number]:,.0f}."
 
 
-if (
-    "TQDM_DISABLE" in os.environ
-):  # set when the book is made: the random ids of a slider would change its bytes
-    print(f"Run this notebook yourself: a slider over {len(film) - 1} moves appears here.")
-else:
-    from ipywidgets import IntSlider, interact
+companion("move", range(len(film)), slide)
 
-    interact(slide, number=IntSlider(0, 0, len(film) - 1, description="move"))
+# %% [markdown]
+# And on other frames? The viewer cuts each frame when you look at it. Blue pixels are right, striped ones are missed,
+# crossed ones are a false alarm; `Swipe` compares with the truth.
+
+# %%
+from wadlib.graphcut.unary import instances_from_indices
+from wadlib.viewer import MaskViewer
+
+
+def expand(frame):
+    """The instances after expansions, from a frame of the data."""
+    image = frame.read_image()
+    labels = alpha_expansion(unary.costs(image), LAMBDA, contrast_weights(image)).labels
+    return instances_from_indices(labels)
+
+
+MaskViewer(evenly(held_out, 4), prediction=expand, mode="errors", title="α-expansion")
 
 # %% [markdown]
 # Is the calmer labelling also the *better* one? Low energy is not the goal but a guess at it. So score the
 # held-out frames with the report's IoU: $D$ alone, then with swaps, then with expansions.
 
 # %%
-from wadlib.graphcut.unary import instances_from_indices
-
 METHODS = {
     "D alone": lambda costs, weights: costs.argmin(axis=2),
     "+ swap": lambda costs, weights: alpha_beta_swap(costs, LAMBDA, weights).labels,

@@ -1,7 +1,6 @@
 """What a Mask R-CNN looks like and how it is trained: one frozen `Config`, a comment per field.
 
-Three are ready made: `Config.report` (as published with the report), `Config.coco` (what the released COCO weights
-were trained with) and `Config.classroom` (small enough to train on a laptop).
+Ready made: `Config.report` (as published), `Config.coco` (for the released weights), `Config.classroom` (for a laptop).
 """
 
 from __future__ import annotations
@@ -213,9 +212,7 @@ class Config:
 
     def replace(self, **changes: Any) -> Config:
         """Return a copy with some fields changed."""
-        unknown = set(changes) - {field.name for field in fields(self)}
-        if unknown:
-            raise _unknown_fields(unknown)
+        _check_names(changes)
         if "num_classes" in changes and "wad_classes" not in changes:
             changes["wad_classes"] = ()
         return replace(self, **changes)
@@ -230,9 +227,7 @@ class Config:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
         """Build from what `to_dict` gave; fields that are left out have their defaults."""
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise _unknown_fields(unknown)
+        _check_names(values)
         return cls(**values)
 
 
@@ -263,11 +258,8 @@ def _rules(c: Config) -> Iterator[tuple[str, str, bool]]:
         yield name, "a positive whole number", _are_whole((getattr(c, name),), 1)
     for name in ("rpn_nms_threshold", "nms_threshold", "min_confidence"):
         yield name, "a number from 0 to 1", 0 <= getattr(c, name) <= 1
-    yield (
-        "roi_positive_share",
-        "a share of the RoIs that gives at least one",
-        c.roi_positive_share <= 1 <= c.positive_rois,
-    )
+    at_least_one = c.roi_positive_share <= 1 <= c.positive_rois
+    yield "roi_positive_share", "a share of the RoIs that gives at least one", at_least_one
     yield (
         "max_gt_instances",
         "at most proposals_training with truth_as_proposals",
@@ -303,9 +295,12 @@ def _config_error(field: str, expected: str, value: object) -> SegmentationError
     )
 
 
-def _unknown_fields(names: set[str]) -> SegmentationError:
-    return SegmentationError(
-        f"Config: expected the names of its fields, got {', '.join(sorted(names))}",
-        cause="a typing slip, or a file written by another version",
-        fix=f"use names among {', '.join(field.name for field in fields(Config))}",
-    )
+def _check_names(values: Mapping[str, Any]) -> None:
+    known = [field.name for field in fields(Config)]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise SegmentationError(
+            f"Config: expected the names of its fields, got {', '.join(unknown)}",
+            cause="a typing slip, or a file written by another version",
+            fix=f"use names among {', '.join(known)}",
+        )

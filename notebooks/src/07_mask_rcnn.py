@@ -1,0 +1,510 @@
+# %% [markdown]
+# # 07 · Inside Mask R-CNN
+#
+# ## The question
+#
+# Graph cuts gave each pixel a class. But two cars behind each other are *two* cars, and no label per pixel says
+# where one ends. Can a network look for objects first, and only then draw each one's mask? The report took the
+# `mrcnn` package for it and trained it as it came. We take the machine apart and watch one picture go through.
+# (Report, section 4.1, Figs 6 to 9.)
+#
+# ## The idea in five lines
+#
+# Put boxes of all sizes everywhere (**anchors**). Let a small network say of each whether it is on an object, and how
+# to move it (**region proposal network**). Keep the best that do not overlap: the **proposals**. Cut the features under each
+# out (**RoIAlign**), and let three heads say the class $u$, the box $t$ and the mask $p$. Five losses are added up:
+#
+# $$L = L_{cls}^{rpn} + L_{box}^{rpn} + L_{cls} + L_{box} + L_{mask}, \qquad
+# L_{cls} = -\log p_u, \quad L_{box} = \sum_{i \in \{x, y, w, h\}} \text{smooth}_{L_1}(t_i^u - v_i)$$
+#
+# It took five years and four papers to get there. Figs 6 to 9 of the report tell them, and so do these four drawings:
+# what is in the upper lane is done once per picture, what is in the lower one for each region.
+
+# %%
+from wadlib.training import deterministic, quiet
+
+quiet()  # before the first import of Keras: TensorFlow greets with a dozen lines
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from keras import ops
+from matplotlib import pyplot as plt
+
+from wadlib.classroom import open_data, profile, report_facts, show
+from wadlib.figures import PALETTE, draw_frame, draw_overlay, plot_style
+from wadlib.labels import CLASSES
+from wadlib.maskrcnn import Config, MaskRCNN, boxes, losses
+from wadlib.network_figures import draw_rcnn_family
+
+plot_style()
+
+# %%
+figure, axes = plt.subplots(2, 1, figsize=(10, 8.8))
+draw_rcnn_family(axes[0], "R-CNN", "R-CNN, 2014 (the report's Fig 6)")
+draw_rcnn_family(axes[1], "Fast R-CNN", "Fast R-CNN, 2015 (Fig 7)")
+show(
+    figure,
+    "Two block diagrams. R-CNN warps 2000 regions of the image and sends each through a whole network. Fast R-CNN "
+    "computes features once and pools them under each region, so that only small heads run per region.",
+)
+
+# %%
+figure, axes = plt.subplots(2, 1, figsize=(10, 8.8))
+draw_rcnn_family(axes[0], "Faster R-CNN", "Faster R-CNN, 2015 (Fig 8)")
+draw_rcnn_family(axes[1], "Mask R-CNN", "Mask R-CNN, 2017 (Fig 9)")
+show(
+    figure,
+    "Two block diagrams. Faster R-CNN finds the regions by a network on the shared features. Mask R-CNN replaces "
+    "the pooling by RoIAlign, works on a pyramid of features, and has a third head that draws a mask.",
+)
+
+# %% [markdown]
+# ## By hand
+#
+# **What RoIAlign is for.** A feature map of 4x4 cells, on which the value is $4 \cdot row + column$, and a box from
+# row ½ to 2½, column ½ to 2. We want the features under it as 2x2 numbers. *RoIPool* rounds the box to whole cells and
+# takes maxima; *RoIAlign* reads between the cells, at the corners of the box.
+
+# %%
+from wadlib.maskrcnn.roi import crop_and_resize, roi_pool
+
+feature = np.arange(16.0, dtype=np.float32).reshape(4, 4)
+box = np.array([1 / 2, 1 / 2, 5 / 2, 2])
+
+pooled = roi_pool(box[None], feature[..., None], 2)[0, :, :, 0]
+# The library wants boxes where the first cell is 0 and the last one 1.
+normalised = (box / 3).astype(np.float32)[None]
+aligned = ops.convert_to_numpy(crop_and_resize(feature[None, ..., None], normalised, (2, 2)))[
+    0, :, :, 0
+]
+by_hand = np.array([[4 * y + x for x in (1 / 2, 2)] for y in (1 / 2, 5 / 2)])
+print(feature, "RoIPool:", pooled, "RoIAlign:", aligned, sep="\n")
+assert np.allclose(aligned, by_hand)
+assert (pooled == [[5, 5], [9, 9]]).all()
+
+# %% [markdown]
+# Now shift the box by a quarter of a cell. RoIPool rounds to the same cells and does not notice. On a
+# feature map with one cell for 4 pixels, that is a pixel: the difference between a mask that fits and one that nearly does.
+
+# %%
+shift = 1 / 4
+moved = roi_pool(box[None] + shift, feature[..., None], 2)[0, :, :, 0]
+normalised = ((box + shift) / 3).astype(np.float32)[None]
+realigned = ops.convert_to_numpy(crop_and_resize(feature[None, ..., None], normalised, (2, 2)))[
+    0, :, :, 0
+]
+print(
+    "RoIPool changes by",
+    np.unique(moved - pooled),
+    " RoIAlign by",
+    np.unique((realigned - aligned).round(5)),
+)
+assert (moved == pooled).all()
+assert np.allclose(realigned - aligned, 4 * shift + shift)
+
+# %% [markdown]
+# **Two losses of the region proposal network**, on three anchors: the first is on an object, the second is not, the third
+# takes no part. The network gives the first anchor a chance of ¾ to be on an object, and the second one of ½.
+
+
+# %%
+def log_odds(p):
+    """Logits (background, object) whose softmax is (1 - p, p)."""
+    return [np.log(1 - p), np.log(p)]
+
+
+match = np.array([[1, -1, 0]])
+logits = np.array([[log_odds(3 / 4), log_odds(1 / 2), log_odds(1 / 9)]])
+loss = float(losses.rpn_class_loss(match, logits))
+print(f"rpn_class_loss {loss:.4f}")
+assert np.isclose(loss, (-np.log(3 / 4) - np.log(1 / 2)) / 2)
+
+wanted = np.array([[[0, 0, 0, 0]]], float)  # of the only anchor on an object
+moves = np.array([[[0.5, -1, 2, 0], [9, 9, 9, 9], [9, 9, 9, 9]]])
+loss = float(losses.rpn_bbox_loss(wanted, match, moves))
+print(f"rpn_bbox_loss  {loss:.4f}")
+assert np.isclose(
+    loss, (0.5**2 / 2 + (1 - 1 / 2) + (2 - 1 / 2) + 0) / 4
+)  # smooth L1, then the mean of four
+
+# %% [markdown]
+# **Three losses of the heads**, on two regions: one on an object of class 2, one on background. Only the box and the mask of the
+# *true* class count; the background region has neither.
+
+# %%
+truth = np.array([[2, 0]])
+class_logits = np.log([[[1 / 4, 1 / 4, 1 / 2], [3 / 5, 1 / 5, 1 / 5]]])
+box_moves = np.full((1, 2, 3, 4), 9.0)
+box_moves[0, 0, 2] = [0.5, -1, 2, 0]
+true_mask = np.zeros((1, 2, 2, 2))
+true_mask[0, 0] = [[1, 1], [0, 0]]
+mask = np.full((1, 2, 2, 2, 3), 0.01)
+mask[0, 0, :, :, 2] = [[3 / 4, 1 / 2], [1 / 4, 1 / 2]]
+
+heads = {
+    "mrcnn_class_loss": float(losses.mrcnn_class_loss(truth, class_logits)),
+    "mrcnn_bbox_loss": float(losses.mrcnn_bbox_loss(np.zeros((1, 2, 4)), truth, box_moves)),
+    "mrcnn_mask_loss": float(losses.mrcnn_mask_loss(true_mask, truth, mask)),
+}
+print(pd.Series(heads).round(4).to_string())
+assert np.isclose(heads["mrcnn_class_loss"], -(np.log(1 / 2) + np.log(3 / 5)) / 2)
+assert np.isclose(heads["mrcnn_bbox_loss"], (1 / 8 + 1 / 2 + 3 / 2) / 4)
+assert np.isclose(heads["mrcnn_mask_loss"], -(2 * np.log(3 / 4) + 2 * np.log(1 / 2)) / 4)
+
+# %% [markdown]
+# ## The library on a real frame
+#
+# **1. Anchors.** The pyramid has five levels. Each has one scale and three shapes, centred on each of its cells.
+
+# %%
+from wadlib.maskrcnn.anchors import pyramid_anchors
+
+config = Config.report()
+level_of = np.repeat(np.arange(2, 7), [3 * h * w for h, w in config.feature_shapes])
+anchors = pyramid_anchors(config)
+sizes = pd.DataFrame({"level": level_of, "side_px": np.sqrt(boxes.area(anchors)).round()})
+counts = sizes.groupby(["level", "side_px"]).size().rename("anchors").reset_index()
+counts["cells"] = [f"{h} x {w}" for h, w in config.feature_shapes]
+print(counts.to_string(index=False))
+print(f"anchors in all: {len(anchors):,}")
+
+# %% [markdown]
+# Which of WAD's objects can they reach? An anchor is taught to be "on an object" from an IoU of 0.7 on, and "not on an
+# object" below 0.3. For each object we take its best anchor: in the report's frame, which is scaled down by four, and in
+# the strip of the classroom configuration, which is scaled down by two. An object whose best anchor stays below 0.7 still
+# gets that one, but then the network learns it from a single box that fits badly.
+
+# %%
+from wadlib.maskrcnn.ground_truth import ground_truth
+from wadlib.maskrcnn.images import label_canvas
+from wadlib.maskrcnn.views import Placement
+
+wad = open_data()
+
+
+def reach(config, frames):
+    """Per object: side of its box in pixels of the full frame, and IoU with the best anchor."""
+    sides, best = [], []
+    for frame in frames:
+        label = frame.read_label()
+        placement = Placement.of(label.shape, config)
+        truth = ground_truth(label_canvas(label, placement), config)
+        found = truth.boxes[truth.class_ids > 0]
+        sides += (np.sqrt(boxes.area(found)) / placement.scale[0]).tolist()
+        best += boxes.iou(found, pyramid_anchors(config)).max(axis=1).tolist() if len(found) else []
+    return np.array(sides), np.array(best)
+
+
+frames = wad.frames[:: max(1, len(wad.frames) // {"quick": 12, "full": 100}[profile()])]
+reached = {
+    "report (÷4)": reach(Config.report(), frames),
+    "classroom strip (÷2)": reach(Config.classroom(), frames),
+}
+
+# %%
+figure, axes = plt.subplots(figsize=(10, 3.8))
+for (name, (sides, best)), colour, marker in zip(reached.items(), PALETTE, "o^", strict=False):
+    axes.scatter(sides, best, s=14, color=colour, marker=marker, alpha=0.6, label=name)
+    below = sides < 24
+    print(
+        f"{name:21s} objects: {len(sides)}, reach 0.7: {np.mean(best >= 0.7):.0%}, reach 0.5: {np.mean(best >= 0.5):.0%}"
+    )
+    print(
+        f"{'':21s} of the {below.sum()} below 24 px, reach 0.5: {np.mean(best[below] >= 0.5):.0%}"
+    )
+axes.axhline(0.7, color="0.3", linewidth=1, linestyle="--")
+axes.axhline(0.3, color="0.3", linewidth=1, linestyle=":")
+axes.text(0.56, 0.71, "on an object", transform=axes.transAxes, ha="right")
+axes.text(0.56, 0.25, "not on one", transform=axes.transAxes, ha="right")
+axes.set(
+    xscale="log",
+    xlabel="side of the object in the full frame / px",
+    ylabel="IoU with its best anchor",
+)
+axes.set_ylim(0, 1)
+axes.legend(loc="upper left", ncols=2)
+show(
+    figure,
+    "Scatter plot of the best anchor's IoU against the size of the object, with lines at 0.7 and 0.3. In the report's "
+    "frame the IoU falls off for the smallest objects, in the strip at half resolution for the largest.",
+)
+
+# %% [markdown]
+# **2. A network to look into.** With random weights every stage would show noise. So we teach the light classroom
+# network one single frame by heart, which takes a laptop some seconds. It knows nothing of any other frame (notebook 08
+# trains a real one), but each stage now has something to say. It sees the strip that holds the objects, at a quarter of the
+# resolution.
+
+# %%
+from wadlib.maskrcnn.data import TrainingBatches
+
+deterministic(seed=0)
+small = Config.classroom().replace(
+    image_shape=(192, 832),
+    proposals_training=200,
+    rois_per_image=48,
+    train_bn=True,
+    learning_rate=0.002,
+)
+by_count = sorted(wad.frames, key=lambda frame: -len(np.unique(frame.read_label())))
+frame = by_count[len(by_count) // 4]  # busy, but not the busiest
+model = MaskRCNN(small)
+for layer in model.layers.values():
+    if hasattr(layer, "momentum"):  # batch normalisation: so few steps need a short memory
+        layer.momentum = 0.9
+lesson = TrainingBatches([frame], small, seed=0)
+STEPS = {"quick": 130, "full": 400}[profile()]
+curve = [model.train_on(lesson.batch(epoch, 0).x) for epoch in range(STEPS)]
+
+# %%
+figure, axes = plt.subplots(figsize=(10, 3.2))
+for name, colour, style in zip(
+    curve[0], ["0.2", *PALETTE], ["-", "--", ":", "-.", "-", "--"], strict=False
+):
+    axes.plot([step[name] for step in curve], color=colour, linestyle=style, label=name)
+axes.set(xlabel="training step, always on the same frame", ylabel="loss", ylim=(0, 4.5))
+axes.legend(ncols=2, fontsize=8)
+show(
+    figure,
+    "Six loss curves over the steps: the sum and its five parts, all falling as the frame is learnt by heart.",
+)
+
+# %% [markdown]
+# **3. Backbone, pyramid and region proposals.** `model.stages` gives every tensor on the way, by name. For each cell of a
+# level we show the best of its three anchors: how sure is the network that there is an object?
+
+# %%
+from wadlib.maskrcnn.images import canvas, normalise
+
+image = frame.read_image()
+placement = Placement.of(image.shape, small)
+picture = canvas(image, placement)
+stages = model.stages(normalise(picture, small), placement.normalized_window)
+print(pd.Series({name: str(value.shape[1:]) for name, value in stages.items()}).to_string())
+
+# %%
+scores = np.split(
+    stages["rpn_class"][0, :, 1], np.cumsum([3 * h * w for h, w in small.feature_shapes])[:-1]
+)
+figure, axes = plt.subplots(4, 1, figsize=(6.5, 6), layout="constrained")
+draw_frame(axes[0], picture, "what the network sees")
+for level, ax in zip((2, 3, 5), axes[1:], strict=True):
+    height, width = small.feature_shapes[level - 2]
+    best = scores[level - 2].reshape(height, width, 3).max(axis=2)
+    ax.imshow(best, cmap="cividis", vmin=0, vmax=1, aspect="equal")
+    side = small.anchor_scales[level - 2]
+    ax.set_title(
+        f"P{level}, {width}x{height} cells, anchors of {side} px: best score {best.max():.2f}"
+    )
+    ax.set_axis_off()
+show(
+    figure,
+    "The strip of the frame, and under it the objectness scores on three levels of the pyramid: bright spots "
+    "where objects of the level's size are, dark elsewhere.",
+)
+
+# %% [markdown]
+# **4. Proposals.** The best anchors, moved as the network says, lie on top of each other. Non-maximum suppression
+# takes the best, drops all that overlap it by more than an IoU of 0.7, and goes on.
+
+# %%
+from wadlib.maskrcnn.anchors import normalized_anchors
+from wadlib.maskrcnn.proposals import best_anchors
+
+moved, _ = best_anchors(
+    stages["rpn_class"][:, :, 1], stages["rpn_bbox"], normalized_anchors(small), small
+)
+before = boxes.denormalize(ops.convert_to_numpy(moved)[0], small.image_shape)
+after = boxes.denormalize(stages["rpn_rois"][0], small.image_shape)
+
+
+def draw_boxes(ax, rectangles, title, colour=PALETTE[1]):
+    """Outline boxes (N,4) y1,x1,y2,x2 on the picture of the network."""
+    draw_frame(ax, picture, title)
+    for y1, x1, y2, x2 in rectangles:
+        ax.add_patch(
+            plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=1)
+        )
+
+
+figure, axes = plt.subplots(2, 1, figsize=(6.5, 3.7), layout="constrained")
+draw_boxes(axes[0], before, f"the {len(before):,} best anchors, moved")
+draw_boxes(axes[1], after, f"the {len(after)} best after non-maximum suppression: the proposals")
+show(
+    figure,
+    "Boxes on the strip. Above, many on top of each other around the objects; below, fewer, that overlap less.",
+)
+close = [int((np.triu(boxes.iou(b, b), 1) > 0.7).sum()) for b in (before, after)]
+print(f"pairs with an IoU above 0.7: {close[0]} before, {close[1]} after")
+
+# %% [markdown]
+# **5. The heads, and the mask in its place.** Each proposal gets a class, a last correction of its box and a mask of 28x28
+# numbers, which is stretched to the box and cut at ½.
+
+# %%
+found, masks = stages["mrcnn_detection"][0], stages["mrcnn_mask"][0]
+order = np.argsort(-boxes.area(found[:, :4]))[: (found[:, 4] > 0).sum()]  # the largest first
+found, masks = found[order], masks[order]
+(result,) = model.detect([image])
+print(
+    f"proposals: {len(stages['rpn_rois'][0])}, detections with a score of at least {small.min_confidence}: {len(found)}"
+)
+most = min(4, len(found))
+figure, axes = plt.subplots(
+    1, max(most, 1) + 1, figsize=(10, 2.4), width_ratios=[*[1] * max(most, 1), 2.2]
+)
+for i, ax in enumerate(axes[:most]):
+    class_id = small.wad_classes[int(found[i, 4])]
+    ax.imshow(masks[i, :, :, int(found[i, 4])], cmap="cividis", vmin=0, vmax=1)
+    ax.set_title(f"{CLASSES[class_id].name} {found[i, 5]:.2f}", fontsize=9)
+for ax in axes:
+    ax.set_axis_off()
+draw_boxes(
+    axes[-1], boxes.denormalize(found[:most, :4], small.image_shape), "their boxes", PALETTE[0]
+)
+show(
+    figure,
+    "The mask head's 28x28 probabilities for the largest detections, and the boxes that they belong to.",
+)
+
+# %%
+rows, columns = (
+    slice(placement.region[0], placement.region[2]),
+    slice(placement.region[1], placement.region[3]),
+)
+figure, axes = plt.subplots(2, 1, figsize=(6.5, 3.7), layout="constrained")
+draw_overlay(axes[0], image[rows, columns], frame.read_label()[rows, columns], "ground truth")
+draw_overlay(
+    axes[1],
+    image[rows, columns],
+    result.to_label_map()[rows, columns],
+    "found, highest score on top",
+)
+show(
+    figure,
+    "The full-resolution strip twice: with the annotated objects, and with those that the network found after "
+    "learning this one frame by heart.",
+)
+
+# %% [markdown]
+# ## The report's figure beside ours
+#
+# Figs 6 to 9 stand at the top of this notebook, drawn anew. The report's *engine* was the package `mrcnn`, of 2018. It still
+# runs, with today's TensorFlow, if one stands in for what has been removed since; ours is written anew in Keras 3.
+# Are they the same network? Both get the same weights (random ones: file written by ours, read by theirs) and the same picture.
+
+# %%
+from wadlib.maskrcnn import matterport
+
+tiny = Config.report().replace(
+    image_shape=(128, 192), batch_size=1, proposals_inference=100, min_confidence=0.0
+)
+ours = MaskRCNN(tiny)
+small_picture = canvas(image, Placement.of(image.shape, tiny))
+names = {"C2": "res2c_out", "C5": "res5c_out", "P2": "fpn_p2", "P5": "fpn_p5", "rpn_class": "rpn_class",
+         "rpn_bbox": "rpn_bbox", "rpn_rois": "ROI", "mrcnn_class": "mrcnn_class", "mrcnn_bbox": "mrcnn_bbox"}  # fmt: skip
+with tempfile.TemporaryDirectory() as folder, matterport.original(tiny) as original:
+    ours.save(Path(folder) / "ours.h5")
+    original.load(Path(folder) / "ours.h5")
+    theirs = original.intermediate(names.values(), [small_picture])
+mine = ours.stages(normalise(small_picture, tiny))
+
+# %%
+table = pd.DataFrame(
+    {
+        "the original's layer": names,
+        "shape": {own: str(mine[own].shape[1:]) for own in names},
+        "largest difference / largest value": {
+            own: float(np.abs(mine[own] - theirs[name]).max() / np.abs(theirs[name]).max())
+            for own, name in names.items()
+        },
+    }
+)
+agree = table["largest difference / largest value"] < 1e-3
+table["within 1e-3"] = np.where(agree, "yes", "no")
+print(table.drop(columns="largest difference / largest value").to_string())
+print("numbers in the network:", f"{ours.inference_model.count_params():,}")
+assert agree[["C2", "C5", "P2", "P5", "rpn_class", "rpn_bbox"]].all()
+
+# %% [markdown]
+# And how the report set it up, from its text and its published code. Where the two disagree we list both. The released COCO
+# weights belong to a ResNet-101; the report's configuration builds a ResNet-50. Loaded by name, the blocks that have no
+# counterpart are left out without a word. Our loader says it (notebook 08 measures it).
+
+# %%
+facts = report_facts()["training"]
+for key in ("backbone", "optimizer_in_report", "optimizer_in_published_code", "learning_rate_in_report",
+            "learning_rate_in_published_code", "rpn_anchor_scales", "train_rois_per_image"):  # fmt: skip
+    print(f"{key.replace('_', ' '):34s} {facts[key]}")
+print(f"{'backbone of the COCO weights':34s} {facts['pretrained_weights']['backbone']}")
+assert list(config.anchor_scales) == facts["rpn_anchor_scales"]
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** The report's anchors have sides of 8 to 128 pixels. The COCO configuration has 32 to 512. How many of this dataset's
+# objects would reach an IoU of 0.7 with those, in the report's frame?
+
+# %% tags=["solution", "hide-cell"]
+coarse = Config.report().replace(anchor_scales=(32, 64, 128, 256, 512))
+_, best_coarse = reach(coarse, frames)
+_, best_report = reached["report (÷4)"]
+print(
+    f"8 … 128: {np.mean(best_report >= 0.7):.0%}, 32 … 512: {np.mean(best_coarse >= 0.7):.0%} of {len(best_report)}"
+)
+assert len(best_coarse) == len(best_report)  # the same objects
+
+# %% [markdown]
+# **2.** Write non-maximum suppression in six lines of numpy, and compare it with the library on the boxes above, with the
+# stricter threshold of 0.3 that is used on detections.
+
+
+# %% tags=["solution", "hide-cell"]
+def suppress(rectangles, threshold):
+    """Indices of the boxes (N,4) that are kept; the boxes are sorted, best first."""
+    kept = []
+    for i in range(len(rectangles)):
+        if not kept or boxes.iou(rectangles[i][None], rectangles[kept]).max() <= threshold:
+            kept.append(i)
+    return kept
+
+
+from wadlib.maskrcnn.nms import non_max_suppression
+
+some = ops.convert_to_numpy(moved)[0, :400]
+falling = np.linspace(1, 0, len(some), dtype=np.float32)
+library = ops.convert_to_numpy(non_max_suppression(some[None], falling[None], len(some), 0.3))[0]
+kept = suppress(some, 0.3)
+print(f"{len(kept)} of {len(some)} boxes are kept")
+assert kept == library[library >= 0].tolist()
+
+# %% [markdown]
+# **3.** The report says that the class loss over-fits and suggests weights for the five losses. Set the one of
+# `mrcnn_class_loss` to ½: what does the reported loss become, for the same weights and the same frame?
+
+# %% tags=["solution", "hide-cell"]
+batch = lesson.batch(0, 0).x
+once = model.evaluate_on(batch)
+half = once["loss"] - once["mrcnn_class_loss"] / 2
+lighter = MaskRCNN(small.replace(loss_weights={"mrcnn_class_loss": 0.5}))
+for name, variables in lighter.weights_by_layer().items():
+    for variable, value in zip(variables, model.weights_by_layer()[name], strict=True):
+        variable.assign(value)
+again = lighter.evaluate_on(batch)
+print(f"loss {once['loss']:.4f} -> {again['loss']:.4f}, expected {half:.4f}")
+assert np.isclose(again["loss"], half, rtol=1e-3)
+
+# %% [markdown]
+# **4.** Why does the mask head have one mask per class, with a sigmoid, and not a softmax over the classes?
+
+# %% tags=["solution", "hide-cell"]
+# The class is decided by the class head. With a softmax, masks of different classes would compete for each pixel, and a
+# wrong second guess would eat into the right mask; with sigmoids, masks of other classes do not even enter the loss:
+spoilt = mask.copy()
+spoilt[0, 0, :, :, 1] = 0.99  # class 1 claims every pixel
+assert float(losses.mrcnn_mask_loss(true_mask, truth, spoilt)) == float(
+    losses.mrcnn_mask_loss(true_mask, truth, mask)
+)
+print("the mask loss does not change")

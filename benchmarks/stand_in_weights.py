@@ -93,6 +93,8 @@ def calibrate(
         spread, offset = ANSWERS[name]
         kernel, bias = weights[name]
         given = compute(stage)
+        if stage == "mrcnn_mask":
+            given = given[0, :8]  # later rows may be empty
         if stage in ("rpn_class", "mrcnn_mask"):
             given = np.log(given) - np.log1p(-given)
         given = given.reshape(-1, len(bias))  # (cases, channels)

@@ -88,6 +88,14 @@ def test_losses_do_not_learn(learner, scene, weights):
     np.testing.assert_array_equal(learner.weights()["mrcnn_mask"][0], weights["mrcnn_mask"][0])
 
 
+def test_a_surely_wrong_pixel_costs_what_it_did(matterport):
+    """Keras 2.0.8: -log(1e-7); tf-keras' own function says -log(2e-7)."""
+    loss = matterport.modules().model.K.binary_crossentropy(
+        target=np.ones(1, np.float32), output=np.zeros(1, np.float32)
+    )
+    assert float(loss[0]) == pytest.approx(-np.log(1e-7), rel=1e-5)
+
+
 def test_weights_survive_a_file(original, learner, weights, tmp_path):
     path = tmp_path / "mask_rcnn_small_0001.h5"
     original.save(path)

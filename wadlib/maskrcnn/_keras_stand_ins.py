@@ -6,6 +6,8 @@
 ``KM.Model``                           losses and metrics may be appended, as old Keras allowed
 ``SGD(clipnorm=…)``                    ``global_clipnorm``: Keras 2.0.8 clipped the norm of all gradients
                                        together, today's ``clipnorm`` clips each variable for itself
+``K.binary_crossentropy``              through the logit: today's adds its epsilon a second time, so that a
+                                       pixel that is surely wrong costs 15.4 instead of 16.1
 ``fit_generator``                      ``fit`` in the calling thread: forked workers would share a session
 ``keras.engine.saving``                tf-keras' code for HDF5 files, given layers instead of a model
 =====================================  ==============================================================
@@ -17,7 +19,19 @@ from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-__all__ = ["stand_ins"]
+__all__ = ["Overlay", "stand_ins"]
+
+
+class Overlay(ModuleType):
+    """A module with some names replaced: what is not set here is looked up in the original."""
+
+    def __init__(self, original: ModuleType, **replaced: Any) -> None:
+        super().__init__(original.__name__, original.__doc__)
+        self.__dict__.update(replaced)
+        self.__dict__["_original"] = original
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
 
 
 def stand_ins(tf_keras: ModuleType) -> dict[str, Any]:
@@ -55,7 +69,7 @@ def stand_ins(tf_keras: ModuleType) -> dict[str, Any]:
 
     keras = SimpleNamespace(
         __version__=tf_keras.__version__,
-        backend=tf_keras.backend,
+        backend=Overlay(tf_keras.backend, binary_crossentropy=_binary_crossentropy),
         layers=tf_keras.layers,
         engine=engine,
         models=models,
@@ -73,6 +87,14 @@ def stand_ins(tf_keras: ModuleType) -> dict[str, Any]:
         "keras.utils": utils,
         "keras.utils.data_utils": data_utils,
     }
+
+
+def _binary_crossentropy(target: Any, output: Any) -> Any:
+    import tensorflow as tf
+
+    epsilon = 1e-7
+    output = tf.clip_by_value(output, epsilon, 1 - epsilon)
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=tf.math.log(output / (1 - output)))
 
 
 def _layer(tf_keras: ModuleType) -> type:

@@ -28,6 +28,7 @@ from typing import Any
 
 from wadlib.errors import WadError
 from wadlib.maskrcnn import _keras_stand_ins
+from wadlib.maskrcnn._keras_stand_ins import Overlay
 
 __all__ = ["TESTED_TF_KERAS", "load"]
 
@@ -35,18 +36,6 @@ TESTED_TF_KERAS = "2.21"
 """The release of tf-keras whose insides the stand-ins were fitted to."""
 
 TESTED_MRCNN = "0.2"
-
-
-class _Overlay(ModuleType):
-    """A module with some names replaced: what is not set here is looked up in the original."""
-
-    def __init__(self, original: ModuleType, **replaced: Any) -> None:
-        super().__init__(original.__name__, original.__doc__)
-        self.__dict__.update(replaced)
-        self.__dict__["_original"] = original
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._original, name)
 
 
 def load() -> SimpleNamespace:
@@ -164,16 +153,16 @@ def _numeric() -> dict[str, Any]:
     def map_fn(fn: Any, elems: Any, dtype: Any) -> Any:
         return tf.map_fn(fn, elems, fn_output_signature=dtype)
 
-    transform = _Overlay(skimage.transform, resize=resize)
-    picture = _Overlay(skimage, transform=transform, color=skimage.color, io=skimage.io)
+    transform = Overlay(skimage.transform, resize=resize)
+    picture = Overlay(skimage, transform=transform, color=skimage.color, io=skimage.io)
     return {
-        "tensorflow": _Overlay(
+        "tensorflow": Overlay(
             tf.compat.v1,
             # Only the anchors are made with it, and a Lambda layer may not own a variable any more.
             Variable=tf.constant,
             to_float=lambda x: tf.cast(x, tf.float32),
             map_fn=map_fn,
-            image=_Overlay(tf.compat.v1.image, crop_and_resize=tf.image.crop_and_resize),
+            image=Overlay(tf.compat.v1.image, crop_and_resize=tf.image.crop_and_resize),
             __version__=tf.__version__,
         ),
         "scipy": scipy,

@@ -47,8 +47,8 @@ def here(script, weights):
     return script.results(np.load(weights))
 
 
-# Seen once: on PyTorch `rpn_rois` came in another order. `topk` does not say which of equal scores is first, and those of
-# this random network may be equal; whether that is all of it is open (issue 5).
+# Seen once: on PyTorch `rpn_rois` came in another order. `topk` does not say which of equal scores is first,
+# and scores of this random network may be equal; whether that is all of it is open (issue 5).
 UNSETTLED = pytest.mark.xfail(reason="order of proposals on PyTorch, not yet explained", strict=False)
 
 

@@ -1,4 +1,7 @@
-"""A real JupyterLab and a real browser, started once for all tests of this folder."""
+"""A real JupyterLab and a real browser, started once for each module of tests.
+
+Not once for all: while Playwright is there its event loop runs in this thread, and a notebook cannot be executed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from benchmarks.browser import browser, chromium, jupyter_lab
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(tmp_path_factory):
     """A browser with a profile of its own."""
     if chromium() is None:
@@ -21,7 +24,7 @@ def context(tmp_path_factory):
         yield context
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """JupyterLab; its folder holds `moving_street.py`."""
     if chromium() is None:

@@ -35,9 +35,23 @@ def values(model) -> dict[str, list[np.ndarray]]:
     return {name: [np.asarray(v) for v in variables] for name, variables in model.weights_by_layer().items()}
 
 
+def grain(shape: tuple[int, ...]) -> np.ndarray:
+    """A change of a picture by one part in 100,000, as much as the stages of the two networks differ."""
+    return 1e-5 * np.random.default_rng(1).normal(size=shape)
+
+
+def distance(first, second) -> float:
+    """Norm of the difference of all weights together."""
+    pairs = ((a, b) for name in first for a, b in zip(first[name], second[name], strict=True))
+    return float(np.sqrt(sum(np.linalg.norm(a - b) ** 2 for a, b in pairs)))
+
+
 @pytest.fixture(scope="session", params=["small", "full"])
 def lesson(request, matterport, weights, sizes, shuffle, make_scene, assign) -> SimpleNamespace:
-    """Two steps of the original and of ours: .theirs .ours with .losses (list of dicts) and .weights; .before."""
+    """Two steps of the original and of ours: .theirs .ours with .losses and .weights after each step; .before.
+
+    And .theirs.moved_by_grain: the original's weights after one step with a picture that differs by a `grain`.
+    """
     from wadlib.maskrcnn import MaskRCNN
 
     config = sizes[request.param]
@@ -54,11 +68,21 @@ def lesson(request, matterport, weights, sizes, shuffle, make_scene, assign) -> 
             network = stack.enter_context(matterport.original(config, "training", shuffle=shuffle))
             network.set_weights(weights)
         class_ids = network.outputs(["proposal_targets"], inputs)["proposal_targets"][1]
-        theirs = SimpleNamespace(losses=[network.train_step(inputs) for _ in range(2)], weights=network.weights())
+        theirs = SimpleNamespace(losses=[], weights=[])
+        for _ in range(2):
+            theirs.losses.append(network.train_step(inputs))
+            theirs.weights.append(network.weights())
+        network.set_weights(weights)
+        network.forget()
+        network.train_step([inputs[0] * (1 + grain(inputs[0].shape)), *inputs[1:]])
+        theirs.moved_by_grain = network.weights()
     model = MaskRCNN(config)
     assign(model, weights)
     batch = our_batch(inputs, config)
-    ours = SimpleNamespace(losses=[model.train_on(batch) for _ in range(2)], weights=values(model))
+    ours = SimpleNamespace(losses=[], weights=[])
+    for _ in range(2):
+        ours.losses.append(model.train_on(batch))
+        ours.weights.append(values(model))
     return SimpleNamespace(config=config, theirs=theirs, ours=ours, before=weights, class_ids=class_ids)
 
 
@@ -74,18 +98,24 @@ def test_losses(lesson, name):
         assert ours[name] == pytest.approx(theirs[name], rel=1e-3)
 
 
-def test_weights_after_two_steps(lesson):
-    """Also the momentum of the first step counts, and the gradient is clipped in both."""
-    difference = update = 0.0
+@pytest.mark.parametrize("steps", [1, 2])
+def test_weights(lesson, steps):
+    """After one step; and after two, where the momentum of the first one counts, and each step was clipped.
+
+    Where rounding switches a ReLU, or which of four pixels is the largest, a gradient jumps. So no two float32
+    programs take the same step: how far the original's own step moves with a grain of its picture is the measure.
+    """
+    ours, theirs = lesson.ours.weights[steps - 1], lesson.theirs.weights[steps - 1]
     for name, before in lesson.before.items():
-        for ours, theirs, start in zip(lesson.ours.weights[name], lesson.theirs.weights[name], before, strict=True):
-            wrong, moved = (float(np.linalg.norm(x)) for x in (ours - theirs, theirs - start))
+        for own, other, start in zip(ours[name], theirs[name], before, strict=True):
+            wrong, moved = (float(np.linalg.norm(x)) for x in (own - other, other - start))
             # The steps are small: of a weight near 1 only some digits of the update survive.
             rounding = 2.5e-7 * float(np.linalg.norm(start))
-            assert wrong <= 5e-3 * moved + rounding, name
-            difference, update = difference + wrong**2, update + moved**2
-    assert update > 0
-    assert difference <= (1e-3) ** 2 * update
+            assert wrong <= 1e-2 * moved + rounding, name
+    grain_moves = distance(lesson.theirs.moved_by_grain, lesson.theirs.weights[0])
+    step = distance(lesson.theirs.weights[0], lesson.before)
+    assert 0 < grain_moves < 1e-2 * step
+    assert distance(ours, theirs) <= max(1e-3 * step, grain_moves)
 
 
 def test_the_gradient_is_clipped_as_one(lesson):

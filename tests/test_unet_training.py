@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -29,6 +30,7 @@ from wadlib.unet import (
     cure,
     evaluate_unet,
     iou_by_name,
+    keep_run,
     load_unet,
     predict,
     predict_label,
@@ -37,6 +39,7 @@ from wadlib.unet import (
     train_unet,
     watch_gradients,
     watch_softmax,
+    weights_summary,
 )
 
 WINDOW = Geometry(1535, 28, 16, 16, 32)  # 256 x 512 pixels of the full frame in cells of 16
@@ -123,6 +126,7 @@ class TestRecipe:
         changed = recipe("cured").replace(geometry=strip(8), classes="attempt9")
         assert changed.architecture.input_shape == (96, 416, 3)
         assert changed.architecture.classes == 9
+        assert changed.loss["class_weights"] is None, "the eight weights were those of other classes"
 
     def test_what_does_not_fit_is_refused(self):
         with pytest.raises(
@@ -131,6 +135,8 @@ class TestRecipe:
             recipe("cured").replace(geometry=WINDOW, architecture=cure((32, 32, 3)))
         with pytest.raises(TrainingError, match="expected classes to be one of wad"):
             recipe("cured").replace(classes="kitti")
+        with pytest.raises(TrainingError, match="expected 8 class weights, one per channel, got 2"):
+            recipe("cured").replace(loss={"class_weights": [1.0, 2.0]})
         with pytest.raises(TrainingError, match="learning_rate > 0"):
             recipe("cured").replace(learning_rate=0)
         with pytest.raises(TrainingError, match="there is no recipe 'cure'"):
@@ -195,6 +201,25 @@ class TestRun:
         frame = split.validation[0]
         model, _ = load_unet(folder, "last")
         np.testing.assert_allclose(predict(model, frame, WINDOW), predict(trained.model, frame, WINDOW), atol=1e-6)
+
+    def test_kept_in_half_the_space(self, run, split, tmp_path):
+        folder, _ = run
+        kept = keep_run(folder, tmp_path / "kept")
+        whole, (half, its_recipe) = load_unet(folder)[0], load_unet(kept)
+        assert its_recipe == TINY
+        for frame in split.validation:
+            np.testing.assert_allclose(predict(half, frame, WINDOW), predict(whole, frame, WINDOW), atol=5e-3)
+        with h5py.File(kept / "best.weights.h5") as file:
+            types = {}
+            file.visititems(lambda name, item: types.update({name: item.dtype}) if hasattr(item, "dtype") else None)
+        assert {str(dtype) for dtype in types.values()} == {"float16", "float32"}
+        assert (kept / "log.csv").read_bytes() == (folder / "log.csv").read_bytes()
+        rows = json.loads((kept / "weights.json").read_text())
+        assert rows == weights_summary(whole)
+        assert rows[0]["name"] == "down0_conv1/kernel"
+        assert rows[0]["shape"] == [3, 3, 3, 8]
+        assert sum(np.prod(row["shape"]) for row in rows) == whole.count_params()
+        assert not list(keep_run(folder, tmp_path / "numbers", weights=False).glob("*.h5"))
 
     def test_wrong_folders(self, run, tmp_path):
         with pytest.raises(TrainingError, match="holds no U-Net run"):
@@ -351,6 +376,9 @@ def test_bad_options(root, tmp_path):
     result = CliRunner().invoke(app, command(root, tmp_path, "--recipe", "attempt9"))
     assert result.exit_code == 2
     assert "--cell" in result.output
+    result = CliRunner().invoke(app, command(root, tmp_path, "--narrow", "3"))
+    assert result.exit_code == 2
+    assert "must divide (16, 32, 64, 128, 256)" in result.output
     result = CliRunner().invoke(app, ["train", "unet", str(root)])
     assert result.exit_code == 2
     result = CliRunner().invoke(app, ["train", "unet", "--help"])

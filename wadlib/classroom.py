@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
@@ -142,11 +143,22 @@ def _address(figure: Figure, alt: str) -> str:
     with plt.rc_context({"svg.hashsalt": "wadlib", "svg.fonttype": "path"}):
         if kind == "svg":
             figure.savefig(data, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+            data = io.BytesIO(_shorter(data.getvalue().decode()).encode())
         else:
             figure.savefig(data, format="jpeg", bbox_inches="tight", dpi=110, pil_kwargs={"quality": 85})
     plt.close(figure)
     mime = {"svg": "image/svg+xml", "jpeg": "image/jpeg"}[kind]
     return f"data:{mime};base64,{base64.b64encode(data.getvalue()).decode()}"
+
+
+_PLACES = re.compile(r'(?<= d=")[^"]*|(?<= [xy]=")[^"]*|(?<=translate\()[^)]*')
+_DIGITS_BEYOND = re.compile(r"(?<=\.\d\d)\d+")
+
+
+def _shorter(svg: str) -> str:
+    """The same drawing in a sixth fewer bytes: places to a hundredth of a point, and no indentation."""
+    rounded = _PLACES.sub(lambda places: _DIGITS_BEYOND.sub("", places[0]), svg)
+    return re.sub(r"\s*\n\s*", " ", rounded)
 
 
 def companion(

@@ -33,7 +33,7 @@ from keras import ops
 from matplotlib import pyplot as plt
 
 from wadlib.classroom import open_data, profile, report_facts, show
-from wadlib.figures import PALETTE, draw_frame, draw_overlay, plot_style
+from wadlib.figures import PALETTE, draw_frame, plot_style
 from wadlib.labels import CLASSES
 from wadlib.maskrcnn import Config, MaskRCNN, boxes, losses
 from wadlib.network_figures import draw_rcnn_family
@@ -206,7 +206,7 @@ reached = {
 # %%
 figure, axes = plt.subplots(figsize=(10, 3.8))
 for (name, (sides, best)), colour, marker in zip(reached.items(), PALETTE, "o^", strict=False):
-    axes.scatter(sides, best, s=14, color=colour, marker=marker, alpha=0.6, label=name)
+    axes.scatter(sides, best, s=12, color=colour, marker=marker, linewidths=0, label=name)
     below = sides < 24
     print(
         f"{name:21s} objects: {len(sides)}, reach 0.7: {np.mean(best >= 0.7):.0%}, reach 0.5: {np.mean(best >= 0.5):.0%}"
@@ -216,15 +216,15 @@ for (name, (sides, best)), colour, marker in zip(reached.items(), PALETTE, "o^",
     )
 axes.axhline(0.7, color="0.3", linewidth=1, linestyle="--")
 axes.axhline(0.3, color="0.3", linewidth=1, linestyle=":")
-axes.text(0.56, 0.71, "on an object", transform=axes.transAxes, ha="right")
-axes.text(0.56, 0.25, "not on one", transform=axes.transAxes, ha="right")
+axes.text(0.99, 0.71, "on an object", transform=axes.transAxes, ha="right")
+axes.text(0.01, 0.24, "not on one", transform=axes.transAxes)
 axes.set(
     xscale="log",
     xlabel="side of the object in the full frame / px",
     ylabel="IoU with its best anchor",
 )
 axes.set_ylim(0, 1)
-axes.legend(loc="upper left", ncols=2)
+axes.legend(loc="lower center", ncols=2)
 show(
     figure,
     "Scatter plot of the best anchor's IoU against the size of the object, with lines at 0.7 and 0.3. In the report's "
@@ -232,6 +232,70 @@ show(
 )
 
 # %% [markdown]
+# Who reaches whom? Here is the fullest of these frames as the strip shows it. Drag the level: a solid box is the level's best
+# anchor on an object that it reaches (IoU of ½ and more), a dotted one is an object beyond its reach.
+
+# %%
+from wadlib.classroom import companion
+from wadlib.maskrcnn.images import canvas
+
+
+def draw_boxes(ax, rectangles, colour=PALETTE[1], **look):
+    """Outline boxes (N,4) y1,x1,y2,x2."""
+    for y1, x1, y2, x2 in rectangles:
+        outline = plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, **look)
+        ax.add_patch(outline)
+
+
+by_count = sorted(frames, key=lambda frame: -len(np.unique(frame.read_label())))
+strip = Config.classroom()
+image, label = by_count[0].read_pair()
+placement = Placement.of(image.shape, strip)
+shown = canvas(image, placement)
+known = ground_truth(label_canvas(label, placement), strip)
+objects = known.boxes[known.class_ids > 0]
+anchors = pyramid_anchors(strip)
+level_of = np.repeat(np.arange(2, 7), [3 * h * w for h, w in strip.feature_shapes])
+overlap = boxes.iou(objects, anchors)  # (objects, anchors)
+
+
+# %%
+def draw_reach(ax, iou):
+    """IoU of each object (N,) with the best anchor of a level, and of any level, by the object's size."""
+    sides, reached = np.sqrt(boxes.area(objects)), iou >= 0.5
+    ax.scatter(sides, overlap.max(axis=1), marker="_", color="0.45", label="best of all levels")
+    look = {"reached": (reached, "s", PALETTE[0]), "beyond reach": (~reached, "x", PALETTE[1])}
+    for name, (which, marker, colour) in look.items():
+        ax.scatter(sides[which], iou[which], marker=marker, color=colour, s=24, label=name)
+    ax.axhline(0.5, color="0.3", linewidth=1, linestyle="--")
+    ax.set(xscale="log", xlim=(4, 900), xlabel="side of the object in the strip / px")
+    ax.set(ylim=(0, 1), ylabel="IoU")
+    ax.set_xticks(strip.anchor_scales, strip.anchor_scales)
+    ax.minorticks_off()
+    ax.legend(loc="upper right", fontsize=9)
+
+
+def level_at_work(level):
+    """The objects of the frame that the anchors of a level reach."""
+    own = level_of == level
+    iou, best = overlap[:, own].max(axis=1), anchors[own][overlap[:, own].argmax(axis=1)]
+    side, stride = strip.anchor_scales[level - 2], strip.strides[level - 2]
+    figure, axes = plt.subplots(2, 1, figsize=(9, 4.7), height_ratios=[5, 4])
+    count = f"{np.sum(iou >= 0.5)} of {len(iou)} objects reached"
+    draw_frame(axes[0], shown, f"P{level}: anchors of {side} px, three every {stride} px; {count}")
+    draw_boxes(axes[0], objects[iou < 0.5], PALETTE[1], linestyle=":")
+    draw_boxes(axes[0], best[iou >= 0.5], PALETTE[0], linewidth=2)
+    draw_reach(axes[1], iou)
+    axes[1].axvline(side, color="0.6", linewidth=1)
+    return figure, f"Level {level} on a frame, with its anchors of {side} pixels: {count}."
+
+
+companion("pyramid level", range(2, 7), level_at_work, start=1, form="P{}")
+
+# %% [markdown]
+# Each level is made for its own size and blind to the others. Between two levels the sides differ by a factor of about two, so
+# an object in between gets a poor anchor from both; and what is much smaller than the smallest anchor is nobody's.
+#
 # **2. A network to look into.** With random weights every stage would show noise. So we teach the light classroom
 # network one single frame by heart, which takes a laptop some seconds. It knows nothing of any other frame (notebook 08
 # trains a real one), but each stage now has something to say. It sees the strip that holds the objects, at a quarter of the
@@ -248,8 +312,8 @@ small = Config.classroom().replace(
     train_bn=True,
     learning_rate=0.002,
 )
-by_count = sorted(wad.frames, key=lambda frame: -len(np.unique(frame.read_label())))
 frame = by_count[len(by_count) // 4]  # busy, but not the busiest
+image = frame.read_image()
 model = MaskRCNN(small)
 for layer in model.layers.values():
     if hasattr(layer, "momentum"):  # batch normalisation: so few steps need a short memory
@@ -276,9 +340,8 @@ show(
 # level we show the best of its three anchors: how sure is the network that there is an object?
 
 # %%
-from wadlib.maskrcnn.images import canvas, normalise
+from wadlib.maskrcnn.images import normalise
 
-image = frame.read_image()
 placement = Placement.of(image.shape, small)
 picture = canvas(image, placement)
 stages = model.stages(normalise(picture, small), placement.normalized_window)
@@ -319,19 +382,12 @@ moved, _ = best_anchors(
 before = boxes.denormalize(ops.convert_to_numpy(moved)[0], small.image_shape)
 after = boxes.denormalize(stages["rpn_rois"][0], small.image_shape)
 
-
-def draw_boxes(ax, rectangles, title, colour=PALETTE[1]):
-    """Outline boxes (N,4) y1,x1,y2,x2 on the picture of the network."""
-    draw_frame(ax, picture, title)
-    for y1, x1, y2, x2 in rectangles:
-        ax.add_patch(
-            plt.Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linewidth=1)
-        )
-
-
 figure, axes = plt.subplots(2, 1, figsize=(6.5, 3.7), layout="constrained")
-draw_boxes(axes[0], before, f"the {len(before):,} best anchors, moved")
-draw_boxes(axes[1], after, f"the {len(after)} best after non-maximum suppression: the proposals")
+draw_frame(axes[0], picture, f"the first 500 of the {len(before):,} best anchors, moved")
+draw_boxes(axes[0], before[:500], linewidth=1)
+title = f"the {len(after)} best after non-maximum suppression: the proposals"
+draw_frame(axes[1], picture, title)
+draw_boxes(axes[1], after, linewidth=1)
 show(
     figure,
     "Boxes on the strip. Above, many on top of each other around the objects; below, fewer, that overlap less.",
@@ -361,32 +417,22 @@ for i, ax in enumerate(axes[:most]):
     ax.set_title(f"{CLASSES[class_id].name} {found[i, 5]:.2f}", fontsize=9)
 for ax in axes:
     ax.set_axis_off()
-draw_boxes(
-    axes[-1], boxes.denormalize(found[:most, :4], small.image_shape), "their boxes", PALETTE[0]
-)
+draw_frame(axes[-1], picture, "their boxes")
+draw_boxes(axes[-1], boxes.denormalize(found[:most, :4], small.image_shape), PALETTE[0])
 show(
     figure,
     "The mask head's 28x28 probabilities for the largest detections, and the boxes that they belong to.",
 )
 
+# %% [markdown]
+# At last the masks are pasted into the frame at full resolution, the surest on top. Look at them: what is blue was found, a
+# striped object is missed, a crossed one is a false alarm (press `e` to go from one to the next, and drag "Score from"). Even
+# of the frame that it knows by heart, so small a network gets the outlines only roughly right.
+
 # %%
-rows, columns = (
-    slice(placement.region[0], placement.region[2]),
-    slice(placement.region[1], placement.region[3]),
-)
-figure, axes = plt.subplots(2, 1, figsize=(6.5, 3.7), layout="constrained")
-draw_overlay(axes[0], image[rows, columns], frame.read_label()[rows, columns], "ground truth")
-draw_overlay(
-    axes[1],
-    image[rows, columns],
-    result.to_label_map()[rows, columns],
-    "found, highest score on top",
-)
-show(
-    figure,
-    "The full-resolution strip twice: with the annotated objects, and with those that the network found after "
-    "learning this one frame by heart.",
-)
+from wadlib.viewer import MaskViewer
+
+MaskViewer(frame, prediction=result, mode="errors", zoom="objects", title="learnt by heart")
 
 # %% [markdown]
 # ## The report's figure beside ours

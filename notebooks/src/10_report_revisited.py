@@ -195,6 +195,29 @@ show(
 )
 
 # %% [markdown]
+# The same in the viewer, for the frames in which most masks overlap. The sum keeps no instance numbers, so here an "instance" is
+# a whole class; its IoU in the table is what the report averages over the frames. Blue pixels are right, striped ones were
+# lost, crossed ones are a wrong class or none at all; `Swipe` compares with the truth.
+
+# %%
+from wadlib.viewer import MaskViewer
+
+
+def whole_classes(label):
+    """The label with all instances of a class as one."""
+    return np.where(label == IGNORE, label, label // 1000 * 1000)
+
+
+worst = sorted(frames, key=lambda each: -overlapping(each.name, CHOSEN))[:4]
+MaskViewer(
+    worst,
+    truth={each: whole_classes(truths[each.name]) for each in worst},
+    prediction={each: fused[CHOSEN, summed][each.name] for each in worst},
+    mode="errors",
+    title="masks added up",
+)
+
+# %% [markdown]
 # ### Cause 2: only detections of score 0.9 and more were kept
 # The same predictions with every threshold, fused either way:
 

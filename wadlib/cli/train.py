@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +55,9 @@ def unet(
     cell: Annotated[
         int | None, typer.Option(help="With the recipe cured: pixels of the full frame per network pixel.")
     ] = None,
+    narrow: Annotated[
+        int, typer.Option(metavar="N", help="All channels of the network divided by N, to be quicker.", min=1)
+    ] = 1,
     split: Annotated[
         Split, typer.Option(help="The report's, which shares videos between both sides, or one that does not.")
     ] = Split.by_video,
@@ -74,14 +78,28 @@ def unet(
 ) -> None:
     """Train a U-Net on labelled frames (KERAS_BACKEND=jax or torch for another backend)."""
     from wadlib.dataset import open_wad
+    from wadlib.files import write_text
     from wadlib.training import EarlyStop, deterministic, quiet
-    from wadlib.unet import RECIPES, SmallFrames, evaluate_unet, iou_by_name, load_unet, strip, train_unet
+    from wadlib.unet import (
+        RECIPES,
+        SmallFrames,
+        evaluate_unet,
+        iou_by_name,
+        load_unet,
+        nothing_learnt,
+        strip,
+        train_unet,
+    )
 
     chosen = RECIPES[recipe.value]
     if cell is not None:
         if recipe is not UnetRecipe.cured or 768 % (16 * cell) or 3328 % (16 * cell):
             raise typer.BadParameter("2, 4 or 8, with --recipe cured", param_hint="--cell")
         chosen = chosen.replace(geometry=strip(cell))
+    if any(width % narrow for width in chosen.architecture.widths):
+        raise typer.BadParameter(f"must divide {chosen.architecture.widths}", param_hint="--narrow")
+    widths = tuple(width // narrow for width in chosen.architecture.widths)
+    chosen = chosen.replace(architecture=chosen.architecture.replace(widths=widths))
     if loss is not None:
         terms = {"cross_entropy": float(loss is not Loss.dice), "dice": float(loss is not Loss.cross_entropy)}
         chosen = chosen.replace(loss=chosen.loss | terms)
@@ -107,7 +125,9 @@ def unet(
         workers=workers,
     ).training
     model, _ = load_unet(out)
-    scores = iou_by_name(evaluate_unet(model, chosen, divided.validation, out=out / "evaluation.json"))
+    scores = iou_by_name(evaluate_unet(model, chosen, divided.validation))
+    scores |= {"split": divided.report().splitlines(), "loss": nothing_learnt(chosen, divided.validation, small)}
+    write_text(out / "evaluation.json", json.dumps(scores, indent=2, allow_nan=False) + "\n")
     stopped = " (stopped early)" if trained.stopped_early else ""
     typer.echo(
         f"{trained.rows[-1]['epoch']} epochs{stopped}; validation frames, weights of epoch {trained.best_epoch}:"
@@ -116,4 +136,6 @@ def unet(
     for name, value in scores["report_iou"].items():
         numbers = [value, scores["pooled_iou"][name]]
         typer.echo(f"{name:<14}" + "".join(f"{'-' if v is None else format(v, '.4f'):>11}" for v in numbers))
+    nothing = scores["loss"]["constant"]
+    typer.echo(f"Validation loss {trained.rows[-1]['val_loss']:.3f}; one who learnt nothing has {nothing:.3f}.")
     typer.echo(f"The run is in {out.as_posix()}; curves: tensorboard --logdir {out.as_posix()}")

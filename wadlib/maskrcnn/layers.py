@@ -12,6 +12,7 @@ training the map before the normalisation need not be kept: about half of the me
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zlib
 from typing import Any
@@ -83,6 +84,20 @@ class FixedNormalization(keras.layers.Layer):
         return tuple(keras.KerasTensor((self.channels,), dtype="float32") for _ in range(2))  # type: ignore[return-value]
 
 
+def when_needed(x: Any) -> contextlib.AbstractContextManager[None]:
+    """What is computed inside waits until `x` is there.
+
+    TensorFlow computes as soon as it can, and so would multiply all kernels by their scales before the first
+    convolution: a second copy of the weights. The other backends keep the order of the program.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    waiting: contextlib.AbstractContextManager[None] = tf.control_dependencies([x])
+    return waiting
+
+
 class Convolution(keras.layers.Layer):
     """A 2-D convolution, full or depthwise, optionally with the scale and shift of a normalisation.
 
@@ -147,7 +162,8 @@ class Convolution(keras.layers.Layer):
         if scale is not None:
             bias = shift if bias is None else bias * scale + shift
             if self.fold:
-                kernel = kernel * (scale[:, None] if self.filters is None else scale)
+                with when_needed(x) if math.prod(kernel.shape) >= 2**16 else contextlib.nullcontext():
+                    kernel = kernel * (scale[:, None] if self.filters is None else scale)
         y = self._convolve(ops.cast(x, self.compute), ops.cast(kernel, self.compute))
         if scale is not None and not self.fold:
             y = y * ops.cast(scale, self.compute)

@@ -129,10 +129,11 @@ def load(model: Any, path: str | Path, *, exclude: Sequence[str] = ()) -> LoadRe
         if not pairs:
             raise _foreign(path, stored, variables)
         _check_shapes(path, pairs)
-        arrays = [read_arrays(layer, path) for _, _, layer in pairs]
-    for (_, targets, _), values in zip(pairs, arrays, strict=True):
-        for variable, value in zip(targets, values, strict=True):
-            variable.assign(value)
+        for _, _, layer in pairs:
+            read_arrays(layer, path)  # read twice, as all of them together take as much memory as the model
+        for _, targets, layer in pairs:
+            for variable, value in zip(targets, read_arrays(layer, path), strict=True):
+                variable.assign(value)
     _compare_backbones(path, stored, variables)
     loaded = tuple(name for name, _, _ in pairs)
     return LoadReport(

@@ -10,10 +10,11 @@ from wadlib.unet.augment import Augmentation
 from wadlib.unet.data import SmallFrames, batches, class_pixels
 from wadlib.unet.diagnosis import channel_names, watch_gradients, watch_softmax
 from wadlib.unet.geometry import Geometry, strip
+from wadlib.unet.keep import keep_run, weights_summary
 from wadlib.unet.prediction import predict, predict_label, probabilities
 from wadlib.unet.recipes import RECIPES, Recipe, recipe
 from wadlib.unet.shapes import layer_shapes, output_window, receptive_field
-from wadlib.unet.training import TrainedUnet, evaluate_unet, iou_by_name, load_unet, train_unet
+from wadlib.unet.training import TrainedUnet, evaluate_unet, iou_by_name, load_unet, nothing_learnt, train_unet
 
 if TYPE_CHECKING:
     from wadlib.unet.losses import SegmentationLoss
@@ -37,8 +38,10 @@ __all__ = [
     "cure",
     "evaluate_unet",
     "iou_by_name",
+    "keep_run",
     "layer_shapes",
     "load_unet",
+    "nothing_learnt",
     "output_window",
     "predict",
     "predict_label",
@@ -51,6 +54,7 @@ __all__ = [
     "train_unet",
     "watch_gradients",
     "watch_softmax",
+    "weights_summary",
 ]
 
 _NEEDS_KERAS = {"SegmentationLoss": "losses", "build_unet": "model", "stages": "model"}

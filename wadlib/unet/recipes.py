@@ -74,6 +74,13 @@ class Recipe:
                 cause="geometry or classes were changed without the architecture",
                 fix="recipe.replace(geometry=…, classes=…) fits the architecture by itself",
             )
+        weights = self.loss.get("class_weights")
+        if isinstance(weights, list) and len(weights) != channels:
+            raise TrainingError(
+                f"Recipe: expected {channels} class weights, one per channel, got {len(weights)}",
+                cause="weights of another class table",
+                fix="give one for the background and one for each class",
+            )
         if self.batch_size < 1 or not self.learning_rate > 0 or not 0 <= self.rare_share <= 1:
             raise TrainingError(
                 f"Recipe: expected batch_size >= 1, learning_rate > 0 and rare_share in [0, 1], got {self.batch_size}, "
@@ -90,6 +97,8 @@ class Recipe:
     def replace(self, **changes: Any) -> Recipe:
         """A copy with some fields changed; the architecture follows a new geometry or class table.
 
+        Class weights that are given one by one belong to a class table: another one starts without.
+
         Examples
         --------
         >>> recipe("cured").replace(geometry=strip(8)).architecture.input_shape
@@ -100,6 +109,9 @@ class Recipe:
             table = CLASS_TABLES.get(changes.get("classes", self.classes), {})
             channels = 1 + len([index for index in table.values() if index != 255])
             changes["architecture"] = self.architecture.replace(input_shape=(*geometry.shape, 3), classes=channels)
+        given = isinstance(self.loss.get("class_weights"), list)
+        if given and "loss" not in changes and changes.get("classes", self.classes) != self.classes:
+            changes["loss"] = self.loss | {"class_weights": None}
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:

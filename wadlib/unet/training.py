@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from wadlib.errors import TrainingError
 from wadlib.files import write_text
 from wadlib.labels import CLASSES
@@ -16,6 +18,7 @@ from wadlib.metrics.overlap import Overlap
 from wadlib.parallel import map_frames
 from wadlib.training import EarlyStop, Training, fit, load_checkpoint
 from wadlib.training.loop import Callback
+from wadlib.unet.constant import class_counts, constant_predictor_loss
 from wadlib.unet.data import SmallFrames, batches, class_pixels, repeat_factors
 from wadlib.unet.prediction import predict_label
 from wadlib.unet.recipes import Recipe
@@ -24,7 +27,7 @@ from wadlib.videos import Frame
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["TrainedUnet", "evaluate_unet", "iou_by_name", "load_unet", "train_unet"]
+__all__ = ["TrainedUnet", "evaluate_unet", "iou_by_name", "load_unet", "nothing_learnt", "train_unet"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +184,30 @@ def load_unet(run: str | Path, weights: str = "best") -> tuple[keras.Model, Reci
             fix="wait for the first epoch; the same training command again writes it anew",
         ) from error
     return model, recipe
+
+
+def nothing_learnt(recipe: Recipe, frames: Sequence[Frame], small: SmallFrames) -> dict[str, float]:
+    """What the best constant predictor costs on these frames, in the batches in which they are validated.
+
+    A validation loss that ends here has learnt how frequent the classes are, and no more.
+
+    Returns
+    -------
+    dict
+        ``constant``: where each class has some probability; ``constant_without_absent``: where those that a
+        batch does not hold have exactly none. They differ only if the loss counts absent classes in dice.
+    """
+    size = min(recipe.batch_size, len(frames))
+    data = batches(frames, small, batch_size=size, training=False)
+    pixels, channels = recipe.geometry.height * recipe.geometry.width, recipe.architecture.classes
+    found: dict[str, float] = {"constant": 0.0, "constant_without_absent": 0.0}
+    for index in range(len(data)):
+        targets = np.asarray(data.batch(0, index).y)
+        counts = class_counts(targets, channels)
+        for name, smallest in (("constant", 1e-6), ("constant_without_absent", 0.0)):
+            loss = constant_predictor_loss(counts, pixels=pixels, smallest=smallest, **recipe.loss).loss
+            found[name] += loss * len(targets) / len(frames)
+    return found
 
 
 def evaluate_unet(

@@ -12,7 +12,7 @@ from wadlib.errors import ImageError, LabelError, SegmentationError, TrainingErr
 from wadlib.frames import FULL_SHAPE, write_image, write_label
 from wadlib.preprocess import NETWORK_SHAPE, crop_and_downscale, upsample_label
 from wadlib.unet.augment import Augmentation
-from wadlib.unet.data import CLASS_TABLES, SmallFrames, batches, class_pixels, repeat_factors
+from wadlib.unet.data import CLASS_TABLES, SmallFrames, batches, class_pixels, object_window, repeat_factors
 from wadlib.unet.geometry import ATTEMPT, NETWORK, Geometry, strip
 
 SMALL = Geometry(1600, 40, 8, 16, 24)  # 128 rows from 1600, 192 columns from 40: quick to look at
@@ -301,6 +301,38 @@ class TestBatches:
         np.testing.assert_array_equal(data.batch(2, 0).x, one.x)
         plain = batches(frames, SmallFrames(strip(8)), batch_size=3, augment=Augmentation(), training=False)
         assert len(np.unique(plain.batch(0, 0).y[0])) == 3, "validation is not augmented"
+
+    def test_windows_side_by_side_are_the_picture(self, tmp_path):
+        frames = [make_frame(tmp_path, name) for name in "ab"]
+        small = SmallFrames(strip(8))
+        data = batches(frames, small, batch_size=4, training=False, columns=104)
+        assert len(data) == 2
+        batch = data.batch(0, 1)
+        assert batch.x.shape == (4, 96, 104, 3)
+        assert batch.names == ("b",) * 4
+        np.testing.assert_array_equal(np.concatenate(batch.x, axis=1), small.read(frames[1])[0])
+        np.testing.assert_array_equal(np.concatenate(batch.y, axis=1), small.read(frames[1])[1])
+
+    def test_windows_around_objects(self, tmp_path):
+        frame = make_frame(tmp_path)  # a car in the columns 100 to 139 of the prepared frame: 50 to 69 here
+        data = batches([frame], SmallFrames(strip(8)), batch_size=1, columns=32, seed=3)
+        shown = [data.batch(epoch, 0) for epoch in range(20)]
+        assert all(batch.x.shape == (1, 96, 32, 3) and (batch.y == 1).any() for batch in shown)
+        assert len({(batch.y == 1).sum() for batch in shown}) > 1, "not always at the same place"
+
+    def test_each_class_is_as_often_in_the_window(self):
+        target = np.zeros((4, 100), np.uint8)
+        target[:, :90] = 1  # 360 cells of class 1, and one of class 2
+        target[0, 95] = 2
+        rng = np.random.default_rng(0)
+        windows = [object_window(target, 5, rng) for _ in range(2000)]
+        assert all(window.stop - window.start == 5 for window in windows)
+        assert min(window.start for window in windows) >= 0
+        share = np.mean([(target[:, window] == 2).any() for window in windows])
+        # Half of the windows are drawn for class 2. Of the others hardly any reaches it: column 95 is 6 from class 1.
+        assert abs(share - 1 / 2) < 4 * (1 / 4 / 2000) ** 0.5
+        empty = [object_window(np.zeros((4, 9), np.uint8), 5, rng).start for _ in range(100)]
+        assert set(empty) == {0, 1, 2, 3, 4}
 
     def test_no_frames(self):
         with pytest.raises(TrainingError, match="at least one frame, got none"):

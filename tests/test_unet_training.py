@@ -32,6 +32,7 @@ from wadlib.unet import (
     iou_by_name,
     keep_run,
     load_unet,
+    nothing_learnt,
     predict,
     predict_label,
     recipe,
@@ -51,6 +52,7 @@ TINY = recipe("cured").replace(
     learning_rate=0.02,
     decay=False,
     augmentation=Augmentation(zoom=0, shift=0),
+    windows=1,
 )
 TIMES = {"train_s", "waiting", "ended_at"}
 
@@ -220,6 +222,26 @@ class TestRun:
         assert rows[0]["shape"] == [3, 3, 3, 8]
         assert sum(np.prod(row["shape"]) for row in rows) == whole.count_params()
         assert not list(keep_run(folder, tmp_path / "numbers", weights=False).glob("*.h5"))
+
+    def test_windows_teach_whole_pictures(self, split, small, tmp_path):
+        half = TINY.replace(windows=2)
+        assert half.trained_shape == (16, 16)
+        trained = train_unet(
+            half, split.train, split.validation, run=tmp_path / "run", epochs=15, steps=4, small=small, progress=False
+        )
+        assert trained.model.input_shape == (None, 16, 32, 3)
+        scores = iou_by_name(evaluate_unet(trained.model, half, split.validation, progress=False))
+        assert scores["report_iou"]["car"] > 0.5
+        for weights in ("best", "last"):
+            model, its_recipe = load_unet(tmp_path / "run", weights)
+            assert (model.input_shape, its_recipe) == (trained.model.input_shape, half)
+        costs = nothing_learnt(half, split.validation, small)
+        assert costs["constant"] == pytest.approx(costs["constant_without_absent"], rel=1e-3), (
+            "absent ones do not count"
+        )
+        assert trained.training.rows[-1]["val_loss"] < costs["constant"]
+        with pytest.raises(TrainingError, match="expected windows that divide the width of 32, got 5"):
+            TINY.replace(windows=5)
 
     def test_wrong_folders(self, run, tmp_path):
         with pytest.raises(TrainingError, match="holds no U-Net run"):

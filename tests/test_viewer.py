@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import types
 import zlib
 from pathlib import Path
 
@@ -470,6 +471,32 @@ def test_the_script_by_node(tmp_path):
     (tmp_path / "package.json").write_text('{"type": "module"}')
     done = subprocess.run([node, "--test", str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+
+
+def test_the_script_is_a_module_as_every_host_wants_it():
+    """anywidget's specification: an ES module whose default export has `render`; here it also needs nothing else."""
+    text = bundle.script()
+    assert not re.search(r"\bimport\s*\(|\bfetch\s*\(|\beval\s*\(|https?://(?!www\.w3\.org/2000/svg)", text)
+    assert set(re.findall(r"\bmodel\.(\w+)\(", text)) == {"get", "set", "save_changes", "on", "off", "send"}
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed; tests/browser runs the same script in chromium")
+    address = f"data:text/javascript;base64,{base64.b64encode(text.encode()).decode()}"
+    code = f"import widget from '{address}'; console.log(Object.keys(widget).join(), typeof widget.render)"
+    done = subprocess.run([node, "--input-type=module", "-"], input=code, capture_output=True, text=True, check=False)
+    assert done.stdout == "render function\n", done.stderr
+
+
+def test_in_colab_the_display_names_the_manager_of_custom_widgets(monkeypatch):
+    address = "https://host.invalid/manager.min.js"
+    colab = types.ModuleType("google.colab.output")
+    colab.enable_custom_widget_manager = lambda: None
+    colab._widgets = types.SimpleNamespace(_installed_url=address)
+    monkeypatch.setitem(sys.modules, "google.colab.output", colab)
+    monkeypatch.delenv("WADLIB_BOOK", raising=False)
+    _, metadata = MaskViewer(PICTURE)._repr_mimebundle_()
+    (about,) = metadata.values()
+    assert about == {"colab": {"custom_widget_manager": {"url": address}}}
 
 
 def test_the_package_waits_for_the_widget():

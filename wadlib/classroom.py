@@ -145,7 +145,8 @@ def _address(figure: Figure, alt: str) -> str:
             figure.savefig(data, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
             data = io.BytesIO(_shorter(data.getvalue().decode()).encode())
         else:
-            figure.savefig(data, format="jpeg", bbox_inches="tight", dpi=110, pil_kwargs={"quality": 85})
+            small = {"quality": 85, "optimize": True, "progressive": True}
+            figure.savefig(data, format="jpeg", bbox_inches="tight", dpi=110, pil_kwargs=small)
     plt.close(figure)
     mime = {"svg": "image/svg+xml", "jpeg": "image/jpeg"}[kind]
     return f"data:{mime};base64,{base64.b64encode(data.getvalue()).decode()}"
@@ -156,9 +157,9 @@ _DIGITS_BEYOND = re.compile(r"(?<=\.\d\d)\d+")
 
 
 def _shorter(svg: str) -> str:
-    """The same drawing in a sixth fewer bytes: places to a hundredth of a point, and no indentation."""
+    """The same drawing in a fifth fewer bytes: places to a hundredth of a point, no indentation, short names."""
     rounded = _PLACES.sub(lambda places: _DIGITS_BEYOND.sub("", places[0]), svg)
-    return re.sub(r"\s*\n\s*", " ", rounded)
+    return re.sub(r"\s*\n\s*", " ", rounded).replace("DejaVuSans-", "f")  # each letter is drawn by a name
 
 
 def companion(

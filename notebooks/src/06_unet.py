@@ -35,7 +35,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from wadlib.classroom import open_data, profile, project_root, report_facts, show
-from wadlib.figures import INK, PALETTE, draw_bars, draw_class_legend, draw_label, plot_style
+from wadlib.figures import INK, PALETTE, draw_class_legend, draw_label, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.network_figures import draw_unet
 from wadlib.unet import SmallFrames, batches, build_unet, recipe, stages, train_unet

@@ -217,7 +217,7 @@ for (name, (sides, best)), colour, marker in zip(reached.items(), PALETTE, "o^",
 axes.axhline(0.7, color="0.3", linewidth=1, linestyle="--")
 axes.axhline(0.3, color="0.3", linewidth=1, linestyle=":")
 axes.text(0.99, 0.71, "on an object", transform=axes.transAxes, ha="right")
-axes.text(0.01, 0.24, "not on one", transform=axes.transAxes)
+axes.text(0.7, 0.24, "not on one", transform=axes.transAxes)
 axes.set(
     xscale="log",
     xlabel="side of the object in the full frame / px",
@@ -280,10 +280,10 @@ def level_at_work(level):
     own = level_of == level
     iou, best = overlap[:, own].max(axis=1), anchors[own][overlap[:, own].argmax(axis=1)]
     side, stride = strip.anchor_scales[level - 2], strip.strides[level - 2]
-    figure, axes = plt.subplots(2, 1, figsize=(9, 4.7), height_ratios=[5, 4])
+    figure, axes = plt.subplots(2, 1, figsize=(8.6, 4.6), height_ratios=[5, 4])
     count = f"{np.sum(iou >= 0.5)} of {len(iou)} objects reached"
     draw_frame(axes[0], shown, f"P{level}: anchors of {side} px, three every {stride} px; {count}")
-    draw_boxes(axes[0], objects[iou < 0.5], PALETTE[1], linestyle=":")
+    draw_boxes(axes[0], objects[iou < 0.5], PALETTE[1], linestyle=":", linewidth=1.4)
     draw_boxes(axes[0], best[iou >= 0.5], PALETTE[0], linewidth=2)
     draw_reach(axes[1], iou)
     axes[1].axvline(side, color="0.6", linewidth=1)
@@ -319,7 +319,7 @@ for layer in model.layers.values():
     if hasattr(layer, "momentum"):  # batch normalisation: so few steps need a short memory
         layer.momentum = 0.9
 lesson = TrainingBatches([frame], small, seed=0)
-STEPS = {"quick": 130, "full": 400}[profile()]
+STEPS = {"quick": 110, "full": 400}[profile()]
 curve = [model.train_on(lesson.batch(epoch, 0).x) for epoch in range(STEPS)]
 
 # %%
@@ -383,11 +383,10 @@ before = boxes.denormalize(ops.convert_to_numpy(moved)[0], small.image_shape)
 after = boxes.denormalize(stages["rpn_rois"][0], small.image_shape)
 
 figure, axes = plt.subplots(2, 1, figsize=(6.5, 3.7), layout="constrained")
-draw_frame(axes[0], picture, f"the first 500 of the {len(before):,} best anchors, moved")
-draw_boxes(axes[0], before[:500], linewidth=1)
-title = f"the {len(after)} best after non-maximum suppression: the proposals"
-draw_frame(axes[1], picture, title)
-draw_boxes(axes[1], after, linewidth=1)
+draw_frame(axes[0], picture, f"the {len(before):,} best anchors, moved")
+draw_boxes(axes[0], before, linewidth=0.5)
+draw_frame(axes[1], picture, f"the {len(after)} best after non-maximum suppression: the proposals")
+draw_boxes(axes[1], after, linewidth=0.8)
 show(
     figure,
     "Boxes on the strip. Above, many on top of each other around the objects; below, fewer, that overlap less.",

@@ -460,6 +460,55 @@ def test_full_size_frames_are_full_on_zoom_and_300_instances_are_no_burden(lab, 
     page.close()
 
 
+LINKED = """
+import ipywidgets
+import moving_street
+from wadlib.viewer import MaskViewer
+one, other = (MaskViewer(**moving_street.arguments(6, broken=False)) for _ in range(2))
+ipywidgets.link((one, "frame"), (other, "frame"))
+ipywidgets.jslink((one, "threshold"), (other, "threshold"))
+ipywidgets.VBox([one, other])
+"""
+
+
+def test_linked_viewers_move_together(lab, context):
+    page = lab.open(context, "linked", [LINKED], HELPERS)
+    one, other = (page.locator(".wv").nth(k) for k in (0, 1))
+    page.wait_for_function("document.querySelectorAll('.wv[data-frame=\"0\"]').length === 2")
+    one.locator(".wv-stage").press("ArrowRight")
+    page.wait_for_function("document.querySelectorAll('.wv[data-frame=\"1\"]').length === 2")
+    other.locator(".wv-stage").press("End")
+    page.wait_for_function("document.querySelectorAll('.wv[data-frame=\"5\"]').length === 2")
+    slider = "input[aria-label='Score from']"
+    one.locator(slider).fill("0.5")
+    page.wait_for_function(f"[...document.querySelectorAll(\"{slider}\")].every((e) => e.value === '0.5')")
+    assert run(page, "import json; print(json.dumps([one.threshold, other.threshold, other.frame]))") == [0.5, 0.5, 5]
+    page.close()
+
+
+COMPANION = """
+from matplotlib import pyplot as plt
+from wadlib.classroom import companion
+
+def draw(value):
+    figure, axes = plt.subplots(figsize=(3, 2))
+    axes.set_title(f"{value} %")
+    return figure, f"at {value} percent"
+
+companion("strength", [10, 20, 30], draw, start=1, form="{} %")
+"""
+
+
+def test_the_slider_beside_a_figure_draws_when_it_gets_there(lab, context):
+    page = lab.open(context, "companion", [COMPANION], HELPERS)
+    page.get_by_alt_text("at 20 percent").wait_for()
+    page.locator(".noUi-handle").press("ArrowRight")
+    page.get_by_alt_text("at 30 percent").wait_for()
+    assert page.locator(".widget-readout").inner_text() == "30 %"
+    assert page.locator("img.figure").count() == 1
+    page.close()
+
+
 def test_without_a_kernel_what_was_sent_can_still_be_seen(page):
     page.evaluate("panel.sessionContext.session.kernel.restart()")
     page.wait_for_timeout(500)

@@ -130,6 +130,40 @@ def test_two_viewers_and_a_slider_in_one_page_follow_its_theme(opened, street, t
     assert slider.get_attribute("aria-valuetext") == "30 %"
 
 
+def test_a_track_keeps_its_colour_whatever_its_code(opened, street, tmp_path):
+    one, other = street.truth(0), street.truth(0)
+    other[one == 33001] = 33002  # the same car under another number, as in the dataset
+    viewer = MaskViewer([street.picture(0)] * 2, truth=[one, other], tracks=[{33001: 4, 36000: 5}, {33002: 4}])
+    shown = opened(viewer.to_html(tmp_path / "tracks.html"))
+    shown.wait_for_selector(".wv[data-frame='0']")
+    by_class = shown.evaluate("paintedAt(60, 110).slice(0, 3)")
+    shown.get_by_text("Track", exact=True).click()
+    car, person = (shown.evaluate(f"paintedAt({x}, {y}).slice(0, 3)") for x, y in ((60, 110), (205, 165)))
+    assert len({tuple(colour) for colour in (by_class, car, person)}) == 3
+    shown.locator(".wv-stage").press("ArrowRight")
+    shown.wait_for_selector(".wv[data-frame='1']")
+    assert shown.evaluate("paintedAt(60, 110).slice(0, 3)") == car
+    grey = shown.evaluate("paintedAt(205, 165).slice(0, 3)")
+    assert max(grey) - min(grey) <= 2, "a person without a track is grey"
+
+
+def test_names_and_titles_are_text_and_never_markup(opened, street, tmp_path):
+    class Named:
+        name = '<b onmouseover="alert(1)">&amp;'
+
+        def read_image(self):
+            return street.picture(0)
+
+    viewer = MaskViewer([Named(), Named()], truth=[street.truth(0)] * 2, title="<i>a & b</i>")
+    shown = opened(viewer.to_html(tmp_path / "names.html"))
+    shown.wait_for_selector(".wv[data-frame='0']")
+    assert shown.locator(".wv-where").inner_text() == f"1 / 2  {Named.name}"
+    assert Named.name in shown.locator(".wv-stage").get_attribute("aria-label")
+    assert shown.locator(".wv").get_attribute("aria-label") == "<i>a & b</i>"
+    assert shown.title() == "<i>a & b</i>"
+    assert shown.locator("b, i").count() == 0
+
+
 def test_a_narrow_window_is_no_wider_than_itself(opened, street, tmp_path):
     shown = opened(MaskViewer(**street.arguments(count=3)).to_html(tmp_path / "narrow.html"))
     shown.set_viewport_size({"width": 420, "height": 900})

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { classOf } from "./codes.js";
 import { INK, Lut, WHITE, coloursOf, markSmall, rgba } from "./colour.js";
-import { Lru, boxesOf } from "./feed.js";
+import { Feed, Lru, boxesOf } from "./feed.js";
 import { actionOf } from "./keys.js";
 import { countClasses, match } from "./matching.js";
 import { Samples, kindOf, kindTiles, paintGlow, paintKinds, paintLabel } from "./paint.js";
@@ -178,6 +178,47 @@ test("the least recently used goes first, and is let go of", () => {
   assert.deepEqual([...cache.entries.keys()], ["e"]);
   cache.clear();
   assert.equal(cache.total, 0);
+});
+
+test("a track keeps its colour through the frames, whatever its code; without a track it is grey", () => {
+  const of = (codes, tracks) => coloursOf(codes.map((code) => ({ code })), "track", config, tracks);
+  const first = of([33001, 33002, 36000], { 33001: 4, 33002: 5 });
+  const second = of([33007, 33009], { 33007: 5, 33009: 4 });
+  assert.deepEqual(second.get(33009), first.get(33001));
+  assert.deepEqual(second.get(33007), first.get(33002));
+  assert.notDeepEqual(first.get(33001), first.get(33002));
+  assert.deepEqual(first.get(36000), [110, 110, 110]);
+  assert.deepEqual(of([33001], null).get(33001), [1, 2, 3]); // a frame without tracks: by class
+});
+
+/** A host: a model as anywidget hands it over, and what was sent to it. */
+function host(first) {
+  const sent = [];
+  const state = { _config: { count: 9 }, _first: first };
+  return { sent, get: (key) => state[key], on: () => {}, off: () => {}, send: (message) => sent.push(message) };
+}
+
+const meta = { index: 0, name: "", view: [1, 1], truth: null, prediction: null };
+
+test("feed: bytes may be a DataView, a Uint8Array or an ArrayBuffer", () => {
+  const bytes = Uint8Array.from([9, 9, 1, 2, 3]);
+  for (const buffer of [new DataView(bytes.buffer, 2, 3), bytes.subarray(2), bytes.slice(2).buffer]) {
+    const feed = new Feed(host({ meta, buffers: [buffer] }));
+    assert.deepEqual([...feed.encoded.get(0).bytes[0]], [1, 2, 3]);
+    assert.equal(feed.received, 3);
+  }
+});
+
+test("feed: a first frame without its bytes is asked for like the others, three ahead", () => {
+  for (const first of [{}, null, { meta, buffers: [null] }, { meta, buffers: [] }, { meta }]) {
+    const model = host(first);
+    const feed = new Feed(model);
+    feed.want(0, 1);
+    assert.deepEqual(model.sent, [{ kind: "want", frames: [0, 1, 2, 3] }]);
+  }
+  const model = host({ meta: { ...meta, error: "no such file" }, buffers: [] });
+  new Feed(model).want(0, 1); // a frame that failed is no frame to wait for
+  assert.deepEqual(model.sent, [{ kind: "want", frames: [1, 2, 3] }]);
 });
 
 test("keys: sliders keep their arrows, letters work everywhere, Ctrl belongs to others", () => {

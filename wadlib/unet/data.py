@@ -21,7 +21,7 @@ from wadlib.unet.augment import Augmentation
 from wadlib.unet.geometry import Geometry
 from wadlib.videos import Frame
 
-__all__ = ["CLASS_TABLES", "SmallFrames", "batches", "class_pixels", "repeat_factors"]
+__all__ = ["CLASS_TABLES", "SmallFrames", "batches", "class_pixels", "object_window", "repeat_factors"]
 
 Image = npt.NDArray[np.uint8]
 Target = npt.NDArray[np.uint8]
@@ -127,7 +127,8 @@ def batches(
     training: bool = True,
     steps: int | None = None,
     weights: npt.ArrayLike | None = None,
-) -> Batches[Frame]:
+    columns: int | None = None,
+) -> Batches[Any]:
     """Batches of x (B,h,w,3) uint8 and y (B,h,w) uint8 for `wadlib.training.fit`.
 
     Parameters
@@ -142,21 +143,61 @@ def batches(
         False: each frame once, in order, as it is.
     weights : (N,), optional
         How often each frame is to be drawn, relative to the others; see `repeat_factors`.
+    columns : int, optional
+        Of a window, if not the whole picture is taken. In training one around an object, see `object_window`;
+        else the picture is cut into windows side by side, which are all taken.
     """
+    width = columns or small.geometry.width
 
     def sample(frame: Frame, rng: np.random.Generator) -> tuple[Image, Target]:
         image, target = small.read(frame)
-        return augment(image, target, rng) if augment is not None and training else (image, target)
+        if width < small.geometry.width:
+            window = object_window(target, width, rng)
+            image, target = image[:, window], target[:, window]
+        return augment(image, target, rng) if augment is not None else (image, target)
 
+    def piece(item: tuple[Frame, int], _: np.random.Generator) -> tuple[Image, Target]:
+        (image, target), window = small.read(item[0]), slice(item[1], item[1] + width)
+        return image[:, window], target[:, window]
+
+    if not training:
+        pieces = [(frame, start) for frame in frames for start in range(0, small.geometry.width, width)]
+        return Batches(
+            pieces, piece, batch_size=batch_size, seed=seed, shuffle=False, steps=steps, name=lambda item: item[0].name
+        )
     return Batches(
         frames,
         sample,
         batch_size=batch_size,
         seed=seed,
-        shuffle=training,
+        shuffle=True,
         steps=steps,
-        weights=weights if training else None,
+        weights=weights,
     )
+
+
+def object_window(target: Target, width: int, rng: np.random.Generator) -> slice:
+    """Columns of a window around a random pixel of a random class: rare classes are as often in it as others.
+
+    Parameters
+    ----------
+    target : (h,w) channels; 0 is background
+    width : int
+        Columns of the window, no more than there are.
+
+    Returns
+    -------
+    slice
+        Of any window, where the picture holds no object.
+    """
+    last = target.shape[1] - width
+    there = np.flatnonzero(np.bincount(target.ravel(), minlength=256)[1:NO_INDEX]) + 1
+    if not len(there):
+        start = int(rng.integers(0, last + 1))
+    else:
+        columns = np.nonzero(target == rng.choice(there))[1]
+        start = int(np.clip(rng.choice(columns) - rng.integers(0, width), 0, last))
+    return slice(start, start + width)
 
 
 def class_pixels(frames: Sequence[Frame], small: SmallFrames, channels: int = 1 + len(IDS)) -> npt.NDArray[np.int64]:

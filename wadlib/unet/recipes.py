@@ -45,6 +45,9 @@ class Recipe:
     augmentation : Augmentation or None
     rare_share : float
         t of `wadlib.unet.data.repeat_factors`; 0 draws every frame equally often.
+    windows : int
+        Train on this fraction of the width: windows around objects, each class of a frame equally often. 1: whole
+        pictures. The network has no fixed size, so what it learnt on windows serves for whole pictures.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Recipe:
     decay: bool = False
     augmentation: Augmentation | None = None
     rare_share: float = 0.0
+    windows: int = 1
 
     def __post_init__(self) -> None:
         if self.classes not in CLASS_TABLES:
@@ -73,6 +77,12 @@ class Recipe:
                 f"got one for {got} with {self.architecture.padding} convolutions and {self.architecture.classes}",
                 cause="geometry or classes were changed without the architecture",
                 fix="recipe.replace(geometry=…, classes=…) fits the architecture by itself",
+            )
+        if self.windows < 1 or self.geometry.width % self.windows:
+            raise TrainingError(
+                f"Recipe: expected windows that divide the width of {self.geometry.width}, got {self.windows}",
+                cause="held-out pictures are cut into so many windows",
+                fix="take a divisor, such as 4",
             )
         weights = self.loss.get("class_weights")
         if isinstance(weights, list) and len(weights) != channels:
@@ -142,8 +152,13 @@ class Recipe:
                 fix="take config.json of a run of `wadlib train unet`",
             ) from error
 
+    @property
+    def trained_shape(self) -> tuple[int, int]:
+        """(height, width) of what the network is trained on."""
+        return self.geometry.height, self.geometry.width // self.windows
+
     def build(self, *, seed: int = 0, steps: int = 0) -> keras.Model:
-        """The compiled model, on whichever backend Keras runs.
+        """The compiled model for pictures of `trained_shape`, on whichever backend Keras runs.
 
         Parameters
         ----------
@@ -157,7 +172,7 @@ class Recipe:
         from wadlib.unet.losses import SegmentationLoss
         from wadlib.unet.model import build_unet
 
-        model = build_unet(self.architecture, seed=seed)
+        model = build_unet(self.architecture.replace(input_shape=(*self.trained_shape, 3)), seed=seed)
         rate: Any = self.learning_rate
         if self.decay and steps:
             rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
@@ -212,11 +227,12 @@ RECIPES: dict[str, Recipe] = {
         "wad",
         cure((*strip(4).shape, 3)),
         _OUR_LOSS,
-        batch_size=4,
+        batch_size=8,
         learning_rate=2e-3,
         decay=True,
         augmentation=Augmentation(),
         rare_share=0.5,
+        windows=4,
     ),
 }
 """``attempt9`` and ``attempt2``: what the report's authors trained, with nine channels (background and

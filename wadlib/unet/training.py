@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,8 @@ def train_unet(
             cause="the small frames belong to another recipe",
             fix="make them with SmallFrames(recipe.geometry, recipe.table)",
         )
+    from wadlib.unet.model import build_unet
+
     small.fill([*train, *validation], workers=workers or 1, progress=progress)
     weights = None
     if recipe.rare_share and train:
@@ -117,10 +120,15 @@ def train_unet(
         augment=recipe.augmentation,
         steps=steps,
         weights=weights,
+        columns=recipe.trained_shape[1],
     )
     # No more memory than in training, and the same shape where it can be had: a new one is compiled anew.
     size = min(recipe.batch_size, max(len(validation), 1))
-    held_out = batches(validation, small, batch_size=size, training=False) if validation else None
+    held_out = (
+        batches(validation, small, batch_size=size, training=False, columns=recipe.trained_shape[1])
+        if validation
+        else None
+    )
     model = recipe.build(seed=seed, steps=epochs * len(data))
     training = fit(
         model,
@@ -135,6 +143,10 @@ def train_unet(
         workers=workers,
         progress=progress,
     )
+    if recipe.windows > 1:
+        whole = build_unet(recipe.architecture)
+        whole.set_weights(model.get_weights())
+        model = whole
     return TrainedUnet(model, recipe, training)
 
 
@@ -198,15 +210,16 @@ def nothing_learnt(recipe: Recipe, frames: Sequence[Frame], small: SmallFrames) 
         batch does not hold have exactly none. They differ only if the loss counts absent classes in dice.
     """
     size = min(recipe.batch_size, len(frames))
-    data = batches(frames, small, batch_size=size, training=False)
-    pixels, channels = recipe.geometry.height * recipe.geometry.width, recipe.architecture.classes
+    data = batches(frames, small, batch_size=size, training=False, columns=recipe.trained_shape[1])
+    pixels, channels = math.prod(recipe.trained_shape), recipe.architecture.classes
+    pieces = len(frames) * recipe.windows
     found: dict[str, float] = {"constant": 0.0, "constant_without_absent": 0.0}
     for index in range(len(data)):
         targets = np.asarray(data.batch(0, index).y)
         counts = class_counts(targets, channels)
         for name, smallest in (("constant", 1e-6), ("constant_without_absent", 0.0)):
             loss = constant_predictor_loss(counts, pixels=pixels, smallest=smallest, **recipe.loss).loss
-            found[name] += loss * len(targets) / len(frames)
+            found[name] += loss * len(targets) / pieces
     return found
 
 

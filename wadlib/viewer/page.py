@@ -153,7 +153,7 @@ def _still(payload: Payload, source: str, codes: set[int]) -> str:
     if picture.width > _POSTER_WIDTH_PX:
         picture = picture.resize((_POSTER_WIDTH_PX, height), Image.Resampling.BOX)
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=72)
+    picture.save(file, "JPEG", quality=72, optimize=True, progressive=True)
     return _base64(file.getvalue())
 
 

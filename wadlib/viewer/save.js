@@ -31,7 +31,9 @@ export function download(canvas, name) {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
       link.download = name;
+      document.body.append(link); // VS Code hears of downloads by clicks inside the page
       link.click();
+      link.remove();
       setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
       resolve(blob.size);
     }, "image/png");

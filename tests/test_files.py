@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wadlib.errors import DatasetError, StorageError
-from wadlib.files import atomic_path, inside, make_folder, write_bytes, write_text
+from wadlib.files import atomic_path, inside, locked, make_folder, write_bytes, write_text
 
 
 def test_written_whole(tmp_path):
@@ -149,3 +151,27 @@ def test_nothing_gets_out(path):
     except DatasetError:
         return
     assert joined.resolve().is_relative_to(root.resolve())
+
+
+def test_one_process_at_a_time(tmp_path):
+    pytest.importorskip("fcntl")
+    with locked(tmp_path), pytest.raises(BlockingIOError), locked(tmp_path):
+        pass
+    with locked(tmp_path):  # free again
+        started = subprocess.Popen([sys.executable, "-c", WAITS, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert started.stdout.readline() == "waiting\n"
+        (tmp_path / "file").write_text("there before the lock was free")
+    assert started.communicate(timeout=30)[0] == "there before the lock was free\n"
+    with pytest.raises(StorageError, match="the folder does not exist"), locked(tmp_path / "nowhere"):
+        pass
+
+
+WAITS = """
+import sys
+from pathlib import Path
+from wadlib.files import locked
+
+print("waiting", flush=True)
+with locked(sys.argv[1], wait=True):
+    print((Path(sys.argv[1]) / "file").read_text())
+"""

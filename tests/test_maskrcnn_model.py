@@ -15,7 +15,8 @@ from wadlib.maskrcnn.boxes import denormalize, iou
 from wadlib.maskrcnn.heads import Doubling
 from wadlib.maskrcnn.layers import BN_EPSILON, Convolution, Normalized
 from wadlib.maskrcnn.rpn import answers_of_patches, rpn_model, rpn_on_pyramid, sampled_patches
-from wadlib.maskrcnn.training_model import LAYER_SETS, select_layers, weight_penalty
+from wadlib.maskrcnn.optimizers import weight_penalty
+from wadlib.maskrcnn.training_model import LAYER_SETS, select_layers
 
 SCRIPT = Path(__file__).with_name("maskrcnn_network.py")
 WHOLE = np.array([[0, 0, 1, 1]], np.float32)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -270,7 +272,7 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_kaggle_layout(small_set: Path) -> None:
     assert sorted(p.name for p in small_set.iterdir()) == [
-        "render.json", "test", "test_video_list_and_name_mapping", "tracks.json", "train_color", "train_label",
+        ".lock", "render.json", "test", "test_video_list_and_name_mapping", "tracks.json", "train_color", "train_label",
         "train_video_list",
     ]  # fmt: skip
     text = (small_set / "train_video_list" / "road01_cam_5_video_1_image_list_train.txt").read_text()
@@ -298,6 +300,16 @@ def test_tracks_name_every_code(small_set: Path) -> None:
             label = read_label(small_set / "train_label" / f"{name}_instanceIds.png", (640, 832))
             codes = set(np.unique(label).tolist()) - {BACKGROUND, IGNORE}
             assert {str(c) for c in codes} <= set(tracks)
+
+
+def test_two_processes_at_once(small_set: Path, tmp_path: Path) -> None:
+    """As when two notebooks start in a fresh clone: neither takes the other's files away."""
+    options = {"test_videos": 1, "every": 5} | SMALL
+    call = f"from wadlib.rendered import render_dataset; render_dataset({str(tmp_path / 'wad')!r}, **{options})"
+    both = [subprocess.Popen([sys.executable, "-c", call], stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert (tmp_path / "wad" / "tracks.json").read_bytes() == (small_set / "tracks.json").read_bytes()
 
 
 def test_same_request_same_bytes_and_resume(small_set: Path, tmp_path: Path) -> None:

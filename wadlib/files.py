@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wadlib.errors import DatasetError, StorageError
 
-__all__ = ["atomic_path", "inside", "make_folder", "storage_error", "write_bytes", "write_text"]
+__all__ = ["atomic_path", "inside", "locked", "make_folder", "storage_error", "write_bytes", "write_text"]
 
 _PART = ".part"
 
@@ -69,6 +69,38 @@ def make_folder(path: str | Path) -> Path:
     except OSError as error:
         raise storage_error(error, path) from error
     return path
+
+
+@contextlib.contextmanager
+def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
+    """Keep other processes that ask for the same lock out of a folder, until the block ends or the process dies.
+
+    The lock is on a hidden file, ``.lock``, that stays. On Windows nothing is locked.
+
+    Parameters
+    ----------
+    folder : path
+    wait : bool
+        Wait for the other process instead of raising an error.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process has the lock.
+    StorageError
+        The folder does not exist or may not be written.
+    """
+    path = Path(folder) / ".lock"
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise storage_error(error, path) from error
+    with file:
+        with contextlib.suppress(ImportError):  # Windows: nothing that a kill releases
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
 
 
 def inside(root: str | Path, relative: str) -> Path:

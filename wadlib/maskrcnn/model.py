@@ -14,7 +14,8 @@ import numpy.typing as npt
 from wadlib.maskrcnn.compiled import compiled
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.graph import Graph
-from wadlib.maskrcnn.training_model import TrainingModel, optimizer, select_layers
+from wadlib.maskrcnn.optimizers import optimizer
+from wadlib.maskrcnn.training_model import TrainingModel, select_layers
 
 if TYPE_CHECKING:
     from wadlib.maskrcnn.instances import Instances

@@ -6,7 +6,6 @@ Nothing here is bound to a backend: `compute_loss` is all that is overridden, so
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -15,8 +14,9 @@ from keras import ops
 
 from wadlib.errors import TrainingError
 from wadlib.maskrcnn.config import Config
+from wadlib.maskrcnn.optimizers import Penalized, weight_penalty
 
-__all__ = ["LAYER_SETS", "TrainingModel", "optimizer", "select_layers", "weight_penalty"]
+__all__ = ["LAYER_SETS", "TrainingModel", "select_layers"]
 
 _HEADS = r"(mrcnn_.*)|(rpn_.*)|(fpn_.*)"
 
@@ -28,30 +28,6 @@ LAYER_SETS: dict[str, str] = {
     "all": ".*",
 }
 """Names of the layers that a stage of training changes: everything but the backbone, from a stage of it up, all."""
-
-
-def weight_penalty(variables: list[Any], decay: float) -> Any:
-    r"""L2 penalty of kernels and biases, as the original has it.
-
-    .. math:: \lambda \sum_w \frac{1}{|w|} \sum_i w_i^2
-
-    Each weight tensor is divided by its number of elements, so a small one counts as much as a large one. The gamma
-    and beta of a normalisation are left out: they should not be pulled to zero.
-    """
-    terms = [
-        ops.sum(ops.square(variable)) / math.prod(variable.shape)
-        for variable in variables
-        if variable.name not in ("gamma", "beta")
-    ]
-    return decay * sum(terms, start=ops.zeros(()))
-
-
-def optimizer(config: Config, learning_rate: float | None = None) -> keras.optimizers.Optimizer:
-    """SGD with momentum or adam, with the norm of all gradients together limited to `Config.clip_norm`."""
-    rate = config.learning_rate if learning_rate is None else learning_rate
-    if config.optimizer == "adam":
-        return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm)
-    return keras.optimizers.SGD(rate, momentum=config.momentum, global_clipnorm=config.clip_norm)
 
 
 def select_layers(layers: dict[str, keras.layers.Layer], which: str) -> None:
@@ -107,6 +83,8 @@ class TrainingModel(keras.Model):
     ) -> Any:
         """Weighted sum of the five losses plus the weight penalty, and their running means."""
         total = weight_penalty(self.trainable_variables, self.config.weight_decay)
+        if isinstance(self.optimizer, Penalized):
+            total = ops.stop_gradient(total)  # the optimizer adds its gradient
         for name, weight in self.config.loss_weights.items():
             value = weight * y_pred[name]
             self.trackers[name].update_state(value)

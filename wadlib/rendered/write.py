@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wadlib.errors import RenderError
-from wadlib.files import make_folder, write_text
+from wadlib.files import locked, make_folder, write_text
 from wadlib.frames import write_image, write_label
 from wadlib.parallel import map_frames
 from wadlib.rendered.camera import SIZES
@@ -139,33 +139,34 @@ def render_dataset(
     request = Request(videos, frames, seed, size, every, test_videos)
     _check(request)
     root = make_folder(out)
-    _claim(root, request)
-    folders = ["train_color", "train_label", "train_video_list", SIDECARS]
-    if test_videos:
-        folders += [
-            "test",
-            "test_video_list_and_name_mapping/list_test",
-            "test_video_list_and_name_mapping/list_test_mapping",
-        ]
-    for name in folders:
-        make_folder(root / name)
-    jobs, tracks = [], {}
-    for number in range(videos + test_videos):
-        names = [frame_name(seed, number, frame * every) for frame in range(frames)]
-        jobs += _write_lists(root, request, number, names)
-        if number < videos:
-            tracks[video_name(number)] = names
-    known = _known_tracks(root)
+    with locked(root, wait=True):  # two notebooks that start at once: the second one finds all frames there
+        _claim(root, request)
+        folders = ["train_color", "train_label", "train_video_list", SIDECARS]
+        if test_videos:
+            folders += [
+                "test",
+                "test_video_list_and_name_mapping/list_test",
+                "test_video_list_and_name_mapping/list_test_mapping",
+            ]
+        for name in folders:
+            make_folder(root / name)
+        jobs, tracks = [], {}
+        for number in range(videos + test_videos):
+            names = [frame_name(seed, number, frame * every) for frame in range(frames)]
+            jobs += _write_lists(root, request, number, names)
+            if number < videos:
+                tracks[video_name(number)] = names
+        known = _known_tracks(root)
 
-    def done(job: Job) -> bool:
-        # A training frame's identities are written last.
-        return job.image.is_file() and (job.label is None or (job.label.is_file() and job.image.stem in known))
+        def done(job: Job) -> bool:
+            # A training frame's identities are written last.
+            return job.image.is_file() and (job.label is None or (job.label.is_file() and job.image.stem in known))
 
-    for _ in map_frames(
-        _render_job, jobs, done=done, workers=workers, executor=executor, description="rendering", progress=progress
-    ):
-        pass
-    _collect_tracks(root, tracks)
+        for _ in map_frames(
+            _render_job, jobs, done=done, workers=workers, executor=executor, description="rendering", progress=progress
+        ):
+            pass
+        _collect_tracks(root, tracks)
     return root
 
 

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import TrainingError
-from wadlib.files import make_folder, storage_error, write_text
+from wadlib.files import locked, make_folder, storage_error, write_text
 from wadlib.training.progress import Row
 
 __all__ = ["RunFolder", "read_log", "storage_errors"]
@@ -63,20 +63,17 @@ class RunFolder:
         TrainingError
             Another process is training in this folder.
         """
-        with storage_errors(self.path):
-            file = (self.path / ".lock").open("w")
-        with file:
-            try:
-                _lock(file)
-            except BlockingIOError as error:
-                raise TrainingError(
-                    f"fit: {self.path.as_posix()} is in use by another training process",
-                    cause="the same command is still running",
-                    fix="wait for it or stop it; give runs side by side a folder each",
-                ) from error
-            for left in self.path.glob(".*.part*"):
-                left.unlink(missing_ok=True)
-            yield
+        try:
+            with locked(self.path):
+                for left in self.path.glob(".*.part*"):
+                    left.unlink(missing_ok=True)
+                yield
+        except BlockingIOError as error:
+            raise TrainingError(
+                f"fit: {self.path.as_posix()} is in use by another training process",
+                cause="the same command is still running",
+                fix="wait for it or stop it; give runs side by side a folder each",
+            ) from error
 
     def claim(self, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Write ``config.json``, or make sure that the one that is there says the same.
@@ -176,11 +173,3 @@ def _differences(there: Any, now: Any, key: str = "") -> list[str]:
         nested = [_differences(there.get(k), now.get(k), f"{key}.{k}" if key else k) for k in keys]
         return [line for lines in nested for line in lines]
     return [] if there == now else [f"{key} is {json.dumps(there)} there and {json.dumps(now)} now"]
-
-
-def _lock(file: Any) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: nothing that a kill releases; people look after their folders
-        return
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from wadlib.dataset import Frame, open_wad
-from wadlib.errors import TrainingError
+from wadlib.errors import SegmentationError, TrainingError
 from wadlib.frames import read_label, write_image, write_label
 from wadlib.graphcut import unary_from_probabilities
 from wadlib.preprocess import NETWORK_SHAPE
@@ -125,8 +125,8 @@ class TestRecipe:
         assert channel_names(nine)[5] == "rider"
 
     def test_architecture_follows_geometry_and_classes(self):
-        changed = recipe("cured").replace(geometry=strip(8), classes="attempt9")
-        assert changed.architecture.input_shape == (96, 416, 3)
+        changed = recipe("cured").replace(geometry=strip(4), classes="attempt9")
+        assert changed.architecture.input_shape == (192, 832, 3)
         assert changed.architecture.classes == 9
         assert changed.loss["class_weights"] is None, "the eight weights were those of other classes"
 
@@ -242,6 +242,8 @@ class TestRun:
         assert trained.training.rows[-1]["val_loss"] < costs["constant"]
         with pytest.raises(TrainingError, match="expected windows that divide the width of 32, got 5"):
             TINY.replace(windows=5)
+        with pytest.raises(SegmentationError, match="expected a width divisible by 2\\^4 = 16, got 104"):
+            recipe("cured").replace(windows=4)
 
     def test_wrong_folders(self, run, tmp_path):
         with pytest.raises(TrainingError, match="holds no U-Net run"):

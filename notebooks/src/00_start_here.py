@@ -145,11 +145,12 @@ assert len(zeros) == 3
 # | section 3, Fig 4 | few classes have nearly all objects | [03 · Class imbalance](03_class_imbalance.ipynb) |
 # | section 2.1, eqs 1–6 | a picture as a graph that is cut in two | [04 · Normalized cut](04_normalized_cut.ipynb) |
 # | section 2.1, Fig 1 | smooth labels by exact minimum cuts | [05 · α-β swap and α-expansion](05_graph_cuts.ipynb) |
+# | section 2.2, Fig 2 | a network that learnt nothing, and why | [06 · The U-Net that did not converge](06_unet.ipynb) |
 # | section 4.1, Figs 6 to 9 | find objects first, then draw their masks | [07 · Inside Mask R-CNN](07_mask_rcnn.ipynb) |
 # | section 5, Table 1 | what the number means, and a first row of our own | [09 · Evaluation](09_evaluation.ipynb) |
 # | section 5 | why Table 1 reads almost zero | [10 · The report revisited](10_report_revisited.ipynb) |
 #
-# The numbers that are missing are kept for a U-Net (06), a Mask R-CNN that is trained in earnest (08) and video (11).
+# The numbers that are missing are kept for a Mask R-CNN that is trained in earnest (08) and video (11).
 #
 # ## Exercises
 #

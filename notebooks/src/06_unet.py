@@ -345,7 +345,8 @@ if (watched.y == 1).mean() > 0.01:
 # %% [markdown]
 # ### The cure, in earnest
 #
-# A long run used the five cures, our seven classes, and cells half as large. It ran once, on rendered videos of another
+# A long run used the five cures and our seven classes. Its pictures are windows around objects, a rare class as often as a
+# frequent one, and the class weights are those of the whole training set. It ran once, on rendered videos of another
 # seed; the commands, the machine, its log and its weights are in `results/unet`. So these curves are read from a file, and
 # the predictions below are computed here and now.
 

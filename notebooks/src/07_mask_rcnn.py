@@ -247,6 +247,7 @@ def draw_boxes(ax, rectangles, colour=PALETTE[1], **look):
         ax.add_patch(outline)
 
 
+# %%
 by_count = sorted(frames, key=lambda frame: -len(np.unique(frame.read_label())))
 strip = Config.classroom()
 image, label = by_count[0].read_pair()
@@ -275,6 +276,7 @@ def draw_reach(ax, iou):
     ax.legend(loc="upper right", fontsize=9)
 
 
+# %%
 def level_at_work(level):
     """The objects of the frame that the anchors of a level reach."""
     own = level_of == level

@@ -196,8 +196,8 @@ show(
 
 # %% [markdown]
 # The same in the viewer, for the frames in which most masks overlap. The sum keeps no instance numbers, so here an "instance" is
-# a whole class; its IoU in the table is what the report averages over the frames. Blue pixels are right, striped ones were
-# lost, crossed ones are a wrong class or none at all; `Swipe` compares with the truth.
+# a whole class; its IoU in the table is what the report averages over the frames. (The number 464 is what the 16 bits leave
+# of two masks.) Blue pixels are right, striped ones were lost, crossed ones are a false alarm; `Swipe` compares with the truth.
 
 # %%
 from wadlib.viewer import MaskViewer

@@ -120,10 +120,11 @@ def test_two_viewers_and_a_slider_in_one_page_follow_its_theme(opened, street, t
     assert second.get_attribute("data-frame") == "0"
     assert second.locator(".wv-film input[type=range]").count() == 0, "one frame needs no slider"
     assert second.get_by_text("Swipe", exact=True).count() == 0
-    for theme, paper in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 24, 30)")):
-        shown.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-        assert first.evaluate("(e) => getComputedStyle(e).backgroundColor") == paper
     slider = shown.get_by_label("strength")
+    for theme, paper, ink in (("light", (255, 255, 255), (16, 16, 16)), ("dark", (20, 24, 30), (232, 232, 232))):
+        shown.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        assert first.evaluate("(e) => getComputedStyle(e).backgroundColor") == f"rgb{paper}"
+        assert slider.evaluate("(e) => getComputedStyle(e.parentElement).color") == f"rgb{ink}"
     assert shown.get_by_alt_text("at 20 percent").count() == 1
     slider.press("ArrowRight")
     assert shown.get_by_alt_text("at 30 percent").count() == 1

@@ -61,6 +61,7 @@ def text_of(cell):
     for output in cell.get("outputs", []):
         shown = "".join(output.get("text") or output.get("data", {}).get("text/html") or "")
         shown = re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,…", shown)
+        shown = re.sub(r"; predicted in it: [^\"]*", "; predicted", shown)  # classes, by a network trained on the way
         texts.append(re.sub(r"[-+]?\d[\d,.e+-]*|\s+", " # ", shown))
     return "".join(cell["source"]), [re.sub(r"( # )+", " # ", text) for text in texts]
 

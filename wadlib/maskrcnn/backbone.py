@@ -80,13 +80,16 @@ def _bottleneck(x: Any, width: int, block: str, stride: int, project: bool, conf
     def names(branch: str) -> tuple[str, str]:
         return f"res{block}_branch{branch}", f"bn{block}_branch{branch}"
 
+    # In the last stage (from 1024 channels on) kernels are larger than maps.
+    options: dict[str, Any] = {"padding": "valid", "fold": width < 512}
+
     def relu(y: Any, name: str) -> Any:
         return layers.ReLU(dtype=config.dtype, name=name)(y)
 
-    shortcut = _normalized(x, 4 * width, 1, names("1"), config, strides=stride, padding="valid") if project else x
-    y = relu(_normalized(x, width, 1, names("2a"), config, strides=stride, padding="valid"), f"res{block}_relu_a")
-    y = relu(_normalized(y, width, 3, names("2b"), config), f"res{block}_relu_b")
-    y = _normalized(y, 4 * width, 1, names("2c"), config, padding="valid")
+    shortcut = _normalized(x, 4 * width, 1, names("1"), config, strides=stride, **options) if project else x
+    y = relu(_normalized(x, width, 1, names("2a"), config, strides=stride, **options), f"res{block}_relu_a")
+    y = relu(_normalized(y, width, 3, names("2b"), config, fold=options["fold"]), f"res{block}_relu_b")
+    y = _normalized(y, 4 * width, 1, names("2c"), config, **options)
     return relu(layers.Add(dtype=config.dtype, name=f"res{block}_add")([y, shortcut]), f"res{block}_out")
 
 

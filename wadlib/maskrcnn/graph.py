@@ -81,9 +81,10 @@ class Graph:
 
     def _propose(self, count: int, name: str) -> Any:
         config = self.config
+        anchors = ops.convert_to_tensor(normalized_anchors(config), "float32")
 
         def step(probabilities: Any, deltas: Any) -> Any:
-            return propose(probabilities[:, :, 1], deltas, normalized_anchors(config), config, count)
+            return propose(probabilities[:, :, 1], deltas, anchors, config, count)
 
         return Step(step, ((count, 4), "float32"), name=name)(self.tensors["rpn_class"], self.tensors["rpn_bbox"])
 

@@ -26,6 +26,10 @@ __all__ = ["BN_EPSILON", "Convolution", "FixedNormalization", "Normalized", "con
 
 BN_EPSILON = 1e-3  # of Keras, hence of all weights that the original wrote
 
+# Kernels of so many weights wait until they are needed. Not all: to wait for a padding that TensorFlow merges into the
+# convolution itself (as before the first one) would be a circle.
+_LARGE = 2**16
+
 
 def convolution_dtype(config: Config) -> str:
     """Type in which convolutions are computed; their weights are float32 always."""
@@ -162,11 +166,12 @@ class Convolution(keras.layers.Layer):
         if scale is not None:
             bias = shift if bias is None else bias * scale + shift
             if self.fold:
-                with when_needed(x) if math.prod(kernel.shape) >= 2**16 else contextlib.nullcontext():
+                large = math.prod(kernel.shape) >= _LARGE
+                with when_needed(x) if large else contextlib.nullcontext():
                     kernel = kernel * (scale[:, None] if self.filters is None else scale)
         y = self._convolve(ops.cast(x, self.compute), ops.cast(kernel, self.compute))
         if scale is not None and not self.fold:
-            y = y * ops.cast(scale, self.compute)
+            return ops.cast(ops.cast(y, "float32") * scale + bias, self.compute)  # one rounding, not three
         return y if bias is None else y + ops.cast(bias, self.compute)
 
     def _convolve(self, x: Any, kernel: Any) -> Any:

@@ -18,6 +18,7 @@ function slides(element, name, pictures, start) {
   input.addEventListener("input", show);
   label.append(`${name} `, input, " ", value);
   label.style.cssText = "display: flex; gap: 10px; align-items: center; margin-bottom: 6px";
+  label.style.color = "var(--pst-color-text-base, inherit)"; // the book's theme takes outputs for black on white
   input.style.cssText = "flex: 1 1 200px; max-width: 420px; accent-color: #1f6fc4";
   value.style.cssText = "font-variant-numeric: tabular-nums; font-weight: 600";
   element.prepend(label);

@@ -191,8 +191,8 @@ _THEIR_LOSS = {
     "normalise": False,
     "unlabelled": "zero",
 }
-# (largest share / share)^0.5, as the authors' but with the shares of 480 rendered frames instead of one batch's, and 0.5
-# instead of 0.3: with 0.3 the rare classes were still missing when the cars were found.
+# (largest share / share)^0.5, as the authors' but with the shares of 480 rendered frames instead of one batch's.
+# With their exponent of 0.3 the rare classes were still missing when the cars were found.
 _CLASS_WEIGHTS = [1.0, 4.3, 65.0, 45.2, 18.9, 7.0, 7.6, 34.2]
 _OUR_LOSS = {
     "cross_entropy": 1.0,

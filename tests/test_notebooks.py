@@ -10,7 +10,7 @@ import pytest
 
 from wadlib import classroom, notebooks
 from wadlib.errors import WadError
-from wadlib.notebooks import NotebookError, check, execute, execute_all, hand_out, read_source
+from wadlib.notebooks import NotebookError, check, execute, execute_all, fingerprint_of, hand_out, read_source
 
 SOURCE = """\
 # %% [markdown]
@@ -184,3 +184,12 @@ print(shown[0].data[:160])
 def test_show_needs_an_alt_text():
     with pytest.raises(WadError, match="alt text is empty"):
         classroom.show(None, " ")
+
+
+def test_the_fingerprint_sees_kept_results(tmp_path):
+    for name in ("wadlib/a.py", "report/facts.json", "results/unet/cured/log.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("one")
+        first = fingerprint_of(tmp_path)
+        (tmp_path / name).write_text("two")
+        assert fingerprint_of(tmp_path) != first, name

@@ -147,7 +147,8 @@ def fingerprint_of(root: Path) -> str:
     """Hash of everything that notebooks read besides their source: package, results, data, profile."""
     digest = hashlib.sha256()
     scripts = (root / "wadlib" / "viewer").glob("*.[jc]s*")  # what the book's pages are made of
-    files = [*(root / "wadlib").rglob("*.py"), *scripts, *(root / "report").iterdir(), *(root / "results").glob("*")]
+    kept = (path for folder in ("report", "results") for path in (root / folder).rglob("*") if path.is_file())
+    files = [*(root / "wadlib").rglob("*.py"), *scripts, *kept]
     tools = {root / "wadlib" / name for name in ("book.py", "cli.py", "notebooks.py")}
     for path in sorted(set(files) - tools):
         digest.update(path.relative_to(root).as_posix().encode())

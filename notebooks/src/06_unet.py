@@ -34,7 +34,14 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import open_data, profile, project_root, report_facts, show
+from wadlib.classroom import (
+    is_rendered,
+    open_data,
+    profile,
+    project_root,
+    report_facts,
+    show,
+)
 from wadlib.figures import INK, PALETTE, draw_class_legend, draw_label, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.network_figures import draw_unet
@@ -154,9 +161,8 @@ quick = attempt.replace(
     architecture=a.replace(widths=tuple(width // 8 for width in a.widths)), batch_size=4
 )
 small = SmallFrames(quick.geometry, quick.table)  # each frame is decoded once
-watched = batches(
-    split.validation, small, batch_size=min(8, len(split.validation)), training=False
-).batch(0, 0)
+some = split.validation[:: max(1, len(split.validation) // 4)][:4]
+watched = batches(some, small, batch_size=len(some), training=False).batch(0, 0)
 print("pictures", watched.x.shape, watched.x.dtype, " targets", watched.y.shape, watched.y.dtype)
 shares = np.bincount(watched.y.ravel(), minlength=256)[:9] / watched.y.size
 print(
@@ -172,20 +178,20 @@ print(
 # %%
 from wadlib.unet import watch_gradients, watch_softmax
 
-STEPS, ROUNDS = 5, {"quick": 7, "full": 40}[profile()]
+STEPS, ROUNDS = 5, {"quick": 4, "full": 40}[profile()]
 
 
 def live(a_recipe, *callbacks):
-    """Log of a quick training: a row before it, and one after every five steps."""
+    """A quick training: the network, and its log with a row before it and one after every five steps."""
     watch = [watch_softmax(watched, a_recipe), *callbacks]
     options = {"epochs": ROUNDS, "steps": STEPS, "small": small, "before": True, "progress": False}
-    frames = split.train, split.validation[:8]
-    return pd.DataFrame(
-        train_unet(a_recipe, *frames, run=None, callbacks=watch, **options).training.rows
-    )
+    frames = split.train, some
+    trained = train_unet(a_recipe, *frames, run=None, callbacks=watch, **options)
+    return trained.model, pd.DataFrame(trained.training.rows)
 
 
-logs = {"the attempt": live(quick, watch_gradients(watched))}
+attempted, log = live(quick, watch_gradients(watched))
+logs = {"the attempt": log}
 first, last = logs["the attempt"].iloc[0], logs["the attempt"].iloc[-1]
 for column in ("val_loss", "softmax/car", "softmax/car anywhere"):
     print(f"{column:22s} {first[column]:10.4f} -> {last[column]:10.4f}")
@@ -216,7 +222,9 @@ def constant(loss, smallest=1e-6):
 upper, lower = constant(attempt.loss), constant(attempt.loss, smallest=0)
 print(f"the cheapest constant: {upper:.1f}, or {lower:.1f} with the absent classes at exactly 0")
 print(f"the attempt:           {last['val_loss']:.1f}")
-assert lower < upper < 1.02 * last["val_loss"]
+assert lower < upper
+if is_rendered():
+    assert upper < 1.02 * last["val_loss"]
 
 # %% [markdown]
 # It starts beside the constant and stays there. Does it get any signal? The gradient says how the loss
@@ -262,7 +270,7 @@ suspects = {
     ),
 }
 for name, take_away in suspects.items():
-    logs[f"without: {name}"] = live(take_away(quick))
+    _, logs[f"without: {name}"] = live(take_away(quick))
 
 # %% [markdown]
 # Each loss has another scale, so we divide it by what its own constant predictor costs: 1 is *nothing learnt*. On the
@@ -297,7 +305,7 @@ show(
 # %% [markdown]
 # Not one of them helps alone! With a larger learning rate the loss does fall, and lands *on* the constant predictor: the
 # network uses its new freedom to learn how frequent the classes are, and nothing else. So turn it round. Take **all** away,
-# which is our cure, and put each one back:
+# which is our cure, and put them back, one by one (the two of the loss together):
 
 # %%
 cured = quick
@@ -305,28 +313,36 @@ for take_away in suspects.values():
     cured = take_away(cured)
 
 
-def all_but(kept):
-    """Every cause taken away but one."""
+def all_but(*kept):
+    """Every cause taken away but these."""
     a_recipe = quick
     for name, take_away in suspects.items():
-        a_recipe = a_recipe if name == kept else take_away(a_recipe)
+        a_recipe = a_recipe if name in kept else take_away(a_recipe)
     return a_recipe
 
 
-recipes = {"the cure": cured} | {f"with: {name}": all_but(name) for name in suspects}
+picture_scale, rate, plain, *published_loss = suspects
+recipes = {
+    "the cure": cured,
+    "with: pictures / 1000": all_but(picture_scale),
+    "with: learning rate 1e-5": all_but(rate),
+    "with: no normalisation": all_but(plain),
+    "with: the published loss": all_but(*published_loss),
+}
 for name, a_recipe in recipes.items():
-    logs[name] = live(a_recipe)
+    _, logs[name] = live(a_recipe)
 figure = draw_logs("quick runs", {name: (recipes[name], logs[name]) for name in recipes})
 show(
     figure,
-    "Left: losses over the constant predictor's. Right: car stands out in the cure and with most causes put "
-    "back, but not with the small learning rate and not without normalisation.",
+    "Left: losses over the constant predictor's. Right: car stands out in the cure and with the published loss, "
+    "but not with the small learning rate and not without normalisation.",
 )
 
 # %% [markdown]
-# So it takes **two**: with the authors' learning rate nothing moves, and without normalisation everything slides onto the
-# constant. The rest changes how fast it goes, and what the number on the axis is, but not whether it
-# learns. (That the cure's loss is above 1 at first is the lag of batch normalisation's running averages: exercise 3.)
+# With the authors' learning rate nothing moves, and without normalisation everything slides onto the constant: **either alone
+# is enough to stop it**, so taking away one cause at a time could not help. Small inputs hold it back in these few steps
+# (normalisation makes up for them later: try `ROUNDS = 12`). Their loss puts a strange number on the axis, but a
+# network with the other cures learns from it too. (That the cure's loss is above 1 at first is the lag of batch normalisation's running averages: exercise 3.)
 
 
 # %%
@@ -337,10 +353,10 @@ def stands_out(log):
 
 
 gain = pd.Series({name: stands_out(log) for name, log in logs.items()})
-display(gain.to_frame("car at cars less anywhere").style.format("{:.3f}"))
-if (watched.y == 1).mean() > 0.01:
+if is_rendered():
     assert gain["the cure"] > 0.03
     assert gain[["the attempt", "with: learning rate 1e-5", "with: no normalisation"]].max() < 0.02
+gain.to_frame("car at cars less anywhere").style.format("{:.3f}")
 
 # %% [markdown]
 # ### The cure, in earnest
@@ -382,14 +398,11 @@ from wadlib.graphcut import ColourLocationUnary
 from wadlib.metrics import Overlap, mean_iou, report_iou
 from wadlib.unet import predict, predict_label
 
-most = {"quick": 12, "full": 60}[profile()]
+most = {"quick": 8, "full": 60}[profile()]
 frames = split.validation[:: -(-len(split.validation) // most)]
 images = [frame.read_image() for frame in frames]
 truths = [frame.read_label() for frame in frames]
 unary = ColourLocationUnary.fit(split.train, seed=0, samples=5_000)
-attempted = train_unet(
-    quick, split.train, run=None, epochs=1, steps=STEPS, small=small, progress=False
-).model
 labels = {
     "the attempt": [predict_label(attempted, x, quick.geometry, quick.table) for x in images],
     "colours and places (05)": [unary.predict(x) for x in images],
@@ -411,7 +424,8 @@ rows = slice(365, 557)  # the strip, in network pixels: elsewhere all is backgro
 def smooth(image):
     """The U-Net's label of a frame after α-expansion."""
     costs = unary_from_probabilities(predict(model, image, long_recipe.geometry))
-    f = alpha_expansion(costs, LAMBDA, contrast_weights(image[rows])).labels
+    seen = long_recipe.geometry.picture(image)  # as many pixels as there are costs
+    f = alpha_expansion(costs, LAMBDA, contrast_weights(seen)).labels
     return label_from_indices(long_recipe.geometry.to_frame(f.astype(np.uint8), image.shape[:2]))
 
 
@@ -426,9 +440,14 @@ def scores(predictions):
 
 
 table = pd.DataFrame({name: scores(predictions) for name, predictions in labels.items()})
-display(table.T.style.format("{:.3f}", na_rep="–"))
-assert table.loc["mean", "the cured U-Net"] > table.loc["mean", "colours and places (05)"]
-assert table.loc["mean", "the cured U-Net"] >= 3 * table.loc["mean", "the attempt"]
+if is_rendered():  # the U-Net has never seen a real street
+    assert table.loc["mean", "the cured U-Net"] > table.loc["mean", "colours and places (05)"]
+    assert table.loc["mean", "the cured U-Net"] >= 3 * table.loc["mean", "the attempt"]
+table.T.style.format("{:.3f}", na_rep="–")
+
+# %% [markdown]
+# Read the rows, not only the means. The U-Net is above colours and places almost everywhere. The graph cut makes large things
+# larger, and pays with the smallest: a bicycle of a few pixels is all boundary, and boundary is what it charges for.
 
 # %%
 number = int(np.argmax([np.isin(truth // 1000, IDS).sum() for truth in truths]))
@@ -439,7 +458,7 @@ for ax, (name, maps) in zip(axes, shown.items(), strict=False):
 draw_class_legend(axes[-1])
 show(
     figure,
-    "Five label maps of one held-out strip. The attempt's is empty or one colour, the unary's is speckled, the cured "
+    "Five label maps of one held-out strip. The attempt's is a meaningless checkerboard, the unary's is speckled, the cured "
     "U-Net finds the vehicles where they are, and α-expansion cleans their borders.",
 )
 
@@ -499,12 +518,17 @@ show(
     "Left: the report's loss falls from 238 to 160 and 22 and stays there. Right: the loss of our "
     "attempt, with the losses of two constant predictors as horizontal lines.",
 )
-drop = theirs[0] - theirs[-5:].mean()
+end = theirs[-5:].mean()
+print(
+    f"the report's log ends at {end:.1f}; our constant without absent classes costs {facts['loss']['constant_without_absent']:.1f}"
+)
+drop = theirs[0] - end
 print(f"the report's fall: {drop:.0f} = {drop / weights.max():.1f} x {weights.max():.0f}")
 
 # %% [markdown]
-# The last line tells the story. From the first row to the plateau the log falls by about three and a half times the weight of
-# *one absent class*. So it did not learn to see. It learnt, batch by batch, that some classes are not there at all, and
+# Our attempt sits on the upper line from its first step to its last. Theirs, trained for longer, fell, and the last
+# line tells how far: about three and a half times the weight of *one absent class*, to where a constant without absent
+# classes ends. So it did not learn to see. It learnt, batch by batch, that some classes are not there at all, and
 # gave them zero to the last digit; each such class then stopped to cost its weight. What is left is what present classes
 # cost a predictor that is constant. The authors watched a number fall tenfold that said nothing about the street, and then
 # stand still: "did not converge" is what anyone would write. Text, code and log agree; the cause was in
@@ -512,11 +536,11 @@ print(f"the report's fall: {drop:.0f} = {drop / weights.max():.1f} x {weights.ma
 #
 # | | the report's text | its code | here |
 # |---|---|---|---|
-# | loss | cross entropy, dice | both, with weights of each batch, not divided by their sum | both, proper means |
-# | absent class | – | counted, weight about 60 | left out |
+# | loss | cross entropy, dice | one or the other, with weights of each batch, not divided by their sum | cross entropy, a proper mean; the weights are those of all training frames |
+# | absent class | – | counts in dice, with a weight of about 60 | no pixel, no loss |
 # | picture | – | divided by 1000 | -1 to 1 |
 # | normalisation | – | none | batch normalisation |
-# | learning rate | – | 0.00001 (9 classes), 0.0005 (2 classes) | 0.002, falling |
+# | learning rate | – | 0.00001 (9 classes), 0.0005 (2 classes) | 0.001, falling |
 #
 # ## Exercises
 #

@@ -196,7 +196,7 @@ _THEIR_LOSS = {
 _CLASS_WEIGHTS = [1.0, 4.3, 65.0, 45.2, 18.9, 7.0, 7.6, 34.2]
 _OUR_LOSS = {
     "cross_entropy": 1.0,
-    "dice": 1.0,
+    "dice": 0.0,  # in short tries of one seed it made buses come later
     "class_weights": _CLASS_WEIGHTS,
     "absent": "skip",
     "per_image": False,
@@ -229,8 +229,8 @@ RECIPES: dict[str, Recipe] = {
         "wad",
         cure((*strip(8).shape, 3)),
         _OUR_LOSS,
-        batch_size=8,
-        learning_rate=2e-3,
+        batch_size=4,
+        learning_rate=1e-3,
         decay=True,
         augmentation=Augmentation(),
         rare_share=1.0,

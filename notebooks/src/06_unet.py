@@ -32,6 +32,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from keras import ops
 from matplotlib import pyplot as plt
 
 from wadlib.classroom import (
@@ -176,17 +177,34 @@ print(
 # numbers there.
 
 # %%
-from wadlib.unet import watch_gradients, watch_softmax
+from wadlib.unet import channel_names, watch_gradients
+from wadlib.unet.diagnosis import class_softmax
+from wadlib.unet.losses import SegmentationLoss
 
+
+def look(a_recipe):
+    """Callback of a training: loss and softmax of the watched batch."""
+    loss, names = SegmentationLoss(**a_recipe.loss), channel_names(a_recipe)
+
+    def callback(end):
+        logits = end.model(watched.x, training=False)
+        q = ops.convert_to_numpy(ops.softmax(logits))
+        seen = {f"softmax/{name}": v for name, v in class_softmax(q, watched.y, names).items()}
+        anywhere = {"softmax/car anywhere": q[watched.y < len(names)][:, 1].mean()}
+        return {"val_loss": float(loss(watched.y, logits))} | seen | anywhere
+
+    return callback
+
+
+# %%
 STEPS, ROUNDS = 5, {"quick": 4, "full": 40}[profile()]
 
 
 def live(a_recipe, *callbacks):
     """A quick training: the network, and its log with a row before it and one after every five steps."""
-    watch = [watch_softmax(watched, a_recipe), *callbacks]
     options = {"epochs": ROUNDS, "steps": STEPS, "small": small, "before": True, "progress": False}
-    frames = split.train, some
-    trained = train_unet(a_recipe, *frames, run=None, callbacks=watch, **options)
+    callbacks = [look(a_recipe), *callbacks]
+    trained = train_unet(a_recipe, split.train, run=None, callbacks=callbacks, **options)
     return trained.model, pd.DataFrame(trained.training.rows)
 
 
@@ -234,13 +252,21 @@ if is_rendered():
 norms = {
     c.removeprefix("gradient/"): last[c] for c in logs["the attempt"] if c.startswith("gradient/")
 }
-figure, axes = plt.subplots(figsize=(8.6, 3.4))
-axes.bar(range(len(norms)), norms.values(), color=PALETTE[0])
-axes.set_xticks(range(len(norms)), norms, rotation=60, ha="right")
-axes.set(yscale="log", ylabel="norm of the gradient", title="After the last quick step")
+softmax = logs["the attempt"].filter(regex="^softmax/[a-z0-9]+$")
+figure, axes = plt.subplots(1, 2, figsize=(11, 4))
+for number, column in enumerate(softmax):
+    style = {"color": PALETTE[number], "linestyle": ["-", "--", "-.", ":"][number % 4]}
+    name = column.removeprefix("softmax/")
+    axes[0].plot(logs["the attempt"]["epoch"] * STEPS, softmax[column], label=name, **style)
+axes[0].set(xlabel="steps", ylim=(0, 0.3), title="softmax of each class at its own pixels")
+axes[0].legend(fontsize=8, ncols=2)
+axes[1].bar(range(len(norms)), norms.values(), color=PALETTE[0])
+axes[1].set_xticks(range(len(norms)), norms, rotation=65, ha="right", fontsize=8)
+axes[1].set(yscale="log", title="norm of the gradient after the last step")
 show(
     figure,
-    "Bars of the gradient's norm for each layer on a logarithmic axis, from the first convolution to the logits.",
+    "Left: the probability of each class at its own pixels, flat lines between 0.1 and 0.15. Right: bars of the "
+    "gradient's norm for each layer on a logarithmic axis, from the first convolution to the logits.",
 )
 print(f"largest / smallest: {max(norms.values()) / min(norms.values()):,.0f}")
 

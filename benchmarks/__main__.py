@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bench_evaluate, bench_expansion, bench_export, bench_ncut, bench_prepare, bench_training
+from benchmarks import (
+    bench_evaluate,
+    bench_expansion,
+    bench_export,
+    bench_maskrcnn,
+    bench_ncut,
+    bench_prepare,
+    bench_training,
+)
 from benchmarks.frames import full_size_frames
 from benchmarks.measure import HEADER
+
+BENCHMARKS = (
+    bench_prepare,
+    bench_evaluate,
+    bench_export,
+    bench_expansion,
+    bench_ncut,
+    bench_training,
+    bench_maskrcnn,
+)
 
 
 def main() -> int:
     with full_size_frames() as (what, frames):
-        print(f"On {len(frames)} {what}; one thread; best of several alternating runs.\n\n{HEADER}")
+        print(
+            f"On {len(frames)} {what}; one thread (networks: all cores); best of several alternating runs.\n\n{HEADER}"
+        )
         comparisons = []
-        for benchmark in (bench_prepare, bench_evaluate, bench_export, bench_expansion, bench_ncut, bench_training):
+        for benchmark in BENCHMARKS:
             for comparison in benchmark.measure(frames):
                 print(comparison, flush=True)
                 comparisons.append(comparison)

@@ -12,7 +12,7 @@ import numpy as np
 
 from wadlib.maskrcnn.config import Config
 
-__all__ = ["calibrate", "ground_truth", "original_inputs", "picture", "random_weights"]
+__all__ = ["calibrate", "conditioned", "ground_truth", "original_inputs", "picture", "random_weights"]
 
 # Layers whose answers are brought to a sensible spread: layer -> (standard deviation, offset of the first channel).
 ANSWERS = {
@@ -72,6 +72,51 @@ def random_weights(
                 arrays[0] *= 0.01  # to be scaled up by `calibrate`: saturated answers could not be
         weights[name] = [array.astype(np.float32) for array in arrays]
     return weights
+
+
+def conditioned(weights: dict[str, list[np.ndarray]], seed: int = 0) -> dict[str, list[np.ndarray]]:
+    """Weights of a ResNet's Mask R-CNN after which a small error stays small, as it does after training.
+
+    With the kernels of `random_weights` neighbouring cells have nothing in common. Small anchors win (three of four
+    anchors are on P2), and their boxes and masks of some 7x8 pixels are noise: an error of 1 % in the features turns
+    over non-maximum suppression, and one pixel is a sixth of a box. Hence three changes:
+
+    - kernels larger than 1x1 are bells (binomial), times random numbers for each pair of channels: features vary
+      slowly, as the picture does;
+    - P2, P3 and P4 are fainter than P5, so that the large anchors win: objects of about 70 pixels;
+    - the mask head averages (no weight is negative but in its first layer): towards the border of its map, which is
+      padded with zeros, its answer falls, so that masks are blobs instead of noise.
+
+    To be used before `calibrate`.
+    """
+    rng = np.random.default_rng(seed)
+    changed = dict(weights)
+    for name, (kernel, *rest) in weights.items():
+        if kernel.ndim != 4 or kernel.shape[0] == 1 or name == "mrcnn_class_conv1":
+            continue  # mrcnn_class_conv1: a vector for each place of the 7x7, nothing slides
+        if name == "mrcnn_mask_deconv":
+            kernel = np.broadcast_to(_averaging(kernel[:1, :1]), kernel.shape)
+        else:
+            line = np.array([1.0])
+            for _ in range(kernel.shape[0] - 1):
+                line = np.convolve(line, [0.5, 0.5])
+            inputs = kernel.shape[2]
+            channels = rng.normal(0, np.sqrt(2 / inputs), kernel.shape[2:])
+            if name in ("mrcnn_mask_conv2", "mrcnn_mask_conv3", "mrcnn_mask_conv4"):
+                channels = _averaging(channels)
+            kernel = np.outer(line, line)[:, :, None, None] * channels
+        changed[name] = [kernel.astype(np.float32), *rest]
+    for name, share in (("fpn_p2", 0.3), ("fpn_p3", 0.5), ("fpn_p4", 0.7)):
+        kernel, *rest = changed[name]
+        changed[name] = [kernel * np.float32(share), *rest]
+    kernel, *rest = weights["mrcnn_mask"]
+    changed["mrcnn_mask"] = [abs(kernel), *rest]
+    return changed
+
+
+def _averaging(kernel: np.ndarray) -> np.ndarray:
+    """Without signs; divided by the root of the number of inputs, which random signs would have taken out."""
+    return abs(kernel) / np.sqrt(kernel.shape[-1])
 
 
 def calibrate(

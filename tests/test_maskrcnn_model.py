@@ -14,9 +14,10 @@ from wadlib.maskrcnn.anchors import pyramid_anchors
 from wadlib.maskrcnn.boxes import denormalize, iou
 from wadlib.maskrcnn.heads import Doubling
 from wadlib.maskrcnn.layers import BN_EPSILON, Convolution, Normalized
+from wadlib.maskrcnn.optimizers import optimizer, weight_penalty
 from wadlib.maskrcnn.rpn import answers_of_patches, rpn_model, rpn_on_pyramid, sampled_patches
-from wadlib.maskrcnn.optimizers import weight_penalty
 from wadlib.maskrcnn.training_model import LAYER_SETS, select_layers
+from wadlib.training.backend import as_array
 
 SCRIPT = Path(__file__).with_name("maskrcnn_network.py")
 WHOLE = np.array([[0, 0, 1, 1]], np.float32)
@@ -107,6 +108,29 @@ def test_patches_of_sampled_anchors_have_the_answers_of_the_whole_level(separabl
         np.testing.assert_array_equal(ops.convert_to_numpy(few[picture])[kept], match[picture][chosen])
         close(ops.convert_to_numpy(some_logits[picture])[kept], ops.convert_to_numpy(logits[picture])[chosen])
         close(ops.convert_to_numpy(some_deltas[picture])[kept], ops.convert_to_numpy(deltas[picture])[chosen])
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_optimizer_adds_the_gradient_of_the_penalty_before_it_limits(name):
+    config = Config.report().replace(optimizer=name, weight_decay=0.5, clip_norm=1.0)
+    plain = {"sgd": keras.optimizers.SGD(0.1, momentum=0.9), "adam": keras.optimizers.Adam(0.1)}[name]
+
+    def start():
+        return [
+            keras.Variable(np.array([[1.0, -2.0], [3.0, 4.0]], "float32"), name="kernel"),
+            keras.Variable(np.array([2.0], "float32"), name="gamma"),
+        ]
+
+    ours, theirs, made = start(), start(), optimizer(config, 0.1)
+    for factor in (0.1, 3.0, 0.2):  # within the limit, beyond it, within it again
+        gradients = [factor * np.array([[1.0, 0.0], [2.0, -1.0]], "float32"), factor * np.array([0.5], "float32")]
+        # d/dw of 0.5 / 4 Σ w² is w / 4; gamma has no penalty.
+        whole = [gradients[0] + as_array(theirs[0]) / 4, gradients[1]]
+        norm = np.sqrt(sum(np.square(g).sum() for g in whole))
+        made.apply([ops.convert_to_tensor(g) for g in gradients], ours)
+        plain.apply([ops.convert_to_tensor(g * min(1, 1 / norm)) for g in whole], theirs)
+        for own, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(as_array(own), as_array(other), rtol=1e-5)
 
 
 def test_weight_penalty_by_hand():

@@ -18,7 +18,7 @@ from wadlib.maskrcnn.fpn import pyramid
 from wadlib.maskrcnn.heads import ClassHead, MaskHead
 from wadlib.maskrcnn.layers import convolution_dtype
 from wadlib.maskrcnn.proposals import propose
-from wadlib.maskrcnn.roi import roi_align
+from wadlib.maskrcnn.roi import align_cells, list_of_cells, roi_align
 from wadlib.maskrcnn.rows import of_class
 from wadlib.maskrcnn.rpn import answers_of_patches, rpn_model, rpn_on_pyramid, sampled_patches
 from wadlib.maskrcnn.targets import detection_targets
@@ -88,14 +88,24 @@ class Graph:
 
         return Step(step, ((count, 4), "float32"), name=name)(self.tensors["rpn_class"], self.tensors["rpn_bbox"])
 
-    def _align(self, boxes: Any, levels: list[Any], size: int, name: str, training: bool = False) -> Any:
-        config = self.config
+    def _align(self, boxes: Any, levels: list[Any], size: int, name: str) -> Any:
+        shape = self.config.image_shape
 
         def step(boxes: Any, *levels: Any) -> Any:
-            return roi_align(boxes, levels, size, config.image_shape, training=training)
+            return roi_align(boxes, levels, size, shape)
 
-        spec = (boxes.shape[1], size, size, config.fpn_channels), convolution_dtype(config)
-        return Step(step, spec, name=name)(boxes, *levels)
+        return Step(step, self._pooled(boxes, size), name=name)(boxes, *levels)
+
+    def _align_in_training(self, boxes: Any, cells: Any, size: int, name: str) -> Any:
+        sizes, shape = [level.shape[1:3] for level in self.levels(5)], self.config.image_shape
+
+        def step(boxes: Any, cells: Any) -> Any:
+            return align_cells(boxes, cells, sizes, size, shape)
+
+        return Step(step, self._pooled(boxes, size), name=name)(boxes, cells)
+
+    def _pooled(self, boxes: Any, size: int) -> Spec:
+        return (boxes.shape[1], size, size, self.config.fpn_channels), convolution_dtype(self.config)
 
     # --- inference -------------------------------------------------------------------------------
 
@@ -157,11 +167,13 @@ class Graph:
         rpn_losses = self._rpn_losses(inputs["rpn_match"], inputs["rpn_bbox"])
 
         rois, class_ids, deltas, masks = self._targets(inputs)
-        pooled = self._align(rois, self.levels(5), config.pool_size, "roi_align_classifier", training=True)
+        spec = (config.fpn_channels,), convolution_dtype(config)
+        cells = Step(list_of_cells, spec, name="roi_cells")(*self.levels(5))  # once, for classes and masks
+        pooled = self._align_in_training(rois, cells, config.pool_size, "roi_align_classifier")
         logits, _, predicted_deltas = self.class_head(pooled)
         # RoIs on objects come first, and no other has a mask to learn.
         positive = config.positive_rois
-        pooled = self._align(rois[:, :positive], self.levels(5), config.mask_pool_size, "roi_align_mask", training=True)
+        pooled = self._align_in_training(rois[:, :positive], cells, config.mask_pool_size, "roi_align_mask")
         predicted_masks = self.mask_head(pooled)
 
         def scalar(function: Callable[..., Any]) -> Step:

@@ -7,6 +7,7 @@ sample lie on the borders of the box.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,15 @@ import keras
 import numpy as np
 from keras import ops
 
-__all__ = ["crop_and_resize", "neutral_roi_align", "pyramid_level", "roi_align", "roi_pool"]
+__all__ = [
+    "align_cells",
+    "crop_and_resize",
+    "list_of_cells",
+    "neutral_roi_align",
+    "pyramid_level",
+    "roi_align",
+    "roi_pool",
+]
 
 FIRST_LEVEL = 2
 """The pyramid level of the first feature map, P2."""
@@ -93,9 +102,32 @@ def neutral_roi_align(boxes: Any, features: Sequence[Any], pool_size: int, image
 
     Parameters and result as in `roi_align`.
     """
-    batch, count, channels = ops.shape(boxes)[0], boxes.shape[1], features[0].shape[-1]
-    cells = ops.concatenate([ops.reshape(p, (batch, -1, channels)) for p in features], axis=1)  # (B, R, C)
-    heights, widths = (np.array([p.shape[axis] for p in features], "int32") for axis in (1, 2))
+    return align_cells(boxes, list_of_cells(*features), [p.shape[1:3] for p in features], pool_size, image_shape)
+
+
+def list_of_cells(*features: Any) -> Any:
+    """All cells of P2 … P5, (B, height, width, C) each, as one list, picture by picture: (B * R, C)."""
+    channels = features[0].shape[-1]
+    pictures = [ops.reshape(p, (-1, math.prod(p.shape[1:3]), channels)) for p in features]
+    return ops.reshape(ops.concatenate(pictures, axis=1), (-1, channels))
+
+
+def align_cells(
+    boxes: Any, cells: Any, sizes: Sequence[tuple[int, int]], pool_size: int, image_shape: tuple[int, int]
+) -> Any:
+    """`neutral_roi_align` on a `list_of_cells`.
+
+    Where RoIs are read twice, for the class and for the mask, one list for both saves half of the gradient's memory.
+
+    Parameters
+    ----------
+    boxes, pool_size, image_shape : as for `roi_align`
+    cells : (B * R, C)
+    sizes : height, width of P2 … P5
+    """
+    boxes = ops.stop_gradient(ops.cast(boxes, "float32"))
+    batch, count = ops.shape(boxes)[0], boxes.shape[1]
+    heights, widths = np.array(sizes, "int32").T
     starts = np.concatenate([[0], np.cumsum(heights * widths)]).astype("int32")
 
     index = pyramid_level(boxes, image_shape) - FIRST_LEVEL  # (B, N), of the list of maps
@@ -104,9 +136,8 @@ def neutral_roi_align(boxes: Any, features: Sequence[Any], pool_size: int, image
     )
     start = start + ops.expand_dims(ops.arange(batch, dtype="int32"), 1) * int(starts[-1])
     start, height, width = (ops.reshape(value, (-1,)) for value in (start, height, width))  # (B * N) each
-    flat = ops.reshape(cells, (-1, channels))
-    pooled = _read(flat, start, height, width, ops.reshape(boxes, (-1, 4)), (pool_size, pool_size))
-    return ops.reshape(pooled, (batch, count, pool_size, pool_size, channels))
+    pooled = _read(cells, start, height, width, ops.reshape(boxes, (-1, 4)), (pool_size, pool_size))
+    return ops.reshape(pooled, (batch, count, pool_size, pool_size, cells.shape[-1]))
 
 
 def crop_and_resize(images: Any, boxes: Any, shape: tuple[int, int]) -> Any:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,16 +35,33 @@ def quiet() -> None:
     not silence them. If the import fails, everything that it printed is shown.
 
     TensorFlow is told, too, to run one operation at a time (each on all cores): only then can
-    `deterministic` keep its promise.
+    `deterministic` keep its promise. And it is loaded without JAX, which it would import where it is
+    installed, a tenth of a gigabyte, for a converter of ``tf.lite``. JAX can be imported afterwards.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     if "keras" in sys.modules:
         return
     with _standard_error_kept():
+        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow" and find_spec("tensorflow"):
+            with _hidden("jax"):
+                import tensorflow  # noqa: F401
         import keras
 
         keras.ops.zeros(())  # the processor's line comes with the first operation
+
+
+@contextlib.contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Let imports of a package fail inside, as if it were not installed; nothing changes if it is imported already."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 @contextlib.contextmanager

@@ -382,7 +382,7 @@ gain = pd.Series({name: stands_out(log) for name, log in logs.items()})
 if is_rendered():
     assert gain["the cure"] > 0.03
     assert gain[["the attempt", "with: learning rate 1e-5", "with: no normalisation"]].max() < 0.02
-gain.to_frame("car at cars less anywhere").style.format("{:.3f}")
+gain.to_frame("car at cars less anywhere").round(3)
 
 # %% [markdown]
 # ### The cure, in earnest
@@ -469,7 +469,7 @@ table = pd.DataFrame({name: scores(predictions) for name, predictions in labels.
 if is_rendered():  # the U-Net has never seen a real street
     assert table.loc["mean", "the cured U-Net"] > table.loc["mean", "colours and places (05)"]
     assert table.loc["mean", "the cured U-Net"] >= 3 * table.loc["mean", "the attempt"]
-table.T.style.format("{:.3f}", na_rep="–")
+table.T.round(3)
 
 # %% [markdown]
 # Read the rows, not only the means. The U-Net is above colours and places almost everywhere. The graph cut makes large things

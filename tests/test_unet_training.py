@@ -391,7 +391,7 @@ def test_the_command(root, tmp_path):
     assert scores["frames"] == 4
     assert read_log(tmp_path / "run")["epoch"].tolist() == [0, 1, 2]
     other = CliRunner().invoke(app, command(root, tmp_path / "run", "--learning-rate", "0.1"))
-    assert "recipe.learning_rate is 0.002 there and 0.1 now" in str(other.exception)
+    assert "recipe.learning_rate is 0.001 there and 0.1 now" in str(other.exception)
 
 
 def test_bad_options(root, tmp_path):

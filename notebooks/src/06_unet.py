@@ -96,12 +96,9 @@ def inside(model, layer, images):
 
 
 image = picture[None, :, :, None]
-for layer, expected in {
-    "down0_relu2": edges,
-    "down0_pool": pooled,
-    "up0_upconv": up,
-}.items():
-    assert np.array_equal(inside(tiny, layer, image)[0, :, :, 0], expected)
+expected = {"down0_relu2": edges, "down0_pool": pooled, "up0_upconv": up}
+for layer, array in expected.items():
+    assert np.array_equal(inside(tiny, layer, image)[0, :, :, 0], array)
 assert np.array_equal(inside(tiny, "up0_concat", image)[0], joined)
 print("the same numbers in the network:", ", ".join(kernels))
 

@@ -12,7 +12,8 @@ from wadlib.errors import ImageError, LabelError, SegmentationError, TrainingErr
 from wadlib.frames import FULL_SHAPE, write_image, write_label
 from wadlib.preprocess import NETWORK_SHAPE, crop_and_downscale, upsample_label
 from wadlib.unet.augment import Augmentation
-from wadlib.unet.data import CLASS_TABLES, SmallFrames, batches, class_pixels, object_window, repeat_factors
+from wadlib.training import repeat_factors
+from wadlib.unet.data import CLASS_TABLES, SmallFrames, batches, class_pixels, object_window
 from wadlib.unet.geometry import ATTEMPT, NETWORK, Geometry, strip
 
 SMALL = Geometry(1600, 40, 8, 16, 24)  # 128 rows from 1600, 192 columns from 40: quick to look at

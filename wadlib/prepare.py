@@ -1,4 +1,4 @@
-"""Convert a dataset to network-size pairs once, so that training does not do it every time."""
+"""Convert a dataset to pairs of a network's size once, so that training does not do it every time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wadlib.errors import DatasetError, WadError
 from wadlib.files import make_folder, write_bytes
 from wadlib.frames import read_image, write_image, write_label
 from wadlib.parallel import map_frames
-from wadlib.preprocess import NETWORK_WINDOW, crop_and_downscale
+from wadlib.preprocess import VIEWS, shrink
 from wadlib.videos import Frame, Video
 
 __all__ = ["Failure", "PrepareReport", "prepare"]
@@ -73,13 +73,14 @@ def prepare(
     out: str | Path,
     *,
     subset: Literal["train", "test", "all"] = "train",
+    view: Literal["report", "strip"] = "report",
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
     quality: int = 95,
     strict: bool = False,
 ) -> PrepareReport:
-    """Write each frame of `wad` at network size (832x640) below `out`, in the same folder layout.
+    """Write each frame of `wad` at a network's size below `out`, in the same folder layout.
 
     `open_wad(out)` then has the same videos and frames. Run it again after an interruption and it goes
     on: a frame is done when all its files are there, and a file is there whole or not at all. Files of an
@@ -92,6 +93,9 @@ def prepare(
     out : path
         A folder outside of the dataset; made if needed.
     subset : "train", "test" or "all"
+    view : "report" or "strip"
+        See `wadlib.preprocess.VIEWS`: the report's 832x640, or the strip that holds nearly all objects at half the
+        resolution, 1664x384.
     workers : int, optional
         Threads, by default one per core: decoding and resizing let go of the interpreter lock.
     executor : concurrent.futures.Executor, optional
@@ -108,7 +112,8 @@ def prepare(
     Raises
     ------
     DatasetError
-        `out` is inside the dataset, or not one of the first 25 frames could be prepared.
+        An unknown view; `out` is inside the dataset or holds frames of another view; or not one of the first 25
+        frames could be prepared.
     StorageError
         No permission, disk full: stops at once and leaves no part of a frame behind.
     ImageError, LabelError
@@ -121,6 +126,12 @@ def prepare(
             f"prepare: expected a folder outside of the dataset {wad.root.as_posix()}, got {out.as_posix()}",
             cause="the folder of the dataset was given twice",
             fix="choose a folder beside it, such as " + (wad.root.parent / (wad.root.name + "_832x640")).as_posix(),
+        )
+    if view not in VIEWS:
+        raise DatasetError(
+            f"prepare: expected a view among {', '.join(VIEWS)}, got {view!r}",
+            cause="a typing slip",
+            fix="'report' is 832x640 as in the report, 'strip' the part that holds nearly all objects, 1664x384",
         )
     wanted = ("train", "test") if subset == "all" else (subset,)
     frames = [frame for video in wad.videos if video.subset in wanted for frame in video.frames]
@@ -135,10 +146,11 @@ def prepare(
     _copy_lists(wad.root, out, [name for name in wad.lists if name.startswith(wanted)])
 
     there = _present(out, frames)
+    _check_view(there, frames, out, view)
     todo = {frame for frame in frames if not there.issuperset(_outputs(frame, out))}
     prepared, failed = 0, list[Failure]()
     for frame, error in map_frames(
-        functools.partial(_prepare_frame, out=out, quality=quality, strict=strict),
+        functools.partial(_prepare_frame, out=out, window=VIEWS[view], quality=quality, strict=strict),
         frames,
         done=lambda frame: frame not in todo,
         workers=workers,
@@ -166,15 +178,15 @@ def _outputs(frame: Frame, out: Path) -> tuple[Path, ...]:
     return tuple(out / path.parent.name / path.name for path in paths)
 
 
-def _prepare_frame(frame: Frame, *, out: Path, quality: int, strict: bool) -> str | None:
+def _prepare_frame(frame: Frame, *, out: Path, window: tuple[slice, slice], quality: int, strict: bool) -> str | None:
     """Prepare one frame; None, or the message of what is wrong with its files."""
     image_out, *label_out = _outputs(frame, out)
     try:
         if frame.label_path is None:
             image, label = read_image(frame.image_path), None
         else:
-            image, label = frame.read_pair(window=NETWORK_WINDOW)
-        small, _ = crop_and_downscale(image)
+            image, label = frame.read_pair(window=window)
+        small = shrink(image, window)
     except WadError as error:
         if strict:
             raise
@@ -189,6 +201,21 @@ def _prepare_frame(frame: Frame, *, out: Path, quality: int, strict: bool) -> st
                 path.unlink(missing_ok=True)
         raise
     return None
+
+
+def _check_view(there: set[Path], frames: Iterable[Frame], out: Path, view: str) -> None:
+    """Refuse a folder that holds frames of another view: a set of both could not be trained on."""
+    found = next((path for frame in frames if (path := _outputs(frame, out)[0]) in there), None)
+    if found is None:
+        return
+    height, width = (len(range(part.start, part.stop, part.step)) for part in VIEWS[view])
+    shape = read_image(found).shape[:2]
+    if shape != (height, width):
+        raise DatasetError(
+            f"prepare: expected pictures of {width}x{height} in {out.as_posix()}, got {shape[1]}x{shape[0]}",
+            cause="the folder was prepared with another view",
+            fix="choose another folder, or the view that it was begun with",
+        )
 
 
 def _present(out: Path, frames: Iterable[Frame]) -> set[Path]:

@@ -24,12 +24,15 @@ __all__ = [
     "CROP_X_PX",
     "CROP_Y_PX",
     "FACTOR",
+    "HALF_STRIP_WINDOW",
     "NETWORK_SHAPE",
     "NETWORK_WINDOW",
     "STRIP_WINDOW",
+    "VIEWS",
     "boxes_to_full_frame",
     "crop_and_downscale",
     "full_resolution_strip",
+    "shrink",
     "to_full_frame",
     "upsample_label",
 ]
@@ -54,6 +57,13 @@ NETWORK_WINDOW = (
 
 STRIP_WINDOW = (slice(1560, 2280), slice(0, FULL_SHAPE[1]))
 """Rows 1560 to 2279 in full width: the strip of the second-place solution."""
+
+HALF_STRIP_WINDOW = (slice(1536, 2304, 2), slice(CROP_X_PX, FULL_SHAPE[1] - CROP_X_PX, 2))
+"""Rows 1536 to 2303 at half the resolution, 1664x384: 1.2 times the pixels of the report's frame, and each object has
+four times as many. (384 and 1664 are multiples of 64, as a network with a pyramid wants it.)"""
+
+VIEWS = {"report": NETWORK_WINDOW, "strip": HALF_STRIP_WINDOW}
+"""Ways to make a frame small enough for a network: the pixels of the full frame that its label keeps."""
 
 _CROP = (NETWORK_WINDOW[0].start, NETWORK_WINDOW[0].stop, NETWORK_WINDOW[1].start, NETWORK_WINDOW[1].stop)
 
@@ -96,17 +106,46 @@ def crop_and_downscale(image: Image | None, label: Label | None = None) -> tuple
     """
     small_image: Image | None = None
     if image is not None:
-        import cv2
-
         _check_image(image, "crop_and_downscale")
-        y0, y1, x0, x1 = _CROP
-        small = cv2.resize(image[y0:y1, x0:x1], NETWORK_SHAPE[::-1], interpolation=cv2.INTER_AREA)
-        small_image = np.asarray(small, np.uint8)
+        small_image = shrink(image, NETWORK_WINDOW)
     small_label: Label | None = None
     if label is not None:
         _check_label(label, FULL_SHAPE, "crop_and_downscale")
         small_label = np.ascontiguousarray(label[NETWORK_WINDOW])
     return small_image, small_label
+
+
+def shrink(image: Image, window: tuple[slice, slice]) -> Image:
+    """The picture that belongs to ``label[window]``: each pixel the mean of the block of which the label keeps one.
+
+    Parameters
+    ----------
+    image : (2710, 3384, 3) uint8 RGB
+    window : rows, columns
+        One of `VIEWS`.
+
+    Returns
+    -------
+    (h, w, 3) uint8
+        Means rounded to the nearest whole number (OpenCV's ``INTER_AREA``; a half may go either way).
+
+    Raises
+    ------
+    ImageError
+        Another size or dtype.
+
+    Examples
+    --------
+    >>> shrink(np.zeros((*FULL_SHAPE, 3), np.uint8), VIEWS["strip"]).shape
+    (384, 1664, 3)
+    """
+    import cv2
+
+    _check_image(image, "shrink")
+    rows, columns = window
+    part = image[rows.start : rows.stop, columns.start : columns.stop]
+    size = (part.shape[1] // columns.step, part.shape[0] // rows.step)
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def full_resolution_strip(image: Image | None, label: Label | None = None) -> tuple[Image | None, Label | None]:

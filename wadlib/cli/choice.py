@@ -9,8 +9,24 @@ import typer
 
 if TYPE_CHECKING:
     from wadlib.dataset import Frame, Wad
+    from wadlib.maskrcnn.config import Config
 
-__all__ = ["Seed", "Side", "SideOption", "Split", "SplitOption", "chosen_frames"]
+__all__ = ["ConfigName", "Seed", "Side", "SideOption", "Split", "SplitOption", "chosen_frames"]
+
+
+class ConfigName(StrEnum):
+    """Of a configuration, see `wadlib.maskrcnn.Config`."""
+
+    report = "report"
+    coco = "coco"
+    classroom = "classroom"
+
+    def config(self) -> Config:
+        """The configuration of this name."""
+        from wadlib.maskrcnn.config import Config
+
+        made: Config = getattr(Config, self.value)()
+        return made
 
 
 class Split(StrEnum):

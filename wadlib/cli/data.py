@@ -18,6 +18,14 @@ class Size(StrEnum):
 
     full = "full"
     network = "network"
+    strip = "strip"
+
+
+class View(StrEnum):
+    """What is kept of a full-size frame, see `wadlib.preprocess.VIEWS`."""
+
+    report = "report"
+    strip = "strip"
 
 
 class Subset(StrEnum):
@@ -35,7 +43,9 @@ def render(
     every: Annotated[int, typer.Option(help="Render each n-th metre of the drive.", min=1)] = 1,
     test_videos: Annotated[int, typer.Option(help="Number of test videos (pictures without labels).", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="Another seed draws another town.", min=0)] = 0,
-    size: Annotated[Size, typer.Option(help="3384x2710, or straight to the network's 832x640.")] = Size.full,
+    size: Annotated[
+        Size, typer.Option(help="3384x2710, or straight to the report's 832x640, or to the 1664x384 strip.")
+    ] = Size.full,
     workers: Workers = None,
 ) -> None:
     """Draw driving videos in exactly the WAD format."""
@@ -69,12 +79,15 @@ def prepare(
     root: Root,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; an unfinished one is continued.")],
     subset: Annotated[Subset, typer.Option(help="Which frames.")] = Subset.train,
+    view: Annotated[
+        View, typer.Option(help="The report's 832x640, or the strip that holds nearly all objects, 1664x384.")
+    ] = View.report,
     workers: Workers = None,
 ) -> None:
-    """Crop and downscale every frame to the network's 832x640, as the report did."""
+    """Crop and downscale every frame once, so that training need not do it again and again."""
     from wadlib.dataset import open_wad, prepare
 
-    report = prepare(open_wad(root), out, subset=subset.value, workers=workers)
+    report = prepare(open_wad(root), out, subset=subset.value, view=view.value, workers=workers)
     typer.echo(report.summary())
     if report.failed:
         raise typer.Exit(2)

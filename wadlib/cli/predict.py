@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wadlib.cli.choice import Seed, Side, SideOption, SplitOption, chosen_frames
+from wadlib.cli.choice import ConfigName, Seed, Side, SideOption, SplitOption, chosen_frames
 from wadlib.cli.common import Root, Workers, app
 from wadlib.cli.data import Subset
 from wadlib.errors import WeightsError
@@ -20,20 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 
-class Name(StrEnum):
-    """Of a configuration, see `wadlib.maskrcnn.Config`."""
-
-    report = "report"
-    coco = "coco"
-    classroom = "classroom"
-
-
 @app.command(epilog="Example: wadlib predict ../wad --weights rendered --out runs/predictions")
 def predict(
     root: Root,
     weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="rendered, coco, or an .h5 file.")],
     out: Annotated[Path, typer.Option(metavar="PRED", help="Folder to write; an unfinished one is continued.")],
-    config: Annotated[Name | None, typer.Option(help="By default the one kept in the file of weights.")] = None,
+    config: Annotated[ConfigName | None, typer.Option(help="By default the one kept in the file of weights.")] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Lowest score on the labels; by default the configuration's.", min=0, max=1)
     ] = None,
@@ -74,9 +65,8 @@ def predict(
         raise typer.Exit(2)
 
 
-def _config(name: Name | None, path: Path) -> Config:
+def _config(name: ConfigName | None, path: Path) -> Config:
     """The configuration by name; else the one that was saved with the weights; else what the file is known for."""
-    from wadlib.maskrcnn.config import Config
     from wadlib.maskrcnn.released import COCO_URL
     from wadlib.maskrcnn.weights import read_config
 
@@ -84,8 +74,8 @@ def _config(name: Name | None, path: Path) -> Config:
         saved = read_config(path)
         if saved is not None:
             return saved
-        name = Name.coco if path.name == COCO_URL.rpartition("/")[2] else Name.report
-    return {Name.report: Config.report, Name.coco: Config.coco, Name.classroom: Config.classroom}[name]()
+        name = ConfigName.coco if path.name == COCO_URL.rpartition("/")[2] else ConfigName.report
+    return name.config()
 
 
 def _check_complete(report: LoadReport, path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.views import Placement
 
-__all__ = ["Augmentation", "random_crop"]
+__all__ = ["STANDARD", "Augmentation", "random_crop"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,17 @@ class Augmentation:
         return np.asarray(varied, np.uint8), label
 
 
-def random_crop(picture_shape: tuple[int, int], config: Config, rng: np.random.Generator, scale: float) -> Placement:
+STANDARD = Augmentation()
+"""Mirrored or not, and in a somewhat different light."""
+
+
+def random_crop(
+    picture_shape: tuple[int, int],
+    config: Config,
+    rng: np.random.Generator,
+    scale: float,
+    around: tuple[int, int] | None = None,
+) -> Placement:
     """Place a random part of a picture's view in the network's input.
 
     Parameters
@@ -66,6 +76,8 @@ def random_crop(picture_shape: tuple[int, int], config: Config, rng: np.random.G
     rng : numpy.random.Generator
     scale : float
         Pixels of the input per pixel of the picture: 1 is full resolution.
+    around : row, column of the picture, optional
+        A point that is to be in the crop, anywhere in it.
 
     Returns
     -------
@@ -75,7 +87,14 @@ def random_crop(picture_shape: tuple[int, int], config: Config, rng: np.random.G
     """
     view = Placement.of(picture_shape, config).region
     rows, columns = (
-        _random_span(view[axis], view[axis + 2], round(config.image_shape[axis] / scale), rng) for axis in (0, 1)
+        _random_span(
+            view[axis],
+            view[axis + 2],
+            round(config.image_shape[axis] / scale),
+            rng,
+            None if around is None else around[axis],
+        )
+        for axis in (0, 1)
     )
     seen = [
         min(round((end - start) * scale), size)
@@ -86,7 +105,13 @@ def random_crop(picture_shape: tuple[int, int], config: Config, rng: np.random.G
     )
 
 
-def _random_span(start: int, end: int, length: int, rng: np.random.Generator) -> tuple[int, int]:
+def _random_span(
+    start: int, end: int, length: int, rng: np.random.Generator, inside: int | None = None
+) -> tuple[int, int]:
+    """A span of `length` (or of all there is) in start … end; with the pixel `inside`, if that is given."""
     length = min(length, end - start)
-    first = int(rng.integers(start, end - length + 1))
+    low, high = start, end - length
+    if inside is not None:
+        low, high = max(low, min(inside - length + 1, high)), min(high, max(inside, low))
+    first = int(rng.integers(low, high + 1))
     return first, first + length

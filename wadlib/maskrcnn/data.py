@@ -8,27 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from wadlib.errors import TrainingError
 from wadlib.labels import BACKGROUND
 from wadlib.maskrcnn import images
 from wadlib.maskrcnn.anchors import pyramid_anchors
-from wadlib.maskrcnn.augmentation import Augmentation, random_crop
+from wadlib.maskrcnn.augmentation import STANDARD, Augmentation, random_crop
 from wadlib.maskrcnn.config import Config
+from wadlib.maskrcnn.copy_paste import CopyPaste
 from wadlib.maskrcnn.ground_truth import ground_truth
 from wadlib.maskrcnn.targets import rpn_targets
 from wadlib.maskrcnn.views import Placement
 from wadlib.parallel import map_frames
 from wadlib.training import Batches
-from wadlib.videos import Frame
+from wadlib.videos import Frame, code_areas
 
-__all__ = ["STANDARD", "TrainingBatches", "example"]
-
-STANDARD = Augmentation()
-"""Mirrored or not, and in a somewhat different light."""
+__all__ = ["Piece", "TrainingBatches", "example", "object_point"]
 
 
 def example(
@@ -79,7 +78,26 @@ def _padded(rows: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
     return result
 
 
-class TrainingBatches(Batches[Frame]):
+class Piece(NamedTuple):
+    """A frame, or for validation one of the windows into which its view is cut.
+
+    Attributes
+    ----------
+    frame : Frame
+    column : int or None
+        First column of the window in the network's input; None: wherever chance puts it, or the whole view.
+    """
+
+    frame: Frame
+    column: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the frame, for messages."""
+        return self.frame.name
+
+
+class TrainingBatches(Batches[Piece]):
     """Batches of training examples for `wadlib.training.fit`.
 
     Parameters
@@ -90,11 +108,17 @@ class TrainingBatches(Batches[Frame]):
         `view` says what is shown of a full-size frame.
     batch_size, seed : int, optional
         By default `Config.batch_size` and `Config.seed`.
-    shuffle, steps
+    shuffle, steps, weights
         As in `wadlib.training.Batches`. For validation: ``shuffle=False, augmentation=None``.
     augmentation : Augmentation or None
+    window : int, optional
+        Show a window of so many columns of the view instead of all of it: a network in training need not see a whole
+        frame. In training it lies around an object of a random class, see `object_point`; else the view is cut into
+        windows side by side, which are all taken.
     crop_scale : float, optional
         Show random parts of the view at this many input pixels per picture pixel, instead of the view scaled to fit.
+    copy_paste : CopyPaste, optional
+        Instances of rare classes that are pasted into training pictures. Not together with `crop_scale`.
     """
 
     def __init__(
@@ -106,33 +130,57 @@ class TrainingBatches(Batches[Frame]):
         seed: int | None = None,
         shuffle: bool = True,
         steps: int | None = None,
+        weights: npt.ArrayLike | None = None,
         augmentation: Augmentation | None = STANDARD,
+        window: int | None = None,
         crop_scale: float | None = None,
+        copy_paste: CopyPaste | None = None,
     ) -> None:
-        self.config, self.augmentation, self.crop_scale = config, augmentation, crop_scale
+        self.whole = config
+        self.config = config if window is None else config.replace(image_shape=(config.image_shape[0], window))
+        self.augmentation, self.window, self.crop_scale, self.copy_paste = augmentation, window, crop_scale, copy_paste
+        _check(config, window, crop_scale, copy_paste)
+        columns: Sequence[int | None] = [None]
+        if window is not None and not shuffle:
+            columns = range(0, config.image_shape[1] - window + 1, window)
         super().__init__(
-            frames,
+            [Piece(frame, column) for frame in frames for column in columns],
             self._sample,
             batch_size=batch_size or config.batch_size,
             seed=config.seed if seed is None else seed,
             shuffle=shuffle,
             steps=steps,
+            weights=weights,
         )
 
-    def picture(self, frame: Frame, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
+    def picture(self, piece: Piece, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
         """Picture (H, W, 3) and label (H, W) of a frame at the network's size, augmented; padding is BACKGROUND."""
-        image, label = frame.read_pair()
-        if self.crop_scale is None:
-            placement = Placement.of(image.shape[:2], self.config)
-        else:
-            placement = random_crop(image.shape[:2], self.config, rng, self.crop_scale)
+        image, label = piece.frame.read_pair()
+        placement = self._placement(piece, label, rng)
         small, codes = images.canvas(image, placement), images.label_canvas(label, placement)
+        if self.copy_paste is not None:
+            small, codes = self.copy_paste(small, codes, self._whole_view, rng)
         if self.augmentation is not None:
             top, left, bottom, right = placement.window
             seen = slice(top, bottom), slice(left, right)
             small, codes = small.copy(), codes.copy()
             small[seen], codes[seen] = self.augmentation(small[seen], codes[seen], rng)
         return small, _background_outside(codes, placement.window)
+
+    def _placement(self, piece: Piece, label: npt.NDArray[np.uint16], rng: np.random.Generator) -> Placement:
+        shape = (label.shape[0], label.shape[1])
+        whole = Placement.of(shape, self.whole)
+        if piece.column is not None:
+            return whole.window_of(piece.column, self.config.image_shape[1])
+        if self.window is not None:
+            point = object_point(label, whole.region, rng)
+            return random_crop(shape, self.config, rng, self.crop_scale or whole.scale[0], around=point)
+        return whole if self.crop_scale is None else random_crop(shape, self.config, rng, self.crop_scale)
+
+    def _whole_view(self, frame: Frame) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
+        image, label = frame.read_pair()
+        placement = Placement.of((label.shape[0], label.shape[1]), self.whole)
+        return images.canvas(image, placement), images.label_canvas(label, placement)
 
     def survey(self, *, workers: int | None = None, progress: bool = True) -> dict[str, int]:
         """Read all labels and count what is left out, before any augmentation.
@@ -160,18 +208,66 @@ class TrainingBatches(Batches[Frame]):
     def describe(self) -> dict[str, Any]:
         """What determines the batches, for the run's ``config.json``."""
         augmentation = None if self.augmentation is None else asdict(self.augmentation)
-        return {**super().describe(), "augmentation": augmentation, "crop_scale": self.crop_scale}
+        pasted = 0.0 if self.copy_paste is None else self.copy_paste.mean
+        return {
+            **super().describe(),
+            "augmentation": augmentation,
+            "window": self.window,
+            "crop_scale": self.crop_scale,
+            "copy_paste": pasted,
+        }
 
-    def _sample(self, frame: Frame, rng: np.random.Generator) -> tuple[dict[str, npt.NDArray[Any]]]:
-        image, label = self.picture(frame, rng)
+    def _sample(self, piece: Piece, rng: np.random.Generator) -> tuple[dict[str, npt.NDArray[Any]]]:
+        image, label = self.picture(piece, rng)
         return (example(image, label, self.config, rng),)
 
-    def _count(self, frame: Frame) -> tuple[int, int, int]:
-        label = frame.read_label()
-        placement = Placement.of((label.shape[0], label.shape[1]), self.config)
+    def _count(self, piece: Piece) -> tuple[int, int, int]:
+        label = piece.frame.read_label()
+        placement = Placement.of((label.shape[0], label.shape[1]), self.whole)
         shown = _background_outside(images.label_canvas(label, placement), placement.window)
-        truth = ground_truth(shown, self.config)
+        truth = ground_truth(shown, self.whole)
         return truth.instances, len(truth.class_ids) - truth.instances, truth.too_small
+
+
+def object_point(
+    label: npt.NDArray[np.uint16], region: tuple[int, int, int, int], rng: np.random.Generator
+) -> tuple[int, int] | None:
+    """Row and column of a pixel of a random instance of a random class: rare classes are drawn as often as others.
+
+    Parameters
+    ----------
+    label : (H, W) uint16
+    region : y1, x1, y2, x2
+        Where to look.
+
+    Returns
+    -------
+    row, column; None where there is no object.
+    """
+    y1, x1, y2, x2 = region
+    part = label[y1:y2, x1:x2]
+    codes, _ = code_areas(part)
+    if not len(codes):
+        return None
+    code = rng.choice(codes[codes // 1000 == rng.choice(np.unique(codes // 1000))])
+    rows, columns = np.nonzero(part == code)
+    pixel = int(rng.integers(len(rows)))
+    return y1 + int(rows[pixel]), x1 + int(columns[pixel])
+
+
+def _check(config: Config, window: int | None, crop_scale: float | None, copy_paste: CopyPaste | None) -> None:
+    if window is not None and not (0 < window <= config.image_shape[1] and window % 64 == 0):
+        raise TrainingError(
+            f"TrainingBatches: expected a window of 64, 128, … {config.image_shape[1]} columns, got {window}",
+            cause="the pyramid halves the picture six times, and a window is a part of the view",
+            fix=f"choose a multiple of 64, such as {max(64, config.image_shape[1] // 128 * 64)}, or no window",
+        )
+    if crop_scale is not None and copy_paste is not None:
+        raise TrainingError(
+            "TrainingBatches: expected either crop_scale or copy_paste, got both",
+            cause="copies keep their rows, and a crop at another scale has other rows",
+            fix="leave one of them out; copy_paste goes with a window",
+        )
 
 
 def _background_outside(label: npt.NDArray[np.uint16], window: tuple[int, int, int, int]) -> npt.NDArray[np.uint16]:

@@ -114,6 +114,25 @@ class Placement:
         pixels = np.around((in_input - corner) / scale + origin)
         return np.clip(pixels, [y1, x1, y1, x1], [y2, x2, y2, x2]).astype(np.int32)
 
+    def window_of(self, column: int, columns: int) -> Placement:
+        """The part of the input from `column` on, `columns` wide, as the input of a network of that width.
+
+        Examples
+        --------
+        >>> half = Placement.of((384, 1664), Config.classroom()).window_of(832, 832)
+        >>> half.region, half.window
+        ((0, 832, 384, 1664), (0, 0, 384, 832))
+        """
+        top, left, bottom, right = self.window
+        y1, x1, y2, _ = self.region
+        seen = max(left, column), min(right, column + columns)
+        if seen[0] >= seen[1]:  # nothing but padding
+            seen = (left, left + 1) if column < left else (right - 1, right)
+            column = seen[0]
+        start, end = (x1 + round((edge - left) / self.scale[1]) for edge in seen)
+        window = (top, seen[0] - column, bottom, seen[1] - column)
+        return replace(self, region=(y1, start, y2, end), window=window, image_shape=(self.image_shape[0], columns))
+
     def in_full_frame(self) -> Placement:
         """The same part of a frame, with boxes in the pixels of the full 3384x2710 frame.
 

@@ -56,6 +56,8 @@ def outline(camera: int, grid: Grid) -> npt.NDArray[np.uint8]:
 def add_bonnet(picture: npt.NDArray[np.uint8], camera: int, grid: Grid) -> npt.NDArray[np.bool_]:
     """Draw the bonnet over `picture` (in place), mirroring what is above it; return where it is."""
     mask = outline(camera, grid)
+    if not mask.any():  # the strip ends above it
+        return mask > 0
     first = int(np.argmax(mask.any(axis=1)))
     columns = np.flatnonzero(mask.any(axis=0))
     left, right = int(columns[0]), int(columns[-1]) + 1

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from wadlib.errors import RenderError
 
-__all__ = ["CAMERAS", "CX", "CY", "FULL", "FX", "FY", "NETWORK", "SIZES", "Camera", "Grid", "camera"]
+__all__ = ["CAMERAS", "CX", "CY", "FULL", "FX", "FY", "NETWORK", "SIZES", "STRIP", "Camera", "Grid", "camera"]
 
 FX, FY, CX, CY = 2304.55, 2305.88, 1686.24, 1354.98
 """Published intrinsics of ApolloScape's Camera 5, in pixels at 3384x2710."""
@@ -52,7 +52,9 @@ FULL = Grid("full", 2710, 3384, 0, 0, 1, 1)
 # The report crops 28/28 columns and 75/75 rows and downscales by 4. Two samples of four along each
 # side make a fair mean, and the first of them is the pixel where the label is taken.
 NETWORK = Grid("network", 1280, 1664, 75, 28, 2, 2)
-SIZES = {grid.name: grid for grid in (FULL, NETWORK)}
+# The rows that hold nearly all objects, at half the resolution: all four pixels of each block are sampled.
+STRIP = Grid("strip", 768, 3328, 1536, 28, 1, 2)
+SIZES = {grid.name: grid for grid in (FULL, NETWORK, STRIP)}
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def render_dataset(
         road take turns; video k is the same however many there are.
     seed : int
         Same seed and size: the same files, bit for bit.
-    size : {"full", "network"}
+    size : {"full", "network", "strip"}
         3384x2710, or straight the report's 832x640 (cropped 28/28/75/75 and downscaled by 4): the
         same street at a tenth of the time, for training sets.
     every : int
@@ -269,9 +269,9 @@ def _check(request: Request) -> None:
             )
     if request.size not in SIZES:
         raise RenderError(
-            f"render_dataset: size must be 'full' or 'network', got {request.size!r}",
+            f"render_dataset: size must be 'full', 'network' or 'strip', got {request.size!r}",
             cause="a typing slip",
-            fix="use size='full' (3384x2710) or size='network' (832x640)",
+            fix="use size='full' (3384x2710), 'network' (832x640) or 'strip' (1664x384)",
         )
 
 

@@ -12,6 +12,7 @@ from wadlib.training.fit import fit
 from wadlib.training.folder import read_log
 from wadlib.training.loop import EpochEnd, Stage, Training
 from wadlib.training.progress import EarlyStop, best_epoch
+from wadlib.training.sampling import repeat_factors
 
 __all__ = [
     "Batch",
@@ -31,5 +32,6 @@ __all__ = [
     "load_checkpoint",
     "quiet",
     "read_log",
+    "repeat_factors",
     "save_weights",
 ]

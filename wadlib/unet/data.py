@@ -21,7 +21,7 @@ from wadlib.unet.augment import Augmentation
 from wadlib.unet.geometry import Geometry
 from wadlib.videos import Frame
 
-__all__ = ["CLASS_TABLES", "SmallFrames", "batches", "class_pixels", "object_window", "repeat_factors"]
+__all__ = ["CLASS_TABLES", "SmallFrames", "batches", "class_pixels", "object_window"]
 
 Image = npt.NDArray[np.uint8]
 Target = npt.NDArray[np.uint8]
@@ -142,7 +142,7 @@ def batches(
     training : bool
         False: each frame once, in order, as it is.
     weights : (N,), optional
-        How often each frame is to be drawn, relative to the others; see `repeat_factors`.
+        How often each frame is to be drawn, relative to the others; see `wadlib.training.repeat_factors`.
     columns : int, optional
         Of a window, if not the whole picture is taken. In training one around an object, see `object_window`;
         else the picture is cut into windows side by side, which are all taken.
@@ -208,36 +208,6 @@ def class_pixels(frames: Sequence[Frame], small: SmallFrames, channels: int = 1 
         )
     targets = (small.read(frame)[1] for frame in frames)
     return np.stack([np.bincount(target.ravel(), minlength=256)[:channels] for target in targets])
-
-
-def repeat_factors(pixels: npt.ArrayLike, share: float = 0.5) -> npt.NDArray[np.float64]:
-    r"""How often to draw each frame, so that rare classes are seen more often.
-
-    .. math:: r_f = \max_{c \in f} \max(1, \sqrt{t / s_c})
-
-    with s_c the share of frames that hold class c, and t = `share` (Gupta, Dollár and Girshick, LVIS,
-    CVPR 2019, section 5, "repeat factor sampling").
-
-    Parameters
-    ----------
-    pixels : (N,C)
-        Pixels of each channel in each frame; channel 0, background, does not count.
-
-    Returns
-    -------
-    (N,) float64, at least 1
-
-    Examples
-    --------
-    Four frames, one of which holds class 2: a share of 1/4, and with t = 1 a factor of 2.
-
-    >>> repeat_factors([[9, 1, 0], [9, 1, 0], [9, 1, 1], [9, 1, 0]], share=1.0).tolist()
-    [1.0, 1.0, 2.0, 1.0]
-    """
-    held = np.asarray(pixels)[:, 1:] > 0  # (N,C-1)
-    shares = held.mean(axis=0)
-    factors = np.maximum(1, np.sqrt(share / np.where(shares > 0, shares, share)))
-    return np.asarray(np.maximum(1, (held * factors).max(axis=1, initial=1)))
 
 
 def _read_cached(path: Path, shape: tuple[int, ...]) -> Image | None:

@@ -44,7 +44,7 @@ class Recipe:
         Let the learning rate fall to 0 over the run, along half a cosine.
     augmentation : Augmentation or None
     rare_share : float
-        t of `wadlib.unet.data.repeat_factors`; 0 draws every frame equally often.
+        t of `wadlib.training.repeat_factors`; 0 draws every frame equally often.
     windows : int
         Train on this fraction of the width: windows around objects, each class of a frame equally often. 1: whole
         pictures. The network has no fixed size, so what it learnt on windows serves for whole pictures.

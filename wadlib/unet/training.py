@@ -17,10 +17,10 @@ from wadlib.labels import CLASSES
 from wadlib.metrics.iou import IoUSum, mean_iou
 from wadlib.metrics.overlap import Overlap
 from wadlib.parallel import map_frames
-from wadlib.training import EarlyStop, Training, fit, load_checkpoint
+from wadlib.training import EarlyStop, Training, fit, load_checkpoint, repeat_factors
 from wadlib.training.loop import Callback
 from wadlib.unet.constant import class_counts, constant_predictor_loss
-from wadlib.unet.data import SmallFrames, batches, class_pixels, repeat_factors
+from wadlib.unet.data import SmallFrames, batches, class_pixels
 from wadlib.unet.prediction import predict_label
 from wadlib.unet.recipes import Recipe
 from wadlib.videos import Frame

@@ -1,0 +1,139 @@
+"""The command that trains a Mask R-CNN."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from wadlib.cli.choice import ConfigName, Split
+from wadlib.cli.common import Root
+from wadlib.cli.train import Out, Seed, Threads, train
+
+__all__ = ["maskrcnn"]
+
+
+class Optimizer(StrEnum):
+    """The report's text says adam, its code runs SGD."""
+
+    sgd = "sgd"
+    adam = "adam"
+
+
+@train.command(
+    epilog="Example: wadlib train maskrcnn data/rendered --config classroom --weights imagenet --out runs/classroom"
+)
+def maskrcnn(
+    root: Root,
+    out: Out,
+    config: Annotated[ConfigName, typer.Option(help="The network and, if not told otherwise, how it is trained.")],
+    weights: Annotated[
+        str,
+        typer.Option(metavar="NAME|FILE", help="To begin with: none, imagenet (classroom), coco, rendered, or .h5."),
+    ] = "none",
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LAYERS:EPOCHS:RATE", help="What learns, for how long, how fast; repeat it: heads, 5+, 4+, 3+, all."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="In all: makes the last stage longer or shorter, or leaves stages out.", min=1)
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Batches in an epoch.", min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures in a batch.", min=1)] = None,
+    optimizer: Annotated[Optimizer | None, typer.Option(help="If not the configuration's.")] = None,
+    loss_weight: Annotated[
+        list[str] | None, typer.Option(metavar="LOSS=WEIGHT", help="Such as mrcnn_class_loss=0.5; repeat it.")
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(metavar="COLUMNS", help="A training picture shows a window around an object.", min=64)
+    ] = None,
+    crop_scale: Annotated[
+        float | None, typer.Option(help="Random crops at this scale instead; 1 is full resolution.", min=0.05)
+    ] = None,
+    rare_share: Annotated[
+        float | None, typer.Option(help="Draw frames with classes that fewer frames hold more often; 0: not.", min=0)
+    ] = None,
+    copy_paste: Annotated[
+        float | None, typer.Option(help="Rare instances pasted into a picture, on average; 0: none.", min=0)
+    ] = None,
+    augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Mirror, and vary the light.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or mixed_bfloat16.")] = None,
+    validation_frames: Annotated[int | None, typer.Option(help="Of the validation side, evenly spread.", min=1)] = None,
+    split: Annotated[
+        Split, typer.Option(help="The report's, which shares videos between both sides, or one that does not.")
+    ] = Split.by_video,
+    videos: Annotated[int | None, typer.Option(help="Sample so many videos (10 as in the report).", min=1)] = None,
+    train_fraction: Annotated[float, typer.Option(help="Of each video's frames, or of the videos.")] = 0.7,
+    early_stop: Annotated[
+        int | None,
+        typer.Option(metavar="EPOCHS", help="End a stage if the validation loss has not gone down for so long.", min=1),
+    ] = None,
+    seed: Seed = 0,
+    workers: Threads = 2,
+) -> None:
+    """Train a Mask R-CNN on labelled frames (KERAS_BACKEND=jax or torch for another backend)."""
+    from wadlib.dataset import open_wad
+    from wadlib.maskrcnn.plan import Plan
+    from wadlib.training import EarlyStop, deterministic, quiet
+
+    losses = dict(_loss_weight(text) for text in loss_weight or ())
+    changes = {"batch_size": batch_size, "optimizer": optimizer and optimizer.value, "dtype": dtype}
+    network = config.config().replace(
+        seed=seed, loss_weights=losses, **{name: value for name, value in changes.items() if value is not None}
+    )
+    plan = Plan.classroom() if config is ConfigName.classroom else Plan.report()
+    if augment is not None:
+        from wadlib.maskrcnn.augmentation import Augmentation
+
+        plan = plan.replace(augmentation=Augmentation() if augment else None)
+    plan = Plan.with_changes(
+        plan,
+        {
+            "steps": steps,
+            "window": window,
+            "crop_scale": crop_scale,
+            "rare_share": rare_share,
+            "copy_paste": copy_paste,
+            "validation_frames": validation_frames,
+        },
+        stage or (),
+    )
+    plan = plan if epochs is None else plan.shortened(epochs)
+    divided = open_wad(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
+    typer.echo(divided.report())
+
+    quiet()
+    deterministic(seed)
+    from wadlib.maskrcnn.model import MaskRCNN
+    from wadlib.maskrcnn.training import BEST, begin_with, train_maskrcnn
+
+    model = MaskRCNN(network)
+    loaded = begin_with(model, weights)
+    if loaded is not None:
+        typer.echo(loaded.summary())
+    trained = train_maskrcnn(
+        model,
+        divided.train,
+        divided.validation,
+        plan=plan,
+        run=out,
+        seed=seed,
+        early_stop=None if early_stop is None else EarlyStop(early_stop),
+        workers=workers,
+    )
+    row = trained.rows[-1]
+    losses_now = ", ".join(f"{name} {row[name]:.3f}" for name in ("loss", "val_loss") if name in row)
+    typer.echo(f"{row['epoch']} epochs; {losses_now}; the least validation loss was in epoch {trained.best_epoch}.")
+    typer.echo(f"For predictions: wadlib predict ROOT --weights {(out / BEST).as_posix()} --out PRED")
+    typer.echo(f"Curves: tensorboard --logdir {out.as_posix()}")
+
+
+def _loss_weight(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise typer.BadParameter(f"{text}: such as mrcnn_class_loss=0.5", param_hint="--loss-weight") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,6 +56,24 @@ def reverse(indices):
     return indices[::-1]
 
 
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """What TensorFlow computes inside is the same each time.
+
+    Otherwise the gradient of `crop_and_resize` is not: its threads race, and of two that add to the same cell at once
+    one is lost. A step of the original that comes out differently each time is no measure for ours.
+    """
+    from tensorflow.python.framework import config
+
+    before = config.is_op_determinism_enabled()
+    config.enable_op_determinism()
+    try:
+        yield
+    finally:
+        if not before:
+            config.disable_op_determinism()
+
+
 @pytest.fixture(scope="session")
 def learner(matterport, weights) -> Iterator:
     """The original at 128x192 in training mode, not to be trained: see `fresh_learner`."""
@@ -84,6 +103,11 @@ def make_scene():
 @pytest.fixture(scope="session")
 def shuffle():
     return reverse
+
+
+@pytest.fixture(scope="session")
+def without_races():
+    return repeatable
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,17 @@ def our_batch(inputs: list[np.ndarray], config: Config) -> dict[str, np.ndarray]
     }
 
 
-def values(model) -> dict[str, list[np.ndarray]]:
-    return {name: [np.asarray(v) for v in variables] for name, variables in model.weights_by_layer().items()}
+def values(variables: dict[str, list]) -> dict[str, list[np.ndarray]]:
+    from wadlib.training.backend import as_array
+
+    return {name: [as_array(v) for v in some] for name, some in variables.items()}
+
+
+def momenta(model) -> dict[str, list]:
+    """Of the weights that learn, by layer."""
+    learner = model.training_model
+    of_weight = {id(v): m for v, m in zip(learner.trainable_variables, learner.optimizer.momentums, strict=True)}
+    return {name: [of_weight[id(v)] for v in layer.trainable_variables] for name, layer in model.layers.items()}
 
 
 def grain(shape: tuple[int, ...]) -> np.ndarray:
@@ -47,10 +56,14 @@ def distance(first, second) -> float:
 
 
 @pytest.fixture(scope="session", params=["small", "full"])
-def lesson(request, matterport, weights, sizes, shuffle, make_scene, assign) -> SimpleNamespace:
-    """Two steps of the original and of ours: .theirs .ours with .losses and .weights after each step; .before.
+def lesson(request, matterport, weights, sizes, shuffle, make_scene, assign, without_races) -> SimpleNamespace:
+    """Two steps of the original and of ours: .theirs .ours with .losses .before .weights .momenta of each step.
 
-    And .theirs.moved_by_grain: the original's weights after the same steps with a picture that differs by a `grain`.
+    Each step of ours begins where the original's began: with its weights and its momenta. What is left of a difference
+    after the first step would grow in the second one by as much as the network happens to make of it.
+
+    .theirs.grainy: .weights and .momenta after each step, with a picture that differs by a `grain` in this step;
+    .theirs.again: the weights after the first step, taken a second time.
     """
     from wadlib.maskrcnn import MaskRCNN
 
@@ -68,24 +81,41 @@ def lesson(request, matterport, weights, sizes, shuffle, make_scene, assign) -> 
             network = stack.enter_context(matterport.original(config, "training", shuffle=shuffle))
             network.set_weights(weights)
         class_ids = network.outputs(["proposal_targets"], inputs)["proposal_targets"][1]
-        theirs = SimpleNamespace(losses=[], weights=[])
-        for _ in range(2):
-            theirs.losses.append(network.train_step(inputs))
-            theirs.weights.append(network.weights())
-        network.set_weights(weights)
-        network.forget()
-        theirs.moved_by_grain = []
-        for _ in range(2):
-            network.train_step([inputs[0] * (1 + grain(inputs[0].shape)), *inputs[1:]])
-            theirs.moved_by_grain.append(network.weights())
+        grainy = [inputs[0] * (1 + grain(inputs[0].shape)), *inputs[1:]]
+        stack.enter_context(without_races())
+        theirs = steps_of_the_original(network, weights, inputs, inputs)
+        first, second = (steps_of_the_original(network, weights, *x, grainy) for x in ([], [inputs]))
+        theirs.again = second.weights[0]
+        theirs.grainy = SimpleNamespace(
+            weights=[first.weights[0], second.weights[1]], momenta=[first.momenta[0], second.momenta[1]]
+        )
     model = MaskRCNN(config)
-    assign(model, weights)
+    model.compile()
     batch = our_batch(inputs, config)
-    ours = SimpleNamespace(losses=[], weights=[])
-    for _ in range(2):
+    ours = SimpleNamespace(losses=[], weights=[], momenta=[])
+    for number, before in enumerate(theirs.before):
+        assign(model, before)
+        if number:
+            for name, variables in momenta(model).items():
+                for variable, value in zip(variables, theirs.momenta[number - 1][name], strict=True):
+                    variable.assign(value)
         ours.losses.append(model.train_on(batch))
-        ours.weights.append(values(model))
-    return SimpleNamespace(config=config, theirs=theirs, ours=ours, before=weights, class_ids=class_ids)
+        ours.weights.append(values(model.weights_by_layer()))
+        ours.momenta.append(values(momenta(model)))
+    return SimpleNamespace(config=config, theirs=theirs, ours=ours, class_ids=class_ids)
+
+
+def steps_of_the_original(network, weights, *inputs) -> SimpleNamespace:
+    """A step with each of the inputs, from these weights and from rest."""
+    network.set_weights(weights)
+    network.forget()
+    steps = SimpleNamespace(before=[], losses=[], weights=[], momenta=[])
+    for one in inputs:
+        steps.before.append(network.weights())
+        steps.losses.append(network.train_step(one))
+        steps.weights.append(network.weights())
+        steps.momenta.append(network.momenta())
+    return steps
 
 
 def test_all_kinds_of_targets_occur(lesson):
@@ -100,36 +130,48 @@ def test_losses(lesson, name):
         assert ours[name] == pytest.approx(theirs[name], rel=1e-3)
 
 
-@pytest.mark.parametrize("steps", [1, 2])
-def test_weights(lesson, steps):
-    """After one step; and after two, where the momentum of the first one counts, and each step was clipped.
+def test_the_originals_step_is_the_same_each_time(lesson):
+    assert distance(lesson.theirs.again, lesson.theirs.weights[0]) == 0
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_weights(lesson, step):
+    """After the first step, from rest; and after the second one, where the momentum of the first one counts.
 
     Where rounding switches a ReLU, or which of four pixels is the largest, a gradient jumps. So no two float32
     programs take the same step: how far the original's own step moves with a grain of its picture is the measure.
     """
-    ours, theirs = lesson.ours.weights[steps - 1], lesson.theirs.weights[steps - 1]
-    for name, before in lesson.before.items():
-        for own, other, start in zip(ours[name], theirs[name], before, strict=True):
-            wrong, moved = (float(np.linalg.norm(x)) for x in (own - other, other - start))
+    theirs, ours = lesson.theirs, lesson.ours
+    before, after, own = theirs.before[step - 1], theirs.weights[step - 1], ours.weights[step - 1]
+    for name in before:
+        for mine, other, start in zip(own[name], after[name], before[name], strict=True):
+            wrong, moved = (float(np.linalg.norm(x)) for x in (mine - other, other - start))
             # The steps are small: of a weight near 1 only some digits of the update survive.
             rounding = 2.5e-7 * float(np.linalg.norm(start))
             assert wrong <= 1e-2 * moved + rounding, name
-    grain_moves = distance(lesson.theirs.moved_by_grain[steps - 1], theirs)
-    path = distance(theirs, lesson.before)
+    grain_moves, path = distance(theirs.grainy.weights[step - 1], after), distance(after, before)
     assert 0 < grain_moves < 1e-2 * path
-    assert distance(ours, theirs) <= max(1e-3 * path, grain_moves)
+    assert distance(own, after) <= max(1e-3 * path, grain_moves)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_momenta(lesson, step):
+    """What the next step begins with besides the weights: small numbers, so that no digit of them is lost."""
+    ours, theirs, grainy = (x.momenta[step - 1] for x in (lesson.ours, lesson.theirs, lesson.theirs.grainy))
+    assert ours.keys() == theirs.keys()
+    for name, arrays in theirs.items():
+        for own, other, moved in zip(ours[name], arrays, grainy[name], strict=True):
+            wrong, size, grain_moves = (float(np.linalg.norm(x)) for x in (own - other, other, moved - other))
+            assert wrong <= max(1e-2 * size, grain_moves), name
 
 
 def test_the_gradient_is_clipped_as_one(lesson):
-    """`clip_norm` 5 is reached in the first step, or the test above would not have tested it."""
+    """`clip_norm` 5 is reached in both steps, or the tests above would not have tested it."""
     rate, clip = lesson.config.learning_rate, lesson.config.clip_norm
-    moved = [
-        (after - before).ravel()
-        for name, arrays in lesson.before.items()
-        for before, after in zip(arrays, lesson.ours.weights[-1][name], strict=True)
-    ]
-    # Two steps with momentum 0.9: at most (1 + 1.9) rate * clip, and near it when both gradients were clipped.
-    assert 0.7 < np.linalg.norm(np.concatenate(moved)) / (2.9 * rate * clip) <= 1 + 1e-4
+    before, (first, second) = lesson.theirs.before, lesson.ours.weights
+    assert distance(first, before[0]) / (rate * clip) == pytest.approx(1, rel=1e-3)
+    # With momentum 0.9: at most (1 + 1.9) rate * clip, and near it when both gradients were clipped.
+    assert 0.7 < distance(second, before[0]) / (2.9 * rate * clip) <= 1 + 1e-4
 
 
 def test_losses_of_two_pictures(matterport, original, weights, scene, sizes, shuffle, make_scene, assign):
@@ -196,6 +238,6 @@ def test_we_read_the_originals_files(original, engine, weights, tmp_path):
         report = engine.load(tmp_path / "theirs.h5")
     assert len(report.loaded) == len(weights)
     assert report.missing == report.unused == ()
-    for name, arrays in values(engine).items():
+    for name, arrays in values(engine.weights_by_layer()).items():
         for array, expected in zip(arrays, weights[name], strict=True):
             np.testing.assert_array_equal(array, expected, err_msg=name)

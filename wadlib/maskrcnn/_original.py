@@ -196,6 +196,17 @@ class Original:
                 state = self.network.keras_model.optimizer.weights
                 modules().backend.batch_set_value([(v, np.zeros(v.shape)) for v in state])
 
+    def momenta(self) -> dict[str, list[np.ndarray]]:
+        """What the optimizer remembers of earlier steps: for each weight that learns, in the order of `weights`."""
+        with self.network.scope():
+            optimizer, model = self.network.keras_model.optimizer, self.network.keras_model
+            learning = {id(weight) for weight in model.trainable_weights}
+            slots = {
+                name: [optimizer.get_slot(weight, "momentum") for weight in layer.weights if id(weight) in learning]
+                for name, layer in self._layers().items()
+            }
+        return self.network.run(slots)
+
     def _expect_training(self) -> None:
         if self.mode != "training":
             raise SegmentationError(

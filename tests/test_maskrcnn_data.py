@@ -9,13 +9,14 @@ from hypothesis import example as example_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wadlib.errors import LabelError
+from wadlib.errors import LabelError, TrainingError
 from wadlib.frames import write_image, write_label
 from wadlib.labels import BACKGROUND, IGNORE
 from wadlib.maskrcnn.anchors import pyramid_anchors
 from wadlib.maskrcnn.augmentation import Augmentation, random_crop
 from wadlib.maskrcnn.config import Config
-from wadlib.maskrcnn.data import TrainingBatches, example
+from wadlib.maskrcnn.copy_paste import CopyPaste
+from wadlib.maskrcnn.data import TrainingBatches, example, object_point
 from wadlib.maskrcnn.ground_truth import ground_truth, mini_mask
 from wadlib.maskrcnn.views import Placement
 from wadlib.videos import Frame
@@ -296,3 +297,85 @@ def test_a_frame_without_label_says_so(frames):
     frame = Frame("test", "video", frames[0].image_path)
     with pytest.raises(LabelError, match="frame test has no label"):
         TrainingBatches([frame], CONFIG, batch_size=1).batch(0, 0)
+
+
+# --- windows ----------------------------------------------------------------------------------------
+
+
+WIDE = CONFIG.replace(image_shape=(64, 192))
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """A frame of 64 x 192: ten cars at the left, a tricycle at the right."""
+    label = np.full((64, 192), BACKGROUND, np.uint16)
+    for i in range(10):
+        label[4:12, 6 * i : 6 * i + 5] = 33000 + i
+    label[30:50, 150:170] = 40000
+    frame = Frame("wide", "video", tmp_path / "w.jpg", tmp_path / "w.png")
+    write_image(frame.image_path, np.random.default_rng(1).integers(0, 256, (64, 192, 3), np.uint8))
+    write_label(frame.label_path, label)
+    return frame
+
+
+def test_windows_show_rare_classes_as_often_as_others(wide):
+    data = TrainingBatches([wide], WIDE, window=64, augmentation=None, batch_size=1, steps=200)
+    shown = [set(data.batch(0, i).x["gt_class_ids"].ravel().tolist()) - {0} for i in range(200)]
+    assert data.batch(0, 0).x["image"].shape == (1, 64, 64, 3)
+    assert all(shown), "no window is empty"
+    assert 0.35 < np.mean([7 in classes for classes in shown]) < 0.65
+
+
+def test_windows_of_validation_cover_the_view_once(wide):
+    data = TrainingBatches([wide, wide], WIDE, window=64, shuffle=False, augmentation=None, batch_size=1)
+    pictures = [data.batch(0, i).x["image"][0] for i in range(len(data))]
+    assert len(pictures) == 6
+    whole = TrainingBatches([wide], WIDE, shuffle=False, augmentation=None, batch_size=1).batch(0, 0).x["image"][0]
+    np.testing.assert_array_equal(np.concatenate(pictures[:3], axis=1), whole)
+
+
+def test_an_object_point_lies_on_an_object(wide):
+    label = wide.read_label()
+    points = [object_point(label, (0, 0, 64, 192), np.random.default_rng(i)) for i in range(60)]
+    assert {int(label[point]) // 1000 for point in points} == {33, 40}
+    assert object_point(label, (0, 100, 20, 192), np.random.default_rng(0)) is None
+    row, column = object_point(label, (20, 100, 64, 192), np.random.default_rng(0))
+    assert label[row, column] == 40000
+
+
+def test_copies_are_pasted_into_windows_of_full_size_frames(full_size_files, tmp_path):
+    jpeg, png = full_size_files[3]
+    frame = Frame("full", "video", tmp_path / "i.jpg", tmp_path / "l.png")
+    frame.image_path.write_bytes(jpeg)
+    frame.label_path.write_bytes(png)
+    cure = CopyPaste({33: (frame,)}, mean=40.0)
+    data = TrainingBatches(
+        [frame], Config.classroom(), window=832, shuffle=True, augmentation=None, copy_paste=cure, batch_size=1
+    )
+    x = data.batch(0, 0).x
+    cars = x["gt_boxes"][0][x["gt_class_ids"][0] == 1]
+    assert len(cars) > 1
+    assert (cars[:, 0] >= 132).all(), "rows 1800 to 1899 of the frame at half the resolution, as in the donor"
+    assert (cars[:, 2] <= 182).all()
+
+
+@pytest.mark.parametrize("window", [0, 100, 256])
+def test_a_window_that_does_not_fit(frames, window):
+    with pytest.raises(TrainingError, match="window of 64"):
+        TrainingBatches(frames, CONFIG, window=window)
+
+
+def test_copies_have_no_place_in_crops_at_another_scale(frames):
+    with pytest.raises(TrainingError, match="either crop_scale or copy_paste"):
+        TrainingBatches(frames, CONFIG, crop_scale=1.0, copy_paste=CopyPaste({33: frames}))
+
+
+@settings(max_examples=100, deadline=None)
+@given(point=st.tuples(st.integers(0, 63), st.integers(0, 191)), seed=st.integers(0, 1000))
+def test_a_crop_around_a_point_holds_it(point, seed):
+    y1, x1, y2, x2 = random_crop(
+        (64, 192), CONFIG.replace(image_shape=(64, 64)), np.random.default_rng(seed), 1.0, point
+    ).region
+    assert y1 <= point[0] < y2
+    assert x1 <= point[1] < x2
+    assert (y1 >= 0, x1 >= 0, y2 <= 64, x2 <= 192) == (True,) * 4

@@ -71,6 +71,29 @@ def test_pairs_at_network_size(tiny_wad, tmp_path):
         assert (tmp_path / "out" / name).read_bytes() == (wad.root / name).read_bytes()
 
 
+def test_the_strip_at_half_the_resolution(tiny_wad, tmp_path):
+    wad, out = open_wad(tiny_wad(videos=1, frames=2)), tmp_path / "out"
+    report = prepare(wad, out, view="strip", progress=False)
+    assert (report.prepared, report.skipped, report.failed) == (2, 0, ())
+    for full, small in zip(wad.frames, open_wad(out).frames, strict=True):
+        image, label = full.read_pair()
+        got_image, got_label = small.read_pair()
+        assert got_image.shape == (384, 1664, 3)
+        assert (got_label == label[1536:2304, 28:-28][::2, ::2]).all()
+        blocks = image[1536:2304, 28:-28].reshape(384, 2, 1664, 2, 3).mean(axis=(1, 3))
+        assert np.abs(got_image - blocks).max() <= 2.5  # JPEG at quality 95
+
+
+def test_two_views_do_not_mix(tiny_wad, tmp_path):
+    wad, out = open_wad(tiny_wad(videos=1, frames=2)), tmp_path / "out"
+    prepare(wad, out, progress=False)
+    with pytest.raises(DatasetError, match=r"expected pictures of 1664x384 in .*, got 832x640"):
+        prepare(wad, out, view="strip", progress=False)
+    with pytest.raises(DatasetError, match="view among report, strip, got 'half'"):
+        prepare(wad, tmp_path / "other", view="half", progress=False)
+    assert not (tmp_path / "other").exists()
+
+
 def test_real_frames(wad_sample, tmp_path):
     wad = open_wad(wad_sample)
     report = prepare(wad, tmp_path, workers=2, progress=False)

@@ -15,6 +15,7 @@ import pytest
 from wadlib.errors import RenderError, StorageError
 from wadlib.frames import read_image, read_label
 from wadlib.labels import BACKGROUND, IDS, IGNORE, decode
+from wadlib.preprocess import VIEWS, shrink
 from wadlib.rendered import crowd, render_dataset, render_frame, write
 from wadlib.rendered.bonnet import outline
 from wadlib.rendered.camera import CX, FULL, FX, FY, NETWORK, Camera, camera
@@ -202,8 +203,22 @@ def network_frame():  # type: ignore[no-untyped-def]
     return render_frame(video=5, frame=10, seed=0)
 
 
-def test_network_frame_is_the_crop_of_the_full_frame(network_frame) -> None:  # type: ignore[no-untyped-def]
-    full = render(make_video(0, 5, write.camera_number(5)), 10, FULL)
+@pytest.fixture(scope="module")
+def full_frame():  # type: ignore[no-untyped-def]
+    return render(make_video(0, 5, write.camera_number(5)), 10, FULL)
+
+
+def test_strip_is_the_part_of_the_full_frame_that_holds_the_objects(full_frame) -> None:  # type: ignore[no-untyped-def]
+    strip = render_frame(video=5, frame=10, seed=0, size="strip")
+    window = VIEWS["strip"]
+    assert strip.image.shape == (384, 1664, 3)
+    assert (strip.label != full_frame.label[window]).mean() < 1e-4
+    assert np.abs(shrink(full_frame.image, window).astype(int) - strip.image).mean() < 6
+    assert strip.tracks.items() <= full_frame.tracks.items()  # who stands above or below it is not in the strip
+
+
+def test_network_frame_is_the_crop_of_the_full_frame(network_frame, full_frame) -> None:  # type: ignore[no-untyped-def]
+    full = full_frame
     assert full.image.shape == (2710, 3384, 3)
     assert full.label.shape == (2710, 3384)
     cut = full.label[75:2635:4, 28:3356:4]

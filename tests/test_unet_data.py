@@ -11,8 +11,8 @@ from wadlib.dataset import Frame, open_wad, prepare
 from wadlib.errors import ImageError, LabelError, SegmentationError, TrainingError
 from wadlib.frames import FULL_SHAPE, write_image, write_label
 from wadlib.preprocess import NETWORK_SHAPE, crop_and_downscale, upsample_label
-from wadlib.unet.augment import Augmentation
 from wadlib.training import repeat_factors
+from wadlib.unet.augment import Augmentation
 from wadlib.unet.data import CLASS_TABLES, SmallFrames, batches, class_pixels, object_window
 from wadlib.unet.geometry import ATTEMPT, NETWORK, Geometry, strip
 

@@ -18,14 +18,14 @@ class Size(StrEnum):
 
     full = "full"
     network = "network"
-    strip = "strip"
+    half_strip = "strip"  # `strip` is a method of strings
 
 
 class View(StrEnum):
     """What is kept of a full-size frame, see `wadlib.preprocess.VIEWS`."""
 
     report = "report"
-    strip = "strip"
+    half_strip = "strip"  # `strip` is a method of strings
 
 
 class Subset(StrEnum):

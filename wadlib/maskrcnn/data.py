@@ -136,10 +136,10 @@ class TrainingBatches(Batches[Piece]):
         crop_scale: float | None = None,
         copy_paste: CopyPaste | None = None,
     ) -> None:
+        _check(config, window, crop_scale, copy_paste)
         self.whole = config
         self.config = config if window is None else config.replace(image_shape=(config.image_shape[0], window))
         self.augmentation, self.window, self.crop_scale, self.copy_paste = augmentation, window, crop_scale, copy_paste
-        _check(config, window, crop_scale, copy_paste)
         columns: Sequence[int | None] = [None]
         if window is not None and not shuffle:
             columns = range(0, config.image_shape[1] - window + 1, window)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wadlib.maskrcnn.model import MaskRCNN
     from wadlib.maskrcnn.weights import LoadReport
 
-__all__ = ["BEST", "LAST", "begin_with", "instances_of_classes", "spread", "train_maskrcnn"]
+__all__ = ["BEST", "LAST", "begin_with", "copy_paste_of", "instances_of_classes", "spread", "train_maskrcnn"]
 
 LAST, BEST = "last.h5", "best.h5"
 """In the folder of a run: weights after the last epoch and after the one with the least validation loss, in the layout
@@ -96,7 +96,7 @@ def train_maskrcnn(
         augmentation=plan.augmentation,
         window=plan.window,
         crop_scale=plan.crop_scale,
-        copy_paste=None if counts is None or not plan.copy_paste else _copy_paste(train, counts, plan),
+        copy_paste=None if counts is None or not plan.copy_paste else copy_paste_of(train, counts, plan),
     )
     held_out = None
     if len(validation):
@@ -185,11 +185,11 @@ def spread(frames: Sequence[Frame], count: int | None) -> Sequence[Frame]:
     return [frames[i * len(frames) // count] for i in range(count)]
 
 
-def _copy_paste(frames: Sequence[Frame], counts: npt.NDArray[np.int64], plan: Plan) -> CopyPaste:
+def copy_paste_of(frames: Sequence[Frame], counts: npt.NDArray[np.int64], plan: Plan) -> CopyPaste:
     """Of the classes that fewer than `Plan.rare_share` of the frames hold."""
     held = counts > 0
     rare = [i for i in range(len(IDS)) if 0 < held[:, i].mean() < plan.rare_share]
-    donors = {IDS[i]: tuple(frames[j] for j in np.flatnonzero(held[:, i])) for i in rare}
+    donors = {IDS[i]: tuple(frame for frame, holds in zip(frames, held[:, i], strict=True) if holds) for i in rare}
     return CopyPaste(donors, plan.copy_paste)
 
 

@@ -7,7 +7,7 @@ from keras import ops
 from wadlib.maskrcnn import boxes as box_functions
 from wadlib.maskrcnn.anchors import normalized_anchors
 from wadlib.maskrcnn.config import Config
-from wadlib.maskrcnn.proposals import best_anchors, propose
+from wadlib.maskrcnn.proposals import best_anchors, moved_anchors, propose, proposed_anchors
 
 SMALL = Config.report().replace(image_shape=(64, 128), pre_nms_limit=200)
 
@@ -62,6 +62,24 @@ def test_same_as_written_out(seed):
     for picture in range(2):
         expected = written_out(scores[picture], deltas[picture], anchors, SMALL, 100)
         np.testing.assert_allclose(result[picture], expected, atol=1e-5)
+
+
+def test_which_anchor_each_proposal_was():
+    rng = np.random.default_rng(0)
+    config = SMALL.replace(rpn_nms_threshold=0.3)  # of the 200 best anchors, some are suppressed
+    anchors = normalized_anchors(config)
+    scores = rng.random((2, len(anchors))).astype(np.float32)
+    deltas = rng.normal(0, 2, (2, len(anchors), 4)).astype(np.float32)
+    boxes, indices = (numpy(found) for found in proposed_anchors(scores, deltas, anchors, config, 200))
+    np.testing.assert_array_equal(boxes, numpy(propose(scores, deltas, anchors, config, 200)))
+    for picture in range(2):
+        kept = indices[picture] >= 0
+        assert 0 < kept.sum() < 200
+        assert not boxes[picture, ~kept].any()
+        own = indices[picture, kept]
+        assert (np.diff(scores[picture, own]) < 0).all()
+        moved = numpy(moved_anchors(own[None], deltas[picture, own][None], anchors, config))
+        np.testing.assert_allclose(moved[0], boxes[picture, kept], atol=1e-6)
 
 
 def test_only_the_best_anchors_are_looked_at():

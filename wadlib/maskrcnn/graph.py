@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -17,11 +18,11 @@ from wadlib.maskrcnn.detections import refine
 from wadlib.maskrcnn.fpn import pyramid
 from wadlib.maskrcnn.heads import ClassHead, MaskHead
 from wadlib.maskrcnn.layers import convolution_dtype
-from wadlib.maskrcnn.proposals import propose
+from wadlib.maskrcnn.proposals import moved_anchors, propose, proposed_anchors
 from wadlib.maskrcnn.roi import align_cells, list_of_cells, roi_align
-from wadlib.maskrcnn.rows import of_class
-from wadlib.maskrcnn.rpn import answers_of_patches, rpn_model, rpn_on_pyramid, sampled_patches
-from wadlib.maskrcnn.targets import detection_targets
+from wadlib.maskrcnn.rows import of_class, take_rows
+from wadlib.maskrcnn.rpn import answers_of_patches, patches_around, rpn_model, rpn_on_pyramid, sampled_anchors
+from wadlib.maskrcnn.targets import choose_rois, targets_of_rois
 
 __all__ = ["Graph", "Step"]
 
@@ -58,17 +59,18 @@ class Graph:
     Parameters
     ----------
     config : Config
+    dense_gradient : bool, optional
+        Whether the way back through the region proposal network runs over all anchors, or over those alone that have
+        a gradient; the step is the same. By default the second where it can be taken: an anchor in each cell.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, dense_gradient: bool | None = None) -> None:
         self.config = config
         self.image = keras.Input((*config.image_shape, 3), name="image")
         self.tensors: dict[str, Any] = backbone(self.image, config)
         self.tensors |= pyramid(self.tensors, config)
         self.rpn = rpn_model(config)
-        # Losses on sampled patches pass their own gradient. The original's extra gradient and sparse anchors need
-        # the dense one.
-        self.dense_gradient = config.proposal_gradient or config.anchor_stride != 1
+        self.dense_gradient = config.anchor_stride != 1 if dense_gradient is None else dense_gradient
         names = ("rpn_class_logits", "rpn_class", "rpn_bbox")
         answers = rpn_on_pyramid(self.rpn, self.levels(6), gradient=self.dense_gradient)
         self.tensors |= dict(zip(names, answers, strict=True))
@@ -79,14 +81,9 @@ class Graph:
         """P2 up to the last one: 6 for the RPN, 5 for the heads."""
         return [self.tensors[f"P{number}"] for number in range(2, last + 1)]
 
-    def _propose(self, count: int, name: str) -> Any:
-        config = self.config
-        anchors = ops.convert_to_tensor(normalized_anchors(config), "float32")
-
-        def step(probabilities: Any, deltas: Any) -> Any:
-            return propose(probabilities[:, :, 1], deltas, anchors, config, count)
-
-        return Step(step, ((count, 4), "float32"), name=name)(self.tensors["rpn_class"], self.tensors["rpn_bbox"])
+    @cached_property
+    def _anchors(self) -> Any:
+        return ops.convert_to_tensor(normalized_anchors(self.config), "float32")
 
     def _align(self, boxes: Any, levels: list[Any], size: int, name: str) -> Any:
         shape = self.config.image_shape
@@ -119,7 +116,13 @@ class Graph:
         """
         config, found = self.config, dict(self.tensors)
         window = keras.Input((4,), name="window")
-        rois = found["rpn_rois"] = self._propose(config.proposals_inference, "ROI")
+        count, anchors = config.proposals_inference, self._anchors
+
+        def proposed(probabilities: Any, deltas: Any) -> Any:
+            return propose(probabilities[:, :, 1], deltas, anchors, config, count)
+
+        rois = Step(proposed, ((count, 4), "float32"), name="ROI")(found["rpn_class"], found["rpn_bbox"])
+        found["rpn_rois"] = rois
         pooled = self._align(rois, self.levels(5), config.pool_size, "roi_align_classifier")
         found["roi_align_classifier"] = pooled
         logits, probabilities, deltas = self.class_head(pooled)
@@ -201,45 +204,83 @@ class Graph:
         }
 
     def _rpn_losses(self, match: Any, targets: Any) -> dict[str, Any]:
-        config, count = self.config, self.config.rpn_train_anchors
         if self.dense_gradient:
             logits, deltas = self.tensors["rpn_class_logits"], self.tensors["rpn_bbox"]
         else:
-            count = min(count, match.shape[1])
-            one, patch = ((count,), "int32"), ((count, 9, config.fpn_channels), convolution_dtype(config))
+            config, spec = self.config, ((min(self.config.rpn_train_anchors, match.shape[1]),), "int32")
 
-            def sample(match: Any, *levels: Any) -> Any:
-                return sampled_patches(match, *levels, config=config)
+            def sample(match: Any) -> Any:
+                return sampled_anchors(match, config)
 
-            match, ratio, patches = Step(sample, one, one, patch, name="sampled_patches")(match, *self.levels(6))
-            logits, deltas = answers_of_patches(self.rpn, ratio, patches, config)
+            match, anchors = Step(sample, spec, spec, name="sampled_anchors")(match)
+            logits, deltas = self._answers(anchors, "sampled_patches")
         scalar: Spec = (), "float32"
         return {
             "rpn_class_loss": Step(losses.rpn_class_loss, scalar, name="rpn_class_loss")(match, logits),
             "rpn_bbox_loss": Step(losses.rpn_bbox_loss, scalar, name="rpn_bbox_loss")(targets, match, deltas),
         }
 
-    def _targets(self, inputs: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
-        config, count = self.config, self.config.rois_per_image
-        proposals = self._propose(config.proposals_training, "ROI_training")
+    def _answers(self, anchors: Any, name: str) -> tuple[Any, Any]:
+        """Logits and deltas of some anchors, (B, n), with a gradient to the levels."""
+        config, count = self.config, anchors.shape[1]
+        patch = (count, 9, config.fpn_channels), convolution_dtype(config)
 
-        def step(proposals: Any, class_ids: Any, boxes: Any, masks: Any, priority: Any) -> Any:
+        def cut(anchors: Any, *levels: Any) -> Any:
+            return patches_around(anchors, *levels, config=config)
+
+        ratio, patches = Step(cut, ((count,), "int32"), patch, name=name)(anchors, *self.levels(6))
+        return answers_of_patches(self.rpn, ratio, patches, config)
+
+    def _targets(self, inputs: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+        config, count, positive = self.config, self.config.rois_per_image, self.config.positive_rois
+        anchors, most = self._anchors, config.proposals_training
+
+        def choose(scores: Any, moves: Any, class_ids: Any, boxes: Any, priority: Any) -> Any:
+            proposals, origin = proposed_anchors(scores[:, :, 1], moves, anchors, config, most)
             boxes = normalize(boxes, config.image_shape)
             if config.truth_as_proposals:
                 objects = ops.where((class_ids > 0)[..., None], boxes, 0.0)
                 proposals = ops.concatenate([proposals, objects], axis=1)
+                origin = ops.concatenate([origin, ops.full_like(class_ids, -1)], axis=1)
                 priority = ops.concatenate([priority, priority[:, : objects.shape[1]]], axis=1)
-            return detection_targets(
-                proposals, class_ids, boxes, masks, priority, config, proposal_gradient=config.proposal_gradient
-            )
+            places, instance = choose_rois(proposals, class_ids, boxes, priority, config)
+            first = places[:, :positive]
+            return take_rows(proposals, places), instance, ops.where(first >= 0, take_rows(origin, first), -1)
 
-        targets = Step(
-            step,
-            ((count, 4), "float32"),
+        chosen: tuple[Spec, ...] = ((count, 4), "float32"), ((count,), "int32"), ((positive,), "int32")
+        names = ("gt_class_ids", "gt_boxes", "roi_priority")
+        rois, instance, origin = Step(choose, *chosen, name="chosen_rois")(
+            self.tensors["rpn_class"], self.tensors["rpn_bbox"], *(inputs[name] for name in names)
+        )
+        own = self._with_gradient(rois, origin) if config.proposal_gradient else ops.stop_gradient(rois)
+
+        def learn(own: Any, instance: Any, class_ids: Any, boxes: Any, masks: Any) -> Any:
+            return targets_of_rois(own, instance, class_ids, normalize(boxes, config.image_shape), masks, config)
+
+        learnt: tuple[Spec, ...] = (
             ((count,), "int32"),
             ((count, 4), "float32"),
-            ((config.positive_rois, *config.mask_shape), "float32"),
-            name="proposal_targets",
+            ((positive, *config.mask_shape), "float32"),
         )
-        names = ("gt_class_ids", "gt_boxes", "gt_masks", "roi_priority")
-        return targets(proposals, *(inputs[name] for name in names))
+        names = ("gt_class_ids", "gt_boxes", "gt_masks")
+        found = Step(learn, *learnt, name="proposal_targets")(own, instance, *(inputs[name] for name in names))
+        return rois, *found
+
+    def _with_gradient(self, rois: Any, origin: Any) -> Any:
+        """The same RoIs; those on objects, which come first, pass a gradient to the region proposal network.
+
+        origin : (B, P), the anchor that each of the first P RoIs was; -1 for none
+        """
+        if self.dense_gradient:
+            return rois
+        config, anchors, positive = self.config, self._anchors, origin.shape[1]
+        _, deltas = self._answers(ops.maximum(origin, 0), "patches_of_rois")
+
+        def move(rois: Any, origin: Any, deltas: Any) -> Any:
+            moved = moved_anchors(ops.maximum(origin, 0), deltas, anchors, config)
+            first = ops.where((origin >= 0)[..., None], moved, rois[:, :positive])
+            return ops.concatenate([first, rois[:, positive:]], axis=1)
+
+        return Step(move, (rois.shape[1:], "float32"), name="rois_with_gradient")(
+            ops.stop_gradient(rois), origin, deltas
+        )

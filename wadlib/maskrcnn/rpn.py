@@ -4,9 +4,10 @@ The network is a small model of its own, `rpn_model`, applied to each level with
 answers twice, and for very different numbers of anchors:
 
 - proposals are chosen from *all* anchors (132,990 for the report), but no gradient flows through the choice;
-- the losses look at 256 anchors per picture, and only these need a gradient.
+- the losses look at 256 anchors per picture (and, with `Config.proposal_gradient`, at those that became RoIs on
+  objects), and only these need a gradient.
 
-`sampled_patches` cuts out the 3x3 cells that each of the 256 depends on. The same model applied to the patches gives
+`patches_around` cuts out the 3x3 cells that each of the 256 depends on. The same model applied to the patches gives
 the same 256 answers, and the way back costs a twentieth of the way back through all cells.
 """
 
@@ -21,7 +22,7 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.fpn import conv3x3
 from wadlib.maskrcnn.layers import Convolution, convolution_dtype
 
-__all__ = ["answers_of_patches", "rpn_model", "rpn_on_pyramid", "sampled_patches"]
+__all__ = ["answers_of_patches", "patches_around", "rpn_model", "rpn_on_pyramid", "sampled_anchors"]
 
 
 def rpn_model(config: Config) -> keras.Model:
@@ -67,31 +68,47 @@ def rpn_on_pyramid(model: keras.Model, levels: list[Any], gradient: bool) -> tup
     return logits, probabilities, deltas
 
 
-def sampled_patches(match: Any, *levels: Any, config: Config) -> tuple[Any, Any, Any]:
-    """The 3x3 cells around each anchor that takes part in the losses.
+def sampled_anchors(match: Any, config: Config) -> tuple[Any, Any]:
+    """The anchors that take part in the losses.
 
     Parameters
     ----------
     match : (B, A) int
         1 on an object, -1 not, 0 takes no part.
-    levels : P2 … P6
 
     Returns
     -------
     match : (B, n) int32, n = `Config.rpn_train_anchors`
         The entries that are not 0, in their order; 0 where there are fewer.
+    anchors : (B, n) int32
+        Their places.
+    """
+    match = ops.cast(match, "int32")
+    _, anchors = ops.top_k(ops.cast(ops.abs(match), "float32"), min(config.rpn_train_anchors, match.shape[1]))
+    anchors = ops.sort(ops.cast(anchors, "int32"), axis=1)  # (B, n)
+    return ops.take_along_axis(match, anchors, axis=1), anchors
+
+
+def patches_around(anchors: Any, *levels: Any, config: Config) -> tuple[Any, Any]:
+    """The 3x3 cells around some anchors: all that the network's answers for them depend on.
+
+    Parameters
+    ----------
+    anchors : (B, n) int
+        Places in the order of `rpn_on_pyramid`, with `Config.anchor_stride` 1.
+    levels : P2 … P6
+
+    Returns
+    -------
     ratio : (B, n) int32
         Which of the anchors of its cell each one is.
     patches : (B, n, 9, C)
         Cells outside of the level are 0, as the convolution's padding has it.
     """
     ratios = len(config.anchor_ratios)
-    match = ops.cast(match, "int32")
-    _, anchors = ops.top_k(ops.cast(ops.abs(match), "float32"), min(config.rpn_train_anchors, match.shape[1]))
-    anchors = ops.sort(ops.cast(anchors, "int32"), axis=1)  # (B, n)
-    cells = anchors // ratios
+    cells = anchors // ratios  # (B, n)
     row_steps, column_steps = (ops.convert_to_tensor([-1, 0, 1], "int32") for _ in range(2))
-    picture = ops.arange(ops.shape(match)[0], dtype="int32")[:, None, None]  # (B, 1, 1)
+    picture = ops.arange(ops.shape(anchors)[0], dtype="int32")[:, None, None]  # (B, 1, 1)
 
     patches, start = None, 0
     for level in levels:
@@ -107,11 +124,11 @@ def sampled_patches(match: Any, *levels: Any, config: Config) -> tuple[Any, Any,
         found = found * ops.cast(known, found.dtype)[..., None]
         patches = found if patches is None else patches + found
         start += height * width
-    return ops.take_along_axis(match, anchors, axis=1), anchors % ratios, patches
+    return anchors % ratios, patches
 
 
 def answers_of_patches(model: keras.Model, ratio: Any, patches: Any, config: Config) -> tuple[Any, Any]:
-    """The network's answers for the anchors of `sampled_patches`.
+    """The network's answers for the anchors of `patches_around`.
 
     Returns
     -------

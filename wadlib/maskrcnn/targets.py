@@ -18,7 +18,7 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.roi import crop_and_resize
 from wadlib.maskrcnn.rows import first_true, take_rows
 
-__all__ = ["detection_targets", "rpn_targets"]
+__all__ = ["choose_rois", "detection_targets", "rpn_targets", "targets_of_rois"]
 
 RPN_NEGATIVE, RPN_POSITIVE = 0.3, 0.7
 """IoU with instances: an anchor is background below the first, on an object from the second on (Faster R-CNN 3.1.2)."""
@@ -161,31 +161,64 @@ def detection_targets(
     masks : (B, P, *Config.mask_shape) float32, 0 or 1, P = `Config.positive_rois`
         Of the first P RoIs, the only ones that can be on objects.
     """
-    proposals, gt_boxes = ops.cast(proposals, "float32"), ops.cast(gt_boxes, "float32")
+    proposals = ops.cast(proposals, "float32")
     if not proposal_gradient:
         proposals = ops.stop_gradient(proposals)
-    gt_class_ids = ops.cast(gt_class_ids, "int32")
+    places, instance = choose_rois(proposals, gt_class_ids, gt_boxes, priority, config)
+    rois = take_rows(proposals, places)
+    return rois, *targets_of_rois(rois, instance, gt_class_ids, gt_boxes, gt_masks, config)
+
+
+def choose_rois(proposals: Any, gt_class_ids: Any, gt_boxes: Any, priority: Any, config: Config) -> tuple[Any, Any]:
+    """Steps 1 and 2 of `detection_targets`: a choice, so without a gradient.
+
+    Returns
+    -------
+    places : (B, T) int32
+        Rows of `proposals`, those on objects first; -1 for none.
+    instance : (B, T) int32
+        Row of the ground truth that a proposal is on; -1 for background and padding.
+    """
+    proposals = ops.stop_gradient(ops.cast(proposals, "float32"))
+    gt_boxes, gt_class_ids = ops.cast(gt_boxes, "float32"), ops.cast(gt_class_ids, "int32")
     known = ops.any(proposals != 0, axis=2)  # (B, N): no padding
-    overlap = iou(ops.stop_gradient(proposals), gt_boxes)  # (B, N, G)
+    overlap = iou(proposals, gt_boxes)  # (B, N, G)
     with_instances = ops.where((gt_class_ids > 0)[:, None], overlap, -1.0)
     with_crowds = ops.where((gt_class_ids < 0)[:, None], overlap, 0.0)
     best = ops.max(with_instances, axis=2)  # (B, N)
     on_object = ops.logical_and(known, best >= ROI_POSITIVE)
     background = ops.logical_and(known, ops.logical_and(best < ROI_POSITIVE, ops.max(with_crowds, axis=2) < CROWD))
 
-    chosen, positive = _choose(on_object, background, ops.any(gt_class_ids > 0, axis=1), priority, config)
-    rois = take_rows(proposals, chosen)  # (B, T, 4)
-    nearest = take_rows(ops.cast(ops.argmax(with_instances, axis=2), "int32"), chosen)
-    instance = ops.where(positive, nearest, -1)  # (B, T): row of the ground truth
-    class_ids = take_rows(gt_class_ids, instance)
+    places, positive = _choose(on_object, background, ops.any(gt_class_ids > 0, axis=1), priority, config)
+    nearest = take_rows(ops.cast(ops.argmax(with_instances, axis=2), "int32"), places)
+    return places, ops.where(positive, nearest, -1)
 
+
+def targets_of_rois(
+    rois: Any, instance: Any, gt_class_ids: Any, gt_boxes: Any, gt_masks: Any, config: Config
+) -> tuple[Any, Any, Any]:
+    """Step 3 of `detection_targets`: for a RoI on an object the class, deltas and mask of this object.
+
+    Parameters
+    ----------
+    rois : (B, T, 4) normalised
+        A gradient of the deltas reaches them.
+    instance : (B, T) int
+        From `choose_rois`.
+    gt_class_ids, gt_boxes, gt_masks, config : as for `detection_targets`
+
+    Returns
+    -------
+    class_ids, deltas, masks : as of `detection_targets`
+    """
+    positive = instance >= 0
     whole = ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0])  # stands in where there is no target: finite, and masked
     own = ops.where(positive[..., None], rois, whole)
-    truth = ops.where(positive[..., None], take_rows(gt_boxes, instance), whole)
+    truth = ops.where(positive[..., None], take_rows(ops.cast(gt_boxes, "float32"), instance), whole)
     deltas = box_deltas(own, truth) / ops.convert_to_tensor(config.box_std, "float32")  # 0 for whole -> whole
     first = slice(0, config.positive_rois)
     masks = _mask_targets(own[:, first], truth[:, first], instance[:, first], gt_masks, config)
-    return rois, class_ids, deltas, masks
+    return take_rows(ops.cast(gt_class_ids, "int32"), instance), deltas, masks
 
 
 def _choose(on_object: Any, background: Any, has_instances: Any, priority: Any, config: Config) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from wadlib.dataset import Frame, open_wad
-from wadlib.errors import SegmentationError, TrainingError
+from wadlib.errors import SegmentationError, StorageError, TrainingError
 from wadlib.frames import read_label, write_image, write_label
 from wadlib.graphcut import unary_from_probabilities
 from wadlib.preprocess import NETWORK_SHAPE
@@ -146,6 +146,12 @@ class TestRecipe:
         with pytest.raises(TrainingError, match="not a recipe: 'augmentation'"):
             Recipe.from_dict({"name": "x"})
 
+    def test_the_optimizer_is_built_before_the_first_step(self):
+        """Else TensorFlow traces the step twice, which takes longer than all of a short run's steps."""
+        model = TINY.build()
+        assert model.optimizer.built
+        assert len(model.optimizer.variables) == 2 + 2 * len(model.trainable_variables), "two of Adam for each weight"
+
     def test_learning_rate_decays_to_nothing(self, keras):
         model = TINY.replace(decay=True).build(steps=10)
         rate = model.optimizer._learning_rate
@@ -261,6 +267,18 @@ class TestRun:
     def test_no_frames(self):
         with pytest.raises(TrainingError, match="at least one frame, got none"):
             train_unet(TINY.replace(rare_share=0.0), [], run=None, epochs=1, progress=False)
+
+    def test_a_loss_that_is_not_finite_names_epoch_batch_and_frames(self, split, small, tmp_path):
+        spoilt = TINY.replace(loss=TINY.loss | {"class_weights": [3e38] * 8})  # their sum is no float32
+        with pytest.raises(TrainingError, match=r"loss is \S+ in epoch 1, batch 1 of 2, frames: (.*)") as caught:
+            train_unet(spoilt, split.train, run=tmp_path, epochs=1, steps=2, small=small, progress=False)
+        assert any(frame.name in str(caught.value) for frame in split.train)
+        assert "lower the learning rate or look at these frames" in str(caught.value)
+
+    def test_a_folder_that_cannot_be_written(self, split, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(StorageError, match="a file stands where a folder is needed"):
+            train_unet(TINY, split.train, run=tmp_path / "file" / "run", epochs=1, progress=False)
 
     def test_another_recipe_in_the_same_folder(self, run, split, small):
         other = TINY.replace(learning_rate=0.5)

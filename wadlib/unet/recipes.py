@@ -178,6 +178,8 @@ class Recipe:
         if self.decay and steps:
             rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
         model.compile(keras.optimizers.Adam(rate), loss=SegmentationLoss(**self.loss))
+        # Now, and not inside of the first step: TensorFlow would trace that step twice.
+        model.optimizer.build(model.trainable_variables)
         return model
 
 

@@ -137,8 +137,8 @@ print(f"normalisation: {a.normalisation}; Adam with a learning rate of {attempt.
 
 # %% [markdown]
 # With 64 to 1024 channels and 32 frames, a single step takes a minute and more on a laptop. For the live part of this
-# notebook we divide all channels by 8 and let a batch have 4 frames. **These runs are quick ones**: they show how training
-# *starts*. The long runs come below.
+# notebook we divide all channels by 8, halve the resolution and let a batch have 4 frames. **These runs are quick ones**:
+# they show how training *starts*. The long runs come below.
 
 # %%
 data = open_data()
@@ -155,9 +155,11 @@ split = wad.split("by_video" if len(wad.videos) > 2 else "report", seed=0)
 print(split.report())
 
 # %%
-quick = attempt.replace(
-    architecture=a.replace(widths=tuple(width // 8 for width in a.widths)), batch_size=4
-)
+g = attempt.geometry
+coarse = replace(g, step=2 * g.step, height=g.height // 2, width=g.width // 2)
+quick = attempt.replace(geometry=coarse, batch_size=4)
+narrow = tuple(width // 8 for width in a.widths)
+quick = quick.replace(architecture=quick.architecture.replace(widths=narrow))
 small = SmallFrames(quick.geometry, quick.table)  # each frame is decoded once
 some = split.validation[:: max(1, len(split.validation) // 4)][:4]
 watched = batches(some, small, batch_size=len(some), training=False).batch(0, 0)
@@ -221,7 +223,7 @@ from wadlib.unet.constant import class_counts, constant_predictor_loss
 from wadlib.unet.losses import batch_class_weights, one_hot
 
 counts = class_counts(watched.y, 9)
-weights = np.asarray(batch_class_weights(one_hot(watched.y, 9)))
+weights = np.asarray(batch_class_weights(one_hot(watched.y, 9)), float)
 absent = counts.sum(axis=0) == 0
 print("weights:", dict(zip(["background", *range(33, 41)], weights.round(1).tolist(), strict=True)))
 print(
@@ -257,12 +259,13 @@ for number, column in enumerate(softmax):
     axes[0].plot(logs["the attempt"]["epoch"] * STEPS, softmax[column], label=name, **style)
 axes[0].set(xlabel="steps", ylim=(0, 0.3), title="softmax of each class at its own pixels")
 axes[0].legend(fontsize=8, ncols=2)
+axes[0].locator_params(axis="x", integer=True)
 axes[1].bar(range(len(norms)), norms.values(), color=PALETTE[0])
 axes[1].set_xticks(range(len(norms)), norms, rotation=65, ha="right", fontsize=8)
 axes[1].set(yscale="log", title="norm of the gradient after the last step")
 show(
     figure,
-    "Left: the probability of each class at its own pixels, flat lines between 0.1 and 0.15. Right: bars of the "
+    "Left: the probability of each class at its own pixels, flat lines near one ninth. Right: bars of the "
     "gradient's norm for each layer on a logarithmic axis, from the first convolution to the logits.",
 )
 print(f"largest / smallest: {max(norms.values()) / min(norms.values()):,.0f}")
@@ -314,6 +317,8 @@ def draw_logs(title, runs):
     axes[0].set(xlabel="steps", title="loss / the constant predictor's")
     axes[1].set(xlabel="steps", title="softmax of car: at cars less anywhere", ylim=(-0.05, 0.5))
     axes[1].legend(fontsize=8, title=title, loc="upper left")
+    for ax in axes:
+        ax.locator_params(axis="x", integer=True)
     return figure
 
 
@@ -362,8 +367,8 @@ show(
 )
 
 # %% [markdown]
-# With the authors' learning rate nothing moves, and without normalisation everything slides onto the constant: **either alone
-# is enough to stop it**, so taking away one cause at a time could not help. Small inputs hold it back in these few steps
+# In so few steps nothing moves with the authors' learning rate, and without normalisation everything slides onto the constant:
+# **either alone is enough to hold it back**, so taking away one cause at a time could not help. So do small inputs here
 # (normalisation makes up for them later: try `ROUNDS = 12`). Their loss puts a strange number on the axis, but a
 # network with the other cures learns from it too. (That the cure's loss is above 1 at first is the lag of batch normalisation's running averages: exercise 3.)
 
@@ -469,8 +474,9 @@ if is_rendered():  # the U-Net has never seen a real street
 table.T.round(3)
 
 # %% [markdown]
-# Read the rows, not only the means. The U-Net is above colours and places almost everywhere. The graph cut makes large things
-# larger, and pays with the smallest: a bicycle of a few pixels is all boundary, and boundary is what it charges for.
+# Read the rows, not only the means. The U-Net is above colours and places almost everywhere. The graph cut mends cars, and
+# pays with the smallest things: a bicycle of a few pixels is all boundary, and boundary is what it charges for. And
+# tricycle, the rarest class, is hardly found by anyone.
 
 # %%
 number = int(np.argmax([np.isin(truth // 1000, IDS).sum() for truth in truths]))
@@ -482,7 +488,7 @@ draw_class_legend(axes[-1])
 show(
     figure,
     "Five label maps of one held-out strip. The attempt's is a meaningless checkerboard, the unary's is speckled, the cured "
-    "U-Net finds the vehicles where they are, and α-expansion cleans their borders.",
+    "U-Net finds the near car and pieces of what stands behind it, and α-expansion cleans their borders.",
 )
 
 # %% [markdown]

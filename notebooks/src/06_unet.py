@@ -475,8 +475,8 @@ table.T.round(3)
 
 # %% [markdown]
 # Read the rows, not only the means. The U-Net is above colours and places almost everywhere. The graph cut mends cars, and
-# pays with the smallest things: a bicycle of a few pixels is all boundary, and boundary is what it charges for. And
-# tricycle, the rarest class, is hardly found by anyone.
+# pays with the smallest things: a bicycle of a few pixels is all boundary, and boundary is what it charges for. A
+# tricycle is hardly found by anyone.
 
 # %%
 number = int(np.argmax([np.isin(truth // 1000, IDS).sum() for truth in truths]))

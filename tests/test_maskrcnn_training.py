@@ -30,6 +30,9 @@ SCRIPT = Path(small.__file__)
 def keras():
     quiet()
     deterministic(0)
+    small.step_by_step()
+    yield
+    small.step_by_step(False)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from wadlib.maskrcnn.copy_paste import CopyPaste
 from wadlib.maskrcnn.data import TrainingBatches
 from wadlib.maskrcnn.plan import Plan
 from wadlib.maskrcnn.weights import HEADS, save
-from wadlib.training import EarlyStop, EpochEnd, Stage, Training, fit, repeat_factors
+from wadlib.training import EarlyStop, EpochEnd, Stage, Training, fit, read_log, repeat_factors
 from wadlib.training.loop import Callback
 from wadlib.videos import Frame, count_instances
 
@@ -125,8 +125,6 @@ def train_maskrcnn(
         workers=workers,
         progress=progress,
     )
-    if run is not None:
-        _keep_best(model, learner, Path(run))
     _copy_weights(learner, model)
     return training
 
@@ -221,16 +219,8 @@ def _begin(learner: MaskRCNN, layers: str, learning_rate: float) -> Any:
     return begin
 
 
-def _keep_best(model: MaskRCNN, learner: MaskRCNN, run: Path) -> None:
-    """Write `BEST` from what `fit` kept; the learner has its own weights again afterwards."""
-    kept = learner.training_model.get_weights()
-    learner.training_model.load_weights(run / "best.weights.h5")
-    save(learner, run / BEST, config=model.config)
-    learner.training_model.set_weights(kept)
-
-
 class _Weights:
-    """Callback: writes `LAST` after each epoch."""
+    """Callback: writes `LAST` after each epoch, and `BEST` when none was better."""
 
     def __init__(self, model: MaskRCNN, learner: MaskRCNN) -> None:
         self.model, self.learner = model, learner
@@ -239,3 +229,14 @@ class _Weights:
         if end.run is None or end.epoch == 0:
             return
         save(self.learner, end.run / LAST, config=self.model.config)
+        if _is_best(end.run, end.row):
+            save(self.learner, end.run / BEST, config=self.model.config)
+
+
+def _is_best(run: Path, row: Mapping[str, Any]) -> bool:
+    """Whether the epoch of this row beats all earlier ones, which the log holds by now."""
+    if not (run / "log.csv").exists():
+        return True
+    monitor, log = "val_loss" if "val_loss" in row else "loss", read_log(run)
+    earlier = log[monitor][(log["epoch"] > 0) & (log["epoch"] < row["epoch"])]
+    return bool((row[monitor] < earlier).all())

@@ -147,9 +147,10 @@ def fingerprint_of(root: Path) -> str:
     """Hash of everything that notebooks read besides their source: package, results, data, profile."""
     digest = hashlib.sha256()
     scripts = (root / "wadlib" / "viewer").glob("*.[jc]s*")  # what the book's pages are made of
+    weights = (root / "wadlib").rglob("*.h5")
     kept = (path for folder in ("report", "results") for path in (root / folder).rglob("*") if path.is_file())
-    files = [*(root / "wadlib").rglob("*.py"), *scripts, *kept]
-    tools = {root / "wadlib" / name for name in ("book.py", "cli.py", "notebooks.py")}
+    files = [*(root / "wadlib").rglob("*.py"), *scripts, *weights, *kept]
+    tools = {*(root / "wadlib" / "cli").glob("*.py"), root / "wadlib" / "book.py", root / "wadlib" / "notebooks.py"}
     for path in sorted(set(files) - tools):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())

@@ -222,3 +222,38 @@ def test_the_only_stage_that_a_network_lacks():
 
     with pytest.raises(TrainingError, match="names of some layers"):
         MaskRCNN(small.CONFIG).compile(layers=TrainStage("nothing", 1, 0.1).layers)
+
+
+# --- the weights that come with wadlib --------------------------------------------------------------
+
+
+def test_shipped_weights_are_small_and_whole():
+    from wadlib.maskrcnn import Config, MaskRCNN
+    from wadlib.maskrcnn.released import find
+    from wadlib.maskrcnn.weights import read_config
+
+    path = find("rendered")
+    assert path.stat().st_size < 20e6
+    config = read_config(path)
+    assert config == Config.classroom().replace(min_confidence=config.min_confidence)
+    report = MaskRCNN(config).load("rendered")
+    assert report.missing == report.unused == ()
+
+
+@pytest.mark.slow
+def test_shipped_weights_find_cars_in_streets_that_they_have_not_seen():
+    """In full-frame coordinates, whatever part of the frame the network looks at."""
+    from wadlib.maskrcnn import MaskRCNN
+    from wadlib.maskrcnn.released import find
+    from wadlib.maskrcnn.weights import read_config
+    from wadlib.metrics import Overlap, report_iou
+    from wadlib.rendered import render_frame
+
+    model = MaskRCNN(read_config(find("rendered")))
+    model.load("rendered")
+    frames = [render_frame(video=video, frame=8, seed=77, size="full") for video in range(4)]
+    found = model.detect([frame.image for frame in frames])
+    assert all(each.to_label_map().shape == (2710, 3384) for each in found)
+    pairs = zip(frames, found, strict=True)
+    iou = report_iou(Overlap.from_labels(frame.label, each.to_label_map()) for frame, each in pairs)
+    assert iou[33] > 0.4

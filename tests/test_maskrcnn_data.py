@@ -334,6 +334,15 @@ def test_windows_of_validation_cover_the_view_once(wide):
     np.testing.assert_array_equal(np.concatenate(pictures[:3], axis=1), whole)
 
 
+def test_windows_that_do_not_go_into_the_view_overlap(wide):
+    data = TrainingBatches([wide], WIDE, window=128, shuffle=False, augmentation=None, batch_size=1)
+    first, second = (data.batch(0, i).x["image"][0] for i in range(2))
+    assert len(data) == 2
+    np.testing.assert_array_equal(first[:, 64:], second[:, :64])
+    whole = TrainingBatches([wide], WIDE, shuffle=False, augmentation=None, batch_size=1).batch(0, 0).x["image"][0]
+    np.testing.assert_array_equal(np.concatenate([first, second[:, 64:]], axis=1), whole)
+
+
 def test_an_object_point_lies_on_an_object(wide):
     label = wide.read_label()
     points = [object_point(label, (0, 0, 64, 192), np.random.default_rng(i)) for i in range(60)]

@@ -139,7 +139,9 @@ copies = copy_paste_of(
 )  # more than in training, to see some
 lesson = TrainingBatches(split.train, config, window=plan.window, copy_paste=copies, seed=2)
 pieces = [lesson.items[i] for i in np.linspace(0, len(lesson.items) - 1, 4).astype(int)]
-figure, axes = plt.subplots(5, 1, figsize=(7.6, 15.2), height_ratios=[8] * 4 + [1])
+figure, axes = plt.subplots(
+    5, 1, figsize=(7.6, 14.6), height_ratios=[8] * 4 + [0.6], layout="constrained"
+)
 for number, (piece, ax) in enumerate(zip(pieces, axes, strict=False)):
     picture, label = lesson.picture(piece, np.random.default_rng(number))
     draw_overlay(ax, picture, label)
@@ -204,12 +206,12 @@ assert len(dropped) == 17
 # %%
 quick_plan = Plan(
     (
-        TrainStage("heads", 1, 0.0005),
+        TrainStage("heads", 1, 0.0001),
         TrainStage("all", {"quick": 2, "full": 20}[profile()], 0.0001),
     ),
     steps={"quick": 6, "full": 100}[profile()],
     validation_frames={"quick": 2, "full": 20}[profile()],
-    window=plan.window // 2,
+    window=448,
     rare_share=plan.rare_share,
     copy_paste=plan.copy_paste,
 )
@@ -232,6 +234,9 @@ print(
 )
 
 # %% [markdown]
+# So few steps make no network better, and at first even worse: adam begins with empty averages, and thirty frames are fewer than
+# the network has seen. What matters is that it goes on from where it was: the loss begins low.
+#
 # The folder of a run holds the log, the checkpoint with the state of the optimizer, the best weights, and the same
 # numbers for TensorBoard. With a live kernel the next cell opens it here; in the book it lists what TensorBoard would draw.
 
@@ -310,7 +315,7 @@ for part in (list(numbers)[:3], list(numbers)[3:]):
     for pair, loss in zip(axes, part, strict=True):
         draw_three(*pair, loss)
     axes[0, 0].legend(loc="upper right")
-    axes[0, 1].legend(loc="upper right")
+    axes[0, 1].legend(loc="lower left", fontsize=9)
     show(
         figure,
         f"Three rows of loss curves ({', '.join(part)}), the report's on the left, ours on the right. The report's "
@@ -351,8 +356,8 @@ axes[0].set(ylabel="class loss, without its weight", ylim=(0, None))
 axes[0].legend(fontsize=8)
 show(
     figure,
-    "Class loss over the epochs of four runs. On training frames it falls; on validation frames it does not follow, "
-    "with either weight.",
+    "Class loss over the epochs of four runs. On training frames it falls in all. On validation frames it climbs with one "
+    "seed, less so with the smaller weight, and stays level with the other.",
 )
 
 # %%
@@ -370,8 +375,10 @@ print("losses after the last epoch, without weights")
 print(pd.DataFrame(rows).round(3).to_string(index=False))
 
 # %% [markdown]
-# A weight changes how much of each step is spent on a loss. It does not change that ten frames are all there is to
-# learn from. What helps against over-fitting is more to see: other videos, windows, copies, mirror images.
+# With one seed this is over-fitting as in a book: on the ten frames the loss falls, on other videos it climbs. At a quarter of the
+# weight it climbs less. So the proposal has something to it. With the other seed nothing over-fits, whatever the
+# weight: *which* videos are held out decides more than the weight does, and two seeds are too few to say how much. A
+# weight cannot change that ten frames are all there is to learn from. More to see can: other videos, windows, copies, mirror images.
 #
 # **And what is it worth?** Table 1 of the report, and the weights that come with this companion, on rendered videos with a new seed
 # that no one has trained on (another dataset than the report's, so this is no race). The score threshold was chosen on the training side.

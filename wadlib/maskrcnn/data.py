@@ -113,8 +113,8 @@ class TrainingBatches(Batches[Piece]):
     augmentation : Augmentation or None
     window : int, optional
         Show a window of so many columns of the view instead of all of it: a network in training need not see a whole
-        frame. In training it lies around an object of a random class, see `object_point`; else the view is cut into
-        windows side by side, which are all taken.
+        frame. In training it lies around an object of a random class, see `object_point`; else as many as cover the
+        view are taken, side by side, or overlapping a little where they do not go into it.
     crop_scale : float, optional
         Show random parts of the view at this many input pixels per picture pixel, instead of the view scaled to fit.
     copy_paste : CopyPaste, optional
@@ -142,7 +142,7 @@ class TrainingBatches(Batches[Piece]):
         self.augmentation, self.window, self.crop_scale, self.copy_paste = augmentation, window, crop_scale, copy_paste
         columns: Sequence[int | None] = [None]
         if window is not None and not shuffle:
-            columns = range(0, config.image_shape[1] - window + 1, window)
+            columns = _first_columns(config.image_shape[1], window)
         super().__init__(
             [Piece(frame, column) for frame in frames for column in columns],
             self._sample,
@@ -253,6 +253,12 @@ def object_point(
     rows, columns = np.nonzero(part == code)
     pixel = int(rng.integers(len(rows)))
     return y1 + int(rows[pixel]), x1 + int(columns[pixel])
+
+
+def _first_columns(width: int, window: int) -> list[int]:
+    """Where the fewest windows begin that cover all columns, evenly spread."""
+    count = -(-width // window)
+    return [i * (width - window) // max(count - 1, 1) for i in range(count)]
 
 
 def _check(config: Config, window: int | None, crop_scale: float | None, copy_paste: CopyPaste | None) -> None:

@@ -82,7 +82,6 @@ def train_maskrcnn(
             cause="an empty dataset or an empty side of a split",
             fix="`wadlib info ROOT` lists what the dataset holds",
         )
-    learner = _learner(model, plan)
     seed = model.config.seed if seed is None else seed
     counts = None
     if plan.rare_share:
@@ -108,6 +107,7 @@ def train_maskrcnn(
             augmentation=None,
             window=plan.window,
         )
+    learner = _learner(model, plan)
     stages = [
         Stage(stage.epochs, _begin(learner, stage.layers, stage.learning_rate), name)
         for stage, name in zip(plan.stages, plan.stage_names, strict=True)

@@ -321,7 +321,7 @@ for layer in model.layers.values():
     if hasattr(layer, "momentum"):  # batch normalisation: so few steps need a short memory
         layer.momentum = 0.9
 lesson = TrainingBatches([frame], small, seed=0)
-STEPS = {"quick": 110, "full": 400}[profile()]
+STEPS = {"quick": 75, "full": 400}[profile()]
 curve = [model.train_on(lesson.batch(epoch, 0).x) for epoch in range(STEPS)]
 
 # %%

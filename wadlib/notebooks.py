@@ -81,6 +81,7 @@ def execute(path: Path, timeout_s: int = 900) -> str:
     client = NotebookClient(
         notebook,
         timeout=timeout_s,
+        startup_timeout=300,  # of a kernel; by default one minute, which a busy machine may need
         kernel_name="python3",
         extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
         record_timing=False,

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.notebook, pytest.mark.slow]
+# Drawing the videos, the course (ten minutes are what it may take) and Sphinx: more than the limit of other tests.
+pytestmark = [pytest.mark.notebook, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 def build(out, **environment):

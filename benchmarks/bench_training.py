@@ -54,4 +54,6 @@ def measure(frames: list[Frame], steps: int = 12) -> list[Share]:
         f"an epoch takes {ours['train_s'] / ideal['train_s']:.2f} times as long as with one batch made beforehand; "
         f"a frame takes {made_ms:.1f} ms to make and {trained_ms:.0f} ms to train on"
     )
-    return [Share("time a U-Net in training waits for data (windows of 208x96, batches of 4)", ours["waiting"], LIMIT, note)]
+    return [
+        Share("time a U-Net in training waits for data (windows of 208x96, batches of 4)", ours["waiting"], LIMIT, note)
+    ]

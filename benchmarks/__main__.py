@@ -8,6 +8,7 @@ from benchmarks import (
     bench_evaluate,
     bench_expansion,
     bench_export,
+    bench_finetuning,
     bench_maskrcnn,
     bench_ncut,
     bench_prepare,
@@ -24,6 +25,7 @@ BENCHMARKS = (
     bench_ncut,
     bench_training,
     bench_maskrcnn,
+    bench_finetuning,
 )
 
 

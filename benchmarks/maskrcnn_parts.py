@@ -235,10 +235,10 @@ def memory_train(folder: Path, whose: str) -> dict[str, Any]:
 def _held(step: Callable[[], object]) -> dict[str, Any]:
     step()
     step()
-    return {"MB": _peak_mb()}
+    return {"MB": peak_mb()}
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The most memory that this process has held, from the first line of it to now."""
     with contextlib.suppress(OSError):
         # Linux lets ru_maxrss of a new process begin at what its parent held.

@@ -54,7 +54,7 @@ def step_by_step(on: bool = True) -> None:
 
 
 def frames(folder: Path) -> list[Frame]:
-    """Eight pictures of boxes, which are cars; every other one has a tricycle, a disc; the last holds nothing."""
+    """Eight pictures of boxes, which are cars; every third one has a tricycle, a disc; the last holds nothing."""
     found = []
     for i in range(8):
         rng = np.random.default_rng(i)
@@ -63,7 +63,7 @@ def frames(folder: Path) -> list[Frame]:
             y, x = int(rng.integers(4, 40)), int(rng.integers(2, 160))
             image[y : y + 14, x : x + 24] = 200, 60, 40 * number
             label[y : y + 14, x : x + 24] = 33000 + number
-        if i % 2 == 0:
+        if i % 3 == 0:
             disc = np.zeros(SHAPE, np.uint8)
             cv2.circle(disc, (int(rng.integers(20, 170)), 30), 10, 1, -1)
             image[disc > 0], label[disc > 0] = (30, 90, 220), 40000

@@ -16,7 +16,7 @@ from wadlib.frames import read_label
 from wadlib.interop.kitti_mots import WAD, read_mots
 from wadlib.interop.predictions import write_predictions
 from wadlib.interop.submission import read_submission
-from wadlib.metrics import Detections, evaluate_folder
+from wadlib.metrics import Detections, evaluate_folder, iou_at_thresholds
 from wadlib.metrics.simulated import SimulatedPredictor
 
 runner = CliRunner()
@@ -69,6 +69,15 @@ def test_evaluate_writes_table_frames_and_intervals(data, tmp_path):
     assert out["a.csv"].read_text(encoding="utf-8") == expected.to_csv()
     rows = list(csv.DictReader(io.StringIO(out["frames.csv"].read_text(encoding="utf-8"))))
     assert [row["frame"] for row in rows] == [frame.name for frame in open_wad(prepared).frames]
+
+
+def test_evaluate_sweeps_the_score_threshold(data):
+    _, prepared, pred = data
+    text = run("evaluate", prepared, pred, "--draws", 0, "--sweep")
+    at = iou_at_thresholds(open_wad(prepared).frames, pred, progress=False)
+    assert f"Largest mean at {at.best:g}." in text
+    assert at.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}") in text
+    assert "Largest mean" not in run("evaluate", prepared, pred, "--draws", 0)
 
 
 def test_evaluate_one_side_of_a_split(data):

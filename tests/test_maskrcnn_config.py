@@ -51,6 +51,16 @@ def test_coco_has_six_of_the_seven_classes():
     assert found == {1: 36, 2: 35, 3: 33, 4: 34, 6: 39, 8: 38}
 
 
+def test_another_view_keeps_the_anchors_as_large_on_the_road():
+    there = Config.classroom().looking_at("report")
+    assert (there.view, there.image_shape, there.anchor_scales) == ("report", (640, 832), (5, 10, 22, 48, 104))
+    assert there.looking_at("strip") == Config.classroom()
+    assert Config.report().looking_at("report") == Config.report()
+    for config, view in ((Config.coco(), "strip"), (Config.report(), "whole")):
+        with pytest.raises(SegmentationError, match="view to be one of report, strip, got 'whole'"):
+            config.looking_at(view)
+
+
 @pytest.mark.parametrize("config", READY, ids=lambda config: config.name)
 def test_survives_json(config):
     config = config.replace(loss_weights={"mrcnn_class_loss": 0.25})

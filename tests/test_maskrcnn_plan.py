@@ -52,9 +52,9 @@ def test_a_regular_expression_may_hold_a_colon():
 
 def test_changes_that_are_none_change_nothing():
     plan = Plan.classroom()
-    assert Plan.with_changes(plan, {"steps": None, "window": 512}).window == 512
-    assert Plan.with_changes(plan, {"steps": None}) == plan
-    assert Plan.with_changes(plan, {}, ["all:1:0.1"]).stages == (TrainStage("all", 1, 0.1),)
+    assert plan.with_options({"steps": None, "window": 512}).window == 512
+    assert plan.with_options({"steps": None}) == plan
+    assert plan.with_options({}, ["all:1:0.1"]).stages == (TrainStage("all", 1, 0.1),)
 
 
 def test_bad_plans():

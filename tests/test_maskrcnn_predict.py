@@ -139,6 +139,9 @@ class TestCommandLine:
         split = wad.split("by_video", seed=3)
         chosen = chosen_frames(wad, "train", Split.by_video, side, 3)
         assert chosen == (split.train if side is Side.train else split.validation)
+        half = wad.split("by_video", seed=3, train_fraction=0.5)
+        chosen = chosen_frames(wad, "train", Split.by_video, side, 3, 0.5)
+        assert chosen == (half.train if side is Side.train else half.validation)
 
     def test_all_frames_of_a_subset(self, tiny_wad):
         wad = open_wad(tiny_wad(contents=False))

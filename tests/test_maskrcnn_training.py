@@ -1,5 +1,6 @@
 """Training a Mask R-CNN: what the log says, what the folder holds, and a kill in the middle."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from wadlib.errors import StorageError, TrainingError
 from wadlib.frames import write_image, write_label
 from wadlib.labels import IDS
 from wadlib.maskrcnn.plan import Plan, TrainStage
+from wadlib.maskrcnn.training import copy_paste_of, instances_of_classes
 from wadlib.training import as_array, deterministic, quiet, read_log
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -120,6 +122,22 @@ def test_a_folder_of_another_plan_is_refused(whole, data):
         small.train(whole[2], data, plan=small.PLAN.replace(copy_paste=0.0))
 
 
+@pytest.mark.parametrize(("rare_share", "copy_paste"), [(0.9, 0.0), (0.0, 1.0)])
+def test_each_cure_goes_without_the_other(data, tmp_path, rare_share, copy_paste):
+    plan = small.PLAN.shortened(1).replace(rare_share=rare_share, copy_paste=copy_paste)
+    small.train(tmp_path / "run", data, plan=plan)
+    described = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))["config"]["data"]
+    assert (described["weights_sha256"] is not None, described["copy_paste"]) == (rare_share > 0, copy_paste)
+
+
+def test_copies_are_of_the_classes_that_few_frames_hold(data):
+    frames = small.frames(data)[:6]
+    counts = instances_of_classes(frames, workers=1, progress=False)
+    assert counts[:, IDS.index(40)].tolist() == [1, 0, 0, 1, 0, 0]
+    copies = copy_paste_of(frames, counts, 2.0)
+    assert (copies.donors, copies.mean) == ({40: (frames[0], frames[3])}, 2.0)
+
+
 def test_a_full_disk_keeps_the_last_checkpoint(whole, data, tmp_path, monkeypatch):
     import errno
     import shutil
@@ -141,12 +159,10 @@ def test_a_full_disk_keeps_the_last_checkpoint(whole, data, tmp_path, monkeypatc
 
 
 def test_instances_of_classes_by_hand(data):
-    from wadlib.maskrcnn.training import instances_of_classes
-
     found = instances_of_classes(small.frames(data), progress=False)
     assert found.shape == (8, len(IDS))
     assert found[7].tolist() == [0] * 7, "negatives count as frames"
-    assert found[:, IDS.index(40)].tolist() == [1, 0, 1, 0, 1, 0, 1, 0]
+    assert found[:, IDS.index(40)].tolist() == [1, 0, 0, 1, 0, 0, 1, 0]
 
 
 def test_nothing_to_train_on():
@@ -189,6 +205,8 @@ def test_the_command(tiny_wad, tmp_path):
         "2",
         "--loss-weight",
         "rpn_bbox_loss=2",
+        "--view",
+        "strip",
     ]
     result = CliRunner().invoke(app, command, catch_exceptions=False)
     assert result.exit_code == 0, result.output

@@ -134,9 +134,7 @@ print(pd.DataFrame({"instances": counts.sum(axis=0), "share of frames": (counts 
 
 # %%
 config = Config.classroom()
-copies = copy_paste_of(
-    split.train, counts, plan.replace(copy_paste=3.0)
-)  # more than in training, to see some
+copies = copy_paste_of(split.train, counts, 3.0)  # more than in training, to see some
 lesson = TrainingBatches(split.train, config, window=plan.window, copy_paste=copies, seed=2)
 pieces = [lesson.items[i] for i in np.linspace(0, len(lesson.items) - 1, 4).astype(int)]
 figure, axes = plt.subplots(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wadlib.dataset import Frame, Wad
     from wadlib.maskrcnn.config import Config
 
-__all__ = ["ConfigName", "Seed", "Side", "SideOption", "Split", "SplitOption", "chosen_frames"]
+__all__ = ["ConfigName", "Seed", "Side", "SideOption", "Split", "SplitOption", "TrainFraction", "View", "chosen_frames"]
 
 
 class ConfigName(StrEnum):
@@ -27,6 +27,13 @@ class ConfigName(StrEnum):
 
         made: Config = getattr(Config, self.value)()
         return made
+
+
+class View(StrEnum):
+    """What is kept of a full-size frame, see `wadlib.preprocess.VIEWS`."""
+
+    report = "report"
+    half_strip = "strip"  # `strip` is a method of strings
 
 
 class Split(StrEnum):
@@ -48,13 +55,16 @@ SplitOption = Annotated[
     typer.Option(help="Only one side of a split: the report's 70 % of each of 10 videos, or whole videos."),
 ]
 SideOption = Annotated[Side, typer.Option(help="Which side of the split.")]
+TrainFraction = Annotated[float, typer.Option(help="Of each video's frames (report), or of the videos (by_video).")]
 Seed = Annotated[int, typer.Option(help="Of the draw of videos for the split.", min=0)]
 
 
-def chosen_frames(wad: Wad, subset: str, split: Split | None, side: Side, seed: int) -> tuple[Frame, ...]:
+def chosen_frames(
+    wad: Wad, subset: str, split: Split | None, side: Side, seed: int, train_fraction: float = 0.7
+) -> tuple[Frame, ...]:
     """The frames that the options name; without a split also training frames that have no label."""
     if split is not None and subset == "train":
-        found = wad.split(split.value, seed=seed)
+        found = wad.split(split.value, seed=seed, train_fraction=train_fraction)
         return found.train if side is Side.train else found.validation
     if split is not None:
         raise typer.BadParameter("test frames have no labels, so there is no split of them", param_hint="--split")

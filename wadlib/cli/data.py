@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from wadlib.cli.choice import View
 from wadlib.cli.common import Root, Workers, app
 
 __all__ = ["info", "prepare", "render"]
@@ -18,13 +19,6 @@ class Size(StrEnum):
 
     full = "full"
     network = "network"
-    half_strip = "strip"  # `strip` is a method of strings
-
-
-class View(StrEnum):
-    """What is kept of a full-size frame, see `wadlib.preprocess.VIEWS`."""
-
-    report = "report"
     half_strip = "strip"  # `strip` is a method of strings
 
 

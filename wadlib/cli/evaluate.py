@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from wadlib.cli.choice import Seed, Side, SideOption, SplitOption
+from wadlib.cli.choice import Seed, Side, SideOption, SplitOption, TrainFraction
 from wadlib.cli.common import Root, Workers, app
 
 __all__ = ["evaluate"]
@@ -36,6 +36,9 @@ def evaluate(
         Path | None, typer.Option("--frames", metavar="FILE", help="Write a CSV with a row for each frame.")
     ] = None,
     worst: Annotated[int, typer.Option(help="List so many of the worst frames.", min=0)] = 0,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Also the report's IoU at score thresholds from 0.05 to 0.95.")
+    ] = False,
     draws: Annotated[
         int, typer.Option(help="Draws of videos for the 95 % intervals (bootstrap); 0 for none.", min=0)
     ] = 1000,
@@ -44,24 +47,32 @@ def evaluate(
     ] = Missing.error,
     split: SplitOption = None,
     side: SideOption = Side.validation,
+    train_fraction: TrainFraction = 0.7,
     seed: Seed = 0,
     workers: Workers = None,
 ) -> None:
     """IoU (the report's, pooled, per instance), AP and PQ per class, beside the report's Table 1."""
     from wadlib.dataset import open_wad
     from wadlib.files import write_text
-    from wadlib.metrics import evaluate_folder
+    from wadlib.metrics import evaluate_folder, iou_at_thresholds
 
     wad = open_wad(root)
     chosen = wad.frames
     if split is not None:
-        both = wad.split(split.value, seed=seed)
+        both = wad.split(split.value, seed=seed, train_fraction=train_fraction)
         chosen = both.train if side is Side.train else both.validation
     evaluation = evaluate_folder(chosen, predictions, missing=missing.value, workers=workers)
     typer.echo(evaluation.summary(draws))
     if worst:
         shown = evaluation.worst(worst).iloc[:, :7]
         typer.echo("\n" + shown.to_string(float_format=lambda value: f"{value:.4f}"))
+    if sweep:
+        at = iou_at_thresholds(chosen, predictions, workers=workers)
+        typer.echo("\nThe report's IoU if only instances of this score or more were kept:")
+        typer.echo(at.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}"))
+        typer.echo(
+            f"Largest mean at {at.best:g}. For frames other than these: wadlib predict … --threshold {at.best:g}"
+        )
     if json is not None:
         write_text(json, evaluation.to_json(draws))
     if csv is not None:

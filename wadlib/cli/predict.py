@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wadlib.cli.choice import ConfigName, Seed, Side, SideOption, SplitOption, chosen_frames
+from wadlib.cli.choice import ConfigName, Seed, Side, SideOption, SplitOption, TrainFraction, chosen_frames
 from wadlib.cli.common import Root, Workers, app
 from wadlib.cli.data import Subset
 from wadlib.errors import WeightsError
@@ -33,6 +33,7 @@ def predict(
     subset: Annotated[Subset, typer.Option(help="Which frames.")] = Subset.train,
     split: SplitOption = None,
     side: SideOption = Side.validation,
+    train_fraction: TrainFraction = 0.7,
     seed: Seed = 0,
     full_frame: Annotated[
         bool, typer.Option("--full-frame", help="Write 832x640 frames in the pixels of the 3384x2710 frame.")
@@ -43,7 +44,8 @@ def predict(
     from wadlib.dataset import open_wad
     from wadlib.maskrcnn.released import find
 
-    frames = chosen_frames(open_wad(root), subset.value, split, side, seed)  # before the long wait for TensorFlow
+    # Before the long wait for TensorFlow.
+    frames = chosen_frames(open_wad(root), subset.value, split, side, seed, train_fraction)
     path = find(weights)
     chosen = _config(config, path)
     if threshold is None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from wadlib.cli.choice import Split
+from wadlib.cli.choice import Split, TrainFraction
 from wadlib.cli.common import Root, app
 
 __all__ = ["train"]
@@ -64,7 +64,7 @@ def unet(
     videos: Annotated[
         int | None, typer.Option(help="Sample so many videos (10 for the report's split).", min=1)
     ] = None,
-    train_fraction: Annotated[float, typer.Option(help="Of each video's frames, or of the videos.")] = 0.7,
+    train_fraction: TrainFraction = 0.7,
     early_stop: Annotated[
         int | None,
         typer.Option(metavar="EPOCHS", help="Stop if the validation loss has not gone down for so long.", min=1),

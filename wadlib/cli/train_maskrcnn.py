@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wadlib.cli.choice import ConfigName, Split
+from wadlib.cli.choice import ConfigName, Split, TrainFraction, View
 from wadlib.cli.common import Root
 from wadlib.cli.train import Out, Seed, Threads, train
 
@@ -47,6 +47,9 @@ def maskrcnn(
     loss_weight: Annotated[
         list[str] | None, typer.Option(metavar="LOSS=WEIGHT", help="Such as mrcnn_class_loss=0.5; repeat it.")
     ] = None,
+    view: Annotated[
+        View | None, typer.Option(help="What is seen of a frame: the report's 832x640, or the strip at 1664x384.")
+    ] = None,
     window: Annotated[
         int | None, typer.Option(metavar="COLUMNS", help="A training picture shows a window around an object.", min=64)
     ] = None,
@@ -66,7 +69,7 @@ def maskrcnn(
         Split, typer.Option(help="The report's, which shares videos between both sides, or one that does not.")
     ] = Split.by_video,
     videos: Annotated[int | None, typer.Option(help="Sample so many videos (10 as in the report).", min=1)] = None,
-    train_fraction: Annotated[float, typer.Option(help="Of each video's frames, or of the videos.")] = 0.7,
+    train_fraction: TrainFraction = 0.7,
     early_stop: Annotated[
         int | None,
         typer.Option(metavar="EPOCHS", help="End a stage if the validation loss has not gone down for so long.", min=1),
@@ -89,8 +92,11 @@ def maskrcnn(
         from wadlib.maskrcnn.augmentation import Augmentation
 
         plan = plan.replace(augmentation=Augmentation() if augment else None)
-    plan = Plan.with_changes(
-        plan,
+    if view is not None:
+        share = (plan.window or 0) / network.image_shape[1]  # a window shows as much of the frame as before
+        network = network.looking_at(view.value)
+        plan = plan.replace(window=round(share * network.image_shape[1]) or None)
+    plan = plan.with_options(
         {
             "steps": steps,
             "window": window,

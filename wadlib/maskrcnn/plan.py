@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from wadlib.errors import TrainingError
 from wadlib.maskrcnn.augmentation import STANDARD, Augmentation
 
-__all__ = ["Plan", "TrainStage"]
+__all__ = ["RARE", "Plan", "TrainStage"]
+
+RARE = 0.5
+"""A class that a smaller share of the frames holds is rare."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Plan:
     window: int | None = None  # columns of the view that a training picture shows; None: all
     crop_scale: float | None = None  # random crops at so many input pixels per picture pixel instead of windows
     rare_share: float = 0.0  # classes that fewer frames hold are drawn more often, see `repeat_factors`; 0: not
-    copy_paste: float = 0.0  # instances of those classes pasted into a picture, on average; 0: none
+    copy_paste: float = 0.0  # instances of rare classes (`RARE`) pasted into a picture, on average; 0: none
     augmentation: Augmentation | None = STANDARD  # mirrored or not, in another light
 
     def __post_init__(self) -> None:
@@ -112,11 +115,18 @@ class Plan:
     def classroom(cls) -> Plan:
         """For the light network from ImageNet's backbone: half of the strip at a time, around rare objects."""
         stages = (TrainStage("heads", 2, 0.001), TrainStage("all", 20, 0.0005), TrainStage("all", 6, 0.0001))
-        return cls(stages, steps=300, validation_frames=40, window=832, rare_share=0.5, copy_paste=1.0)
+        return cls(stages, steps=300, validation_frames=40, window=832, rare_share=RARE, copy_paste=1.0)
 
     def replace(self, **changes: Any) -> Plan:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
+
+    def with_options(self, options: Mapping[str, Any], stages: Sequence[str] = ()) -> Plan:
+        """A copy with the `options` that are not None, and with `stages`, if any, from ``layers:epochs:rate``."""
+        wanted = {name: value for name, value in options.items() if value is not None}
+        if stages:
+            wanted["stages"] = tuple(TrainStage.parse(text) for text in stages)
+        return self.replace(**wanted)
 
     def shortened(self, epochs: int) -> Plan:
         """The same with `epochs` in all: the last stage is made longer or shorter, or later stages left out.
@@ -137,12 +147,3 @@ class Plan:
         """Everything that makes two runs the same, as JSON can hold it: not the number of epochs."""
         stages = [{"layers": stage.layers, "learning_rate": stage.learning_rate} for stage in self.stages]
         return asdict(self) | {"stages": stages}
-
-    @classmethod
-    def with_changes(cls, plan: Plan, changes: Mapping[str, Any], stages: Sequence[str] = ()) -> Plan:
-        """`plan` with what is not None in `changes`, and with stages from ``layers:epochs:rate``."""
-        known = {field.name for field in fields(cls)}
-        wanted = {name: value for name, value in changes.items() if name in known and value is not None}
-        if stages:
-            wanted["stages"] = tuple(TrainStage.parse(text) for text in stages)
-        return plan.replace(**wanted)

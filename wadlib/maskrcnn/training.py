@@ -13,7 +13,7 @@ from wadlib.errors import TrainingError
 from wadlib.labels import IDS
 from wadlib.maskrcnn.copy_paste import CopyPaste
 from wadlib.maskrcnn.data import TrainingBatches
-from wadlib.maskrcnn.plan import Plan
+from wadlib.maskrcnn.plan import RARE, Plan
 from wadlib.maskrcnn.weights import HEADS, save
 from wadlib.training import EarlyStop, EpochEnd, Stage, Training, fit, read_log, repeat_factors
 from wadlib.training.loop import Callback
@@ -83,19 +83,19 @@ def train_maskrcnn(
             fix="`wadlib info ROOT` lists what the dataset holds",
         )
     seed = model.config.seed if seed is None else seed
-    counts = None
-    if plan.rare_share:
+    counts = np.zeros((len(train), len(IDS)), np.int64)
+    if plan.rare_share or plan.copy_paste:
         counts = instances_of_classes(train, workers=workers or 1, progress=progress)
     data = TrainingBatches(
         train,
         model.config,
         seed=seed,
         steps=plan.steps,
-        weights=None if counts is None else repeat_factors(np.pad(counts, ((0, 0), (1, 0))), plan.rare_share),
+        weights=repeat_factors(np.pad(counts, ((0, 0), (1, 0))), plan.rare_share) if plan.rare_share else None,
         augmentation=plan.augmentation,
         window=plan.window,
         crop_scale=plan.crop_scale,
-        copy_paste=None if counts is None or not plan.copy_paste else copy_paste_of(train, counts, plan),
+        copy_paste=copy_paste_of(train, counts, plan.copy_paste) if plan.copy_paste else None,
     )
     held_out = None
     if len(validation):
@@ -183,12 +183,18 @@ def spread(frames: Sequence[Frame], count: int | None) -> Sequence[Frame]:
     return [frames[i * len(frames) // count] for i in range(count)]
 
 
-def copy_paste_of(frames: Sequence[Frame], counts: npt.NDArray[np.int64], plan: Plan) -> CopyPaste:
-    """Of the classes that fewer than `Plan.rare_share` of the frames hold."""
+def copy_paste_of(frames: Sequence[Frame], counts: npt.NDArray[np.int64], mean: float) -> CopyPaste:
+    """Copies of rare classes (`wadlib.maskrcnn.plan.RARE`), `mean` per picture, with the frames that hold them.
+
+    Parameters
+    ----------
+    counts : (N, 7)
+        See `instances_of_classes`.
+    """
     held = counts > 0
-    rare = [i for i in range(len(IDS)) if 0 < held[:, i].mean() < plan.rare_share]
+    rare = [i for i in range(len(IDS)) if 0 < held[:, i].mean() < RARE]
     donors = {IDS[i]: tuple(frame for frame, holds in zip(frames, held[:, i], strict=True) if holds) for i in rare}
-    return CopyPaste(donors, plan.copy_paste)
+    return CopyPaste(donors, mean)
 
 
 # --- the network in training -------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from wadlib.metrics.overlap import ClassAreas, Overlap
 from wadlib.metrics.panoptic import PanopticQuality, panoptic_quality
 from wadlib.metrics.prediction_folder import PredictionFolder
 from wadlib.metrics.run_masks import RunMasks
+from wadlib.metrics.score_threshold import IoUAtThresholds, iou_at_thresholds
 from wadlib.metrics.scores import FrameScores, Scores
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "FrameScores",
     "InstanceOverlap",
     "Intervals",
+    "IoUAtThresholds",
     "IoUSum",
     "MatchTable",
     "Overlap",
@@ -47,6 +49,7 @@ __all__ = [
     "confusion_table",
     "evaluate_folder",
     "instance_iou",
+    "iou_at_thresholds",
     "match",
     "mean_iou",
     "panoptic_quality",

@@ -11,9 +11,9 @@ import pytest
 
 from wadlib.dataset import Frame
 from wadlib.errors import DatasetError
-from wadlib.frames import write_label
+from wadlib.frames import read_label, write_label
 from wadlib.interop.predictions import write_predictions
-from wadlib.metrics import Detections
+from wadlib.metrics import Detections, RunMasks
 from wadlib.stored import keep_predictions, scored_instances, stored_predictions
 
 
@@ -44,6 +44,30 @@ def test_kept_and_found_again(data):
         assert instances[f"f{n}"].scores.tolist() == [0.25 + n / 4]
         np.testing.assert_array_equal(instances[f"f{n}"].masks.to_array(), found[n][1].masks.to_array())
     assert list(stored_predictions(frames[1:2], root)) == ["mask-rcnn"]
+
+
+def test_predictions_of_full_frames_are_cut_to_the_window_of_prepared_ones(data):
+    """Two instances at a quarter of the resolution, of the label and of the scores; a third lies outside."""
+    root, _, _ = data
+    window = (slice(4, 20, 4), slice(2, 26, 4))  # 4x6 pixels
+    masks = np.zeros((3, 24, 30), bool)
+    masks[0, 4:12, 2:14] = masks[1, 8:20, 6:26] = masks[2, :4, :] = True
+    found = Detections([33, 36, 39], [0.9, 0.2, 0.8], RunMasks.from_array(masks))
+    write_predictions(root / "full", [("f0.jpg", found)])
+    write_label(root / "full" / "label" / "f0_instanceIds.png", found.above(0.5).to_label_map())
+    truth = np.full((4, 6), 255, np.uint16)
+    write_label(root / "small_instanceIds.png", truth)
+    frame = Frame("f0", "v", Path("f0.jpg"), root / "small_instanceIds.png")
+    folder = keep_predictions("mask-rcnn", root / "full", [frame], {}, root, window=window)
+    label = read_label(folder / "label" / "f0_instanceIds.png")
+    assert label.tolist() == [[33000] * 3 + [255] * 3] * 2 + [[255] * 6] * 2
+    name, instances = scored_instances([frame], root=root)
+    assert (name, instances["f0"].class_ids.tolist(), instances["f0"].scores.tolist()) == (
+        "mask-rcnn",
+        [33, 36],
+        [0.9, 0.2],
+    )
+    np.testing.assert_array_equal(instances["f0"].masks.to_array(), masks[:2, *window])
 
 
 def test_not_used_for_other_frames_or_labels(data):

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from wadlib.classroom import project_root
 from wadlib.dataset import Frame
 from wadlib.errors import DatasetError
 from wadlib.files import make_folder, write_text
-from wadlib.metrics import Detections, PredictionFolder
+from wadlib.frames import read_label, write_label
+from wadlib.interop.coco import results_of
+from wadlib.metrics import Detections, PredictionFolder, RunMasks
 from wadlib.metrics.prediction_folder import INSTANCES, SUFFIX
 from wadlib.metrics.simulated import SimulatedPredictor
 
@@ -67,6 +70,8 @@ def keep_predictions(
     frames: Sequence[Frame],
     about: Mapping[str, Any],
     root: Path | None = None,
+    *,
+    window: tuple[slice, slice] | None = None,
 ) -> Path:
     """Copy predictions of these frames to ``results/predictions/<method>``, with what they belong to.
 
@@ -76,6 +81,8 @@ def keep_predictions(
     prediction : folder that holds them, and maybe others
     frames : the frames that were predicted
     about : weights, seed, commit, machine: whatever makes the numbers traceable
+    window : rows and columns of the predictions that belong to `frames`, where those are prepared and the predictions
+        were made on full-size ones: `wadlib.preprocess.NETWORK_WINDOW`. By default everything.
 
     Raises
     ------
@@ -92,14 +99,29 @@ def keep_predictions(
         )
     out = make_folder((root or project_root()) / "results" / "predictions" / method)
     make_folder(out / "label")
+    everything = (slice(None), slice(None))
     for frame in frames:
-        shutil.copyfile(source.labels[frame.name], out / "label" / f"{frame.name}{SUFFIX}")
+        label = read_label(source.labels[frame.name])
+        write_label(out / "label" / f"{frame.name}{SUFFIX}", np.ascontiguousarray(label[window or everything]))
     if source.instances is not None:
-        names = {frame.name for frame in frames}
-        write_text(out / INSTANCES, "[" + ",\n".join(map(json.dumps, source.instances.rows(names))) + "]\n")
+        rows = (
+            source.instances.rows([frame.name for frame in frames]) if window is None else _cut(source, frames, window)
+        )
+        write_text(out / INSTANCES, "[" + ",\n".join(map(json.dumps, rows)) + "]\n")
     labels = {frame.name: _digest(frame) for frame in frames}
     write_text(out / "about.json", json.dumps({**about, "labels": labels}, indent=1) + "\n")
     return out
+
+
+def _cut(source: PredictionFolder, frames: Sequence[Frame], window: tuple[slice, slice]) -> Iterator[dict[str, Any]]:
+    """Rows of ``instances.json`` for what lies in a window; instances of which nothing does are left out."""
+    for number, frame in enumerate(frames, start=1):
+        found = source.read(frame.name)
+        masks = np.ascontiguousarray(found.masks.to_array()[:, *window])
+        seen = masks.any(axis=(1, 2))
+        part = Detections(found.class_ids[seen], found.scores[seen], RunMasks.from_array(masks[seen]))
+        for row in results_of(part):
+            yield {"image_id": number, "file_name": frame.image_path.name, **row}
 
 
 def _digest(frame: Frame) -> str:

@@ -366,10 +366,13 @@ from wadlib.interop.predictions import write_predictions
 from wadlib.stored import scored_instances, stored_predictions
 
 method, found = scored_instances(split.validation)
-write_predictions(
-    folder / "scored", [(frame.image_path.name, found[frame.name]) for frame in split.validation]
-)
-scored = evaluate_folder(split.validation, folder / "scored", progress=False)
+kept = stored_predictions(split.validation)
+if method in kept:  # its label maps hold only the sure ones
+    where = kept[method].folder
+else:
+    where = folder / "scored"
+    write_predictions(where, [(f.image_path.name, found[f.name]) for f in split.validation])
+scored = evaluate_folder(split.validation, where, progress=False)
 print(method)
 print(scored.summary(draws=500))
 
@@ -544,8 +547,8 @@ evaluations = {
     "colour and place": result,
     "+ α-expansion": evaluate_folder(split.validation, folder / "smoothed", progress=False),
 }
-for name, kept in stored_predictions(split.validation).items():
-    evaluations[name] = evaluate_folder(split.validation, kept.folder, progress=False)
+for name, predictions in kept.items():
+    evaluations[name] = evaluate_folder(split.validation, predictions.folder, progress=False)
 if method not in evaluations:
     evaluations["(simulated)"] = scored
 

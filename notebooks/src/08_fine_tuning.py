@@ -378,7 +378,7 @@ print(pd.DataFrame(rows).round(3).to_string(index=False))
 # weight: *which* videos are held out decides more than the weight does, and two seeds are too few to say how much. A
 # weight cannot change that ten frames are all there is to learn from. More to see can: other videos, windows, copies, mirror images.
 #
-# **The cures.** The report names more of them and had no time left to try: the same number of pictures (800, a quick budget), the
+# **The cures.** The report names more of them and had no time left to try: the same number of pictures (600, a quick budget), the
 # same network and seed, one thing changed at a time. Scored on full-size frames of videos that no run has seen; each
 # run's score threshold comes from its own validation videos. (Runs from files; `results/maskrcnn/cures.sh` makes them.)
 # The COCO file cannot be had here, so its matching backbone is not among them. The nearest: with and without weights that fit.

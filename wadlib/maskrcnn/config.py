@@ -111,9 +111,6 @@ class Config:
     pool_size: int = 7  # RoIAlign cells per side for class and box
     mask_pool_size: int = 14  # RoIAlign cells per side for the mask; the mask head doubles them
     max_instances: int = 100  # detections per picture
-    background_wins: bool = (
-        True  # a proposal is dropped where background is likelier than any class; False: only by score
-    )
     min_confidence: float = 0.9  # a detection's score is at least this
     nms_threshold: float = 0.3  # detections of one class that overlap a better one by more (IoU) are dropped
 
@@ -211,6 +208,7 @@ class Config:
             truth_as_proposals=True,
             max_gt_instances=100,
             min_confidence=0.5,
+            nms_threshold=0.5,  # 0.3 loses objects that stand close together
             optimizer="adam",
         )
 

@@ -45,9 +45,8 @@ def refine(rois: Any, probs: Any, deltas: Any, window: Any, config: Config) -> A
     The original keeps boxes without area here, where they take the place of real ones, and drops them at the end.
     """
     probs, rois = ops.cast(probs, "float32"), ops.cast(rois, "float32")
-    first = 0 if config.background_wins else 1
-    classes = ops.cast(ops.argmax(probs[:, :, first:], axis=2), "int32") + first  # (B, N)
-    scores = ops.max(probs[:, :, first:], axis=2)  # (B, N)
+    classes = ops.cast(ops.argmax(probs, axis=2), "int32")  # (B, N)
+    scores = ops.max(probs, axis=2)  # (B, N)
     moves = ops.cast(of_class(deltas, classes), "float32") * ops.convert_to_tensor(config.box_std, "float32")
     boxes = clip(apply_deltas(rois, moves), ops.expand_dims(ops.cast(window, "float32"), 1))  # (B, N, 4)
 

@@ -547,8 +547,8 @@ evaluations = {
     "colour and place": result,
     "+ α-expansion": evaluate_folder(split.validation, folder / "smoothed", progress=False),
 }
-for name, predictions in kept.items():
-    evaluations[name] = evaluate_folder(split.validation, predictions.folder, progress=False)
+for name, each in kept.items():
+    evaluations[name] = evaluate_folder(split.validation, each.folder, progress=False)
 if method not in evaluations:
     evaluations["(simulated)"] = scored
 
@@ -587,14 +587,14 @@ print(f"the report: {sample['validation_frames']:,} real frames of {sample['samp
 print(f"            Mask R-CNN, detections of score {rule['detection_min_confidence']} and more")
 print(f"            {training['hours']} h, epoch {training['checkpoint_evaluated_epoch']}")
 print(f"ours:       frames: {result.frames}, videos: {len({f.video for f in split.validation})}")
-print("            colour and place of each pixel, learnt in seconds; it has no idea of a shape")
+print("            colour and place: of each pixel, learnt in seconds, without any idea of a shape")
 
 # %% [markdown]
 # | | the report | this notebook |
 # |---|---|---|
 # | frames | real WAD frames | rendered streets, unless `WAD_ROOT` is set |
-# | method | Mask R-CNN, which finds objects one by one | a label for each pixel, then connected pieces |
-# | what is left out | detections below a high score | specks of a few pixels; the others get their best label |
+# | method | Mask R-CNN, which finds objects one by one | a label for each pixel, then connected pieces; a small Mask R-CNN too |
+# | what is left out | detections below a high score | specks of a few pixels; of the Mask R-CNN, detections below a middle score |
 # | formula | mean over the frames that hold the class | the same, equal to the last bit |
 # | pairs of files | two sorted listings side by side | by name |
 #

@@ -265,7 +265,9 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
 # Figs 10 to 15: the five losses and their sum. The report's curves (digitised, 100 epochs of 10 steps), our long run (from a
 # file: see `results/maskrcnn/README.md` for its command and machine), and the quick run above. Epochs differ in length, so all
 # are drawn over the number of **pictures seen**. Heights are not to be compared between left and right: other data, other
-# network, other number of regions per picture. Shapes are.
+# network, other number of regions per picture. Shapes are. (Ours are lower on validation frames: those are whole strips in plain
+# windows, while training pictures are windows around rare objects with copies in them. Where the second part of the run begins, the
+# learning rate rises again and some validation videos have left.)
 
 # %%
 curves = pd.read_csv(project_root() / "report" / "loss_curves.csv")

@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from wadlib.errors import SegmentationError
+from wadlib.errors import ImageError, SegmentationError
 from wadlib.maskrcnn import Config
 from wadlib.maskrcnn.config import LossWeights
+from wadlib.maskrcnn.views import looking_at
 
 READY = [Config.report(), Config.coco(), Config.classroom()]
 
@@ -52,13 +53,13 @@ def test_coco_has_six_of_the_seven_classes():
 
 
 def test_another_view_keeps_the_anchors_as_large_on_the_road():
-    there = Config.classroom().looking_at("report")
+    there = looking_at("report", Config.classroom())
     assert (there.view, there.image_shape, there.anchor_scales) == ("report", (640, 832), (5, 10, 22, 48, 104))
-    assert there.looking_at("strip") == Config.classroom()
-    assert Config.report().looking_at("report") == Config.report()
+    assert looking_at("strip", there) == Config.classroom()
+    assert looking_at("report", Config.report()) == Config.report()
     for config, view in ((Config.coco(), "strip"), (Config.report(), "whole")):
-        with pytest.raises(SegmentationError, match="view to be one of report, strip, got 'whole'"):
-            config.looking_at(view)
+        with pytest.raises(ImageError, match="one of the views report, strip, got 'whole'"):
+            looking_at(view, config)
 
 
 @pytest.mark.parametrize("config", READY, ids=lambda config: config.name)

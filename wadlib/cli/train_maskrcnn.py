@@ -93,8 +93,10 @@ def maskrcnn(
 
         plan = plan.replace(augmentation=Augmentation() if augment else None)
     if view is not None:
+        from wadlib.maskrcnn.views import looking_at
+
         share = (plan.window or 0) / network.image_shape[1]  # a window shows as much of the frame as before
-        network = network.looking_at(view.value)
+        network = looking_at(view.value, network)
         plan = plan.replace(window=round(share * network.image_shape[1]) or None)
     plan = plan.with_options(
         {

@@ -20,9 +20,6 @@ BACKBONES = ("resnet50", "resnet101", "lite0")
 # that hold 99.7 % of all objects, at half of it; or everything.
 VIEWS = ("report", "strip", "whole")
 
-# Of a view of fixed scale: the input's height and width, and pixels of the frame per pixel of the input.
-_SEEN = {"report": ((640, 832), 4), "strip": ((384, 1664), 2)}
-
 # COCO's numbers of the classes that WAD has too (COCO knows no tricycle).
 _COCO_TO_WAD = {1: 36, 2: 35, 3: 33, 4: 34, 6: 39, 8: 38}
 
@@ -220,31 +217,6 @@ class Config:
         if "num_classes" in changes and "wad_classes" not in changes:
             changes["wad_classes"] = ()
         return replace(self, **changes)
-
-    def looking_at(self, view: str) -> Config:
-        """Return the same network for another view of the frame, with anchors as large on the road as before.
-
-        Parameters
-        ----------
-        view : "report" or "strip"
-
-        Raises
-        ------
-        SegmentationError
-            A view whose scale depends on the picture: "whole", before or after.
-
-        Examples
-        --------
-        >>> strip = Config.report().looking_at("strip")
-        >>> strip.image_shape, strip.anchor_scales
-        ((384, 1664), (16.0, 32.0, 64.0, 128.0, 256.0))
-        """
-        for wanted in (view, self.view):
-            if wanted not in _SEEN:
-                raise _config_error("view", f"one of {', '.join(_SEEN)}", wanted)
-        (shape, factor), (_, before) = _SEEN[view], _SEEN[self.view]
-        scales = tuple(scale * before / factor for scale in self.anchor_scales)
-        return self.replace(view=view, image_shape=shape, anchor_scales=scales)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dict that JSON can hold."""

@@ -23,7 +23,7 @@ from wadlib.maskrcnn import boxes
 from wadlib.maskrcnn.config import Config
 from wadlib.preprocess import CROP_X_PX, CROP_Y_PX, FACTOR, NETWORK_SHAPE, STRIP_WINDOW
 
-__all__ = ["INTO_FULL_FRAME", "Placement"]
+__all__ = ["INTO_FULL_FRAME", "Placement", "looking_at"]
 
 Region = tuple[int, int, int, int]
 
@@ -38,6 +38,40 @@ INTO_FULL_FRAME: dict[tuple[int, int], tuple[int, int, int]] = {
     (720, FULL_SHAPE[1]): (1, STRIP_WINDOW[0].start, 0),  # `wadlib.preprocess.full_resolution_strip`
 }
 """(height, width) of a known part of a frame -> factor, first row and first column in the full frame."""
+
+
+# Of a view of fixed scale: the input's height and width, and pixels of the frame per pixel of the input.
+_SCALED = {"report": (NETWORK_SHAPE, FACTOR), "strip": ((384, 1664), 2)}
+
+
+def looking_at(view: str, config: Config) -> Config:
+    """The same network for another view of the frame, with anchors as large on the road as before.
+
+    Parameters
+    ----------
+    view : "report" or "strip"
+
+    Raises
+    ------
+    ImageError
+        A view whose scale depends on the picture: "whole", before or after.
+
+    Examples
+    --------
+    >>> strip = looking_at("strip", Config.report())
+    >>> strip.image_shape, strip.anchor_scales
+    ((384, 1664), (16.0, 32.0, 64.0, 128.0, 256.0))
+    """
+    for each in (view, config.view):
+        if each not in _SCALED:
+            raise ImageError(
+                f"looking_at: expected one of the views {', '.join(_SCALED)}, got {each!r}",
+                cause="a view without a scale of its own, so that nobody knows how large an anchor is",
+                fix="begin with Config.report() or Config.classroom()",
+            )
+    (shape, factor), (_, before) = _SCALED[view], _SCALED[config.view]
+    scales = tuple(scale * before / factor for scale in config.anchor_scales)
+    return config.replace(view=view, image_shape=shape, anchor_scales=scales)
 
 
 @dataclass(frozen=True)

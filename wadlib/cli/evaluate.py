@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from wadlib.cli.choice import Seed, Side, SideOption, SplitOption, TrainFraction
+from wadlib.cli.choice import Seed, Side, SideOption, SplitOption, TrainFraction, chosen_frames
 from wadlib.cli.common import Root, Workers, app
 
 __all__ = ["evaluate"]
@@ -57,10 +57,7 @@ def evaluate(
     from wadlib.metrics import evaluate_folder, iou_at_thresholds
 
     wad = open_wad(root)
-    chosen = wad.frames
-    if split is not None:
-        both = wad.split(split.value, seed=seed, train_fraction=train_fraction)
-        chosen = both.train if side is Side.train else both.validation
+    chosen = wad.frames if split is None else chosen_frames(wad, "train", split, side, seed, train_fraction)
     evaluation = evaluate_folder(chosen, predictions, missing=missing.value, workers=workers)
     typer.echo(evaluation.summary(draws))
     if worst:

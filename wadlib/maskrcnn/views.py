@@ -40,8 +40,8 @@ INTO_FULL_FRAME: dict[tuple[int, int], tuple[int, int, int]] = {
 """(height, width) of a known part of a frame -> factor, first row and first column in the full frame."""
 
 
-# Of a view of fixed scale: the input's height and width, and pixels of the frame per pixel of the input.
-_SCALED = {"report": (NETWORK_SHAPE, FACTOR), "strip": ((384, 1664), 2)}
+# Height and width of the input, for the views of which it is a known part of the frame.
+_INPUTS = {"report": NETWORK_SHAPE, "strip": (384, 1664)}
 
 
 def looking_at(view: str, config: Config) -> Config:
@@ -63,15 +63,15 @@ def looking_at(view: str, config: Config) -> Config:
     ((384, 1664), (16.0, 32.0, 64.0, 128.0, 256.0))
     """
     for each in (view, config.view):
-        if each not in _SCALED:
+        if each not in _INPUTS:
             raise ImageError(
-                f"looking_at: expected one of the views {', '.join(_SCALED)}, got {each!r}",
+                f"looking_at: expected one of the views {', '.join(_INPUTS)}, got {each!r}",
                 cause="a view without a scale of its own, so that nobody knows how large an anchor is",
                 fix="begin with Config.report() or Config.classroom()",
             )
-    (shape, factor), (_, before) = _SCALED[view], _SCALED[config.view]
-    scales = tuple(scale * before / factor for scale in config.anchor_scales)
-    return config.replace(view=view, image_shape=shape, anchor_scales=scales)
+    before, after = (INTO_FULL_FRAME[_INPUTS[each]][0] for each in (config.view, view))
+    scales = tuple(scale * before / after for scale in config.anchor_scales)
+    return config.replace(view=view, image_shape=_INPUTS[view], anchor_scales=scales)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,22 @@ def test_only_instances_of_the_donors_classes_are_added(seed):
     np.testing.assert_array_equal(new_label, again[1])
 
 
+def test_an_instance_is_drawn_in_proportion_to_its_side():
+    """Tricycles of 6x6 and 18x18 pixels: the large one is three times as likely, 3/4 of all copies."""
+    donor = np.full((20, 30), BACKGROUND, np.uint16)
+    donor[2:8, :6] = 40000
+    donor[1:19, 10:28] = 40001
+    blank = np.zeros((20, 30, 3), np.uint8), np.full((20, 30), BACKGROUND, np.uint16)
+    cure = CopyPaste({40: ["donor"]}, mean=1.0)
+    rng, pasted, large = np.random.default_rng(0), 0, 0
+    while pasted < 400:
+        _, label = cure(*blank, lambda _: (blank[0], donor), rng)
+        areas = [int((label == code).sum()) for code in np.unique(label) if code != BACKGROUND]
+        if len(areas) == 1:  # of several, one may hide another
+            pasted, large = pasted + 1, large + (areas == [18 * 18])
+    assert abs(large / pasted - 3 / 4) < 0.08, "3.7 standard deviations of 400 draws"
+
+
 @pytest.mark.parametrize("cure", [CopyPaste({}, 5.0), CopyPaste({40: ["x"]}, 0.0)])
 def test_nothing_to_paste(cure):
     image, label = picture()

@@ -31,7 +31,9 @@ class CopyPaste:
     Attributes
     ----------
     donors : class id -> frames that hold the class
-        Only classes that are to be pasted; each is as likely as any other.
+        Only classes that are to be pasted; each is as likely as any other. Of the instances of a class in a frame one
+        is drawn in proportion to its side, the root of its pixels: most are far away and small, and those that are
+        near fill more of the picture, but are seen so seldom that they need copies most.
     mean : float
         Instances pasted per picture, on average (Poisson).
     """
@@ -61,9 +63,10 @@ class CopyPaste:
             frames = self.donors[class_id]
             donor_image, donor_label = read(frames[int(rng.integers(len(frames)))])
             codes, areas = np.unique(donor_label[donor_label // 1000 == class_id], return_counts=True)
-            codes = codes[areas >= SMALLEST_PX]
+            codes, sides = codes[areas >= SMALLEST_PX], np.sqrt(areas[areas >= SMALLEST_PX])
             if len(codes):
-                paste(image, label, donor_image, donor_label, int(rng.choice(codes)), rng)
+                code = int(rng.choice(codes, p=sides / sides.sum()))
+                paste(image, label, donor_image, donor_label, code, rng)
         return image, label
 
 

@@ -104,6 +104,22 @@ def test_killed_and_started_again_it_is_the_same_run(whole, data, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_mean_of_the_last_epochs_also_after_a_pause(whole, data, tmp_path):
+    """Two epochs, then two more: the mean is that of the third and the fourth, of which the log and `LAST` know."""
+    from wadlib.maskrcnn.averaging import MEAN, average
+    from wadlib.maskrcnn.training import LAST
+
+    run = tmp_path / "run"
+    small.train(run, data, plan=small.PLAN.shortened(2), average=2)
+    small.train(run, data, average=2)
+    assert without_times(read_log(run)) == without_times(read_log(whole[2])), "averaging changes no step"
+    assert sorted(path.name for path in run.glob("epoch-*")) == ["epoch-0003.h5", "epoch-0004.h5"]
+    assert (run / "epoch-0004.h5").read_bytes() == (run / LAST).read_bytes()
+    average([run / "epoch-0003.h5", run / "epoch-0004.h5"], tmp_path / "mean.h5")
+    assert (run / MEAN).read_bytes() == (tmp_path / "mean.h5").read_bytes()
+
+
+@pytest.mark.slow
 def test_another_seed_is_another_run(whole, data):
     _, other = small.train(None, data, seed=1)
     assert other.column("loss") != whole[1].column("loss")

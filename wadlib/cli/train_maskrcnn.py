@@ -74,6 +74,9 @@ def maskrcnn(
         int | None,
         typer.Option(metavar="EPOCHS", help="End a stage if the validation loss has not gone down for so long.", min=1),
     ] = None,
+    average: Annotated[
+        int, typer.Option(metavar="EPOCHS", help="Also keep the mean of the weights of so many last epochs.", min=0)
+    ] = 0,
     seed: Seed = 0,
     workers: Threads = 2,
 ) -> None:
@@ -116,7 +119,7 @@ def maskrcnn(
     quiet()
     deterministic(seed)
     from wadlib.maskrcnn.model import MaskRCNN
-    from wadlib.maskrcnn.training import BEST, begin_with, train_maskrcnn
+    from wadlib.maskrcnn.training import BEST, MEAN, begin_with, train_maskrcnn
 
     model = MaskRCNN(network)
     loaded = begin_with(model, weights)
@@ -129,13 +132,14 @@ def maskrcnn(
         plan=plan,
         run=out,
         seed=seed,
+        average=average,
         early_stop=None if early_stop is None else EarlyStop(early_stop),
         workers=workers,
     )
     row = trained.rows[-1]
     losses_now = ", ".join(f"{name} {row[name]:.3f}" for name in ("loss", "val_loss") if name in row)
     typer.echo(f"{row['epoch']} epochs; {losses_now}; the least validation loss was in epoch {trained.best_epoch}.")
-    typer.echo(f"For predictions: wadlib predict ROOT --weights {(out / BEST).as_posix()} --out PRED")
+    typer.echo(f"For predictions: wadlib predict ROOT --weights {(out / (MEAN if average else BEST)).as_posix()} --out PRED")
     typer.echo(f"Curves: tensorboard --logdir {out.as_posix()}")
 
 

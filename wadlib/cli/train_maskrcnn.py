@@ -139,7 +139,9 @@ def maskrcnn(
     row = trained.rows[-1]
     losses_now = ", ".join(f"{name} {row[name]:.3f}" for name in ("loss", "val_loss") if name in row)
     typer.echo(f"{row['epoch']} epochs; {losses_now}; the least validation loss was in epoch {trained.best_epoch}.")
-    typer.echo(f"For predictions: wadlib predict ROOT --weights {(out / (MEAN if average else BEST)).as_posix()} --out PRED")
+    typer.echo(
+        f"For predictions: wadlib predict ROOT --weights {(out / (MEAN if average else BEST)).as_posix()} --out PRED"
+    )
     typer.echo(f"Curves: tensorboard --logdir {out.as_posix()}")
 
 

@@ -95,7 +95,9 @@ def _name(epoch: int) -> str:
 def _read(path: Path) -> Arrays:
     with open_h5(path) as file:
         layers = layers_in(file, path)
-        return {name: [array.astype(np.float64) for array in read_arrays(layer, path)] for name, layer in layers.items()}
+        return {
+            name: [array.astype(np.float64) for array in read_arrays(layer, path)] for name, layer in layers.items()
+        }
 
 
 def _replace(path: Path, values: Arrays) -> None:

@@ -266,14 +266,14 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
 # file: see `results/maskrcnn/README.md` for its command and machine), and the quick run above. Epochs differ in length, so all
 # are drawn over the number of **pictures seen**. Heights are not to be compared between left and right: other data, other
 # network, other number of regions per picture. Shapes are. (Ours are lower on validation frames: those are whole strips in plain
-# windows, while training pictures are windows around rare objects with copies in them. Where the second part of the run begins, the
+# windows, while training pictures are windows around rare objects with copies in them. Where a new part of the run begins, the
 # learning rate rises again and some validation videos have left.)
 
 # %%
 curves = pd.read_csv(project_root() / "report" / "loss_curves.csv")
 parts = [
     path.parent for path in sorted(results.glob("classroom*/log.csv"))
-]  # the second goes on from the first
+]  # each goes on from the one before
 logs = [read_log(part) for part in parts]
 long_run = {name: np.concatenate([log[name] for log in logs]) for name in logs[0]}
 about = json.loads((parts[0] / "config.json").read_text())

@@ -235,7 +235,7 @@ axes.annotate(" as published", (PUBLISHED, 0.02), fontsize=9)
 axes.set(xlabel="lowest score that is kept", ylabel="mean IoU, the report's way")
 axes.set_title(f"One set of predictions: {method}")
 axes.set_ylim(bottom=0)
-axes.legend()
+axes.legend(loc="lower left")
 show(figure, "Mean IoU against the score threshold, for both ways of fusing; it falls near 0.9.")
 for name, fuse in {"surest on top": on_top, "summed": summed}.items():
     before, after = (mean_report(fused[t, fuse]) for t in (PUBLISHED, CHOSEN))

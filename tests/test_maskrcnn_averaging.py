@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wadlib.errors import WeightsError
-from wadlib.maskrcnn.averaging import MEAN, LastEpochs, average
+from wadlib.maskrcnn.averaging import MEAN, average, keep_epoch
 from wadlib.maskrcnn.h5 import layers_in, open_h5, read_arrays, write_h5
 
 
@@ -50,10 +50,11 @@ def test_files_that_do_not_fit(tmp_path):
 
 
 def test_the_last_epochs(tmp_path):
-    last = LastEpochs(2)
+    run = tmp_path / "run"
+    run.mkdir()
     for epoch, mean in ((1, 1), (2, 1.5), (3, 2.5)):
-        last.keep(tmp_path, epoch, lambda path, epoch=epoch: write(path, epoch))
-        assert read(tmp_path / MEAN)[0]["rpn/a"] == [mean]
-    last.keep(tmp_path, 3, lambda path: write(path, 4))  # killed before the checkpoint was written: done again
-    assert read(tmp_path / MEAN)[0]["rpn/a"] == [3]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0002.h5", "epoch-0003.h5", MEAN]
+        keep_epoch(run, epoch, write(tmp_path / "last.h5", epoch), 2)
+        assert read(run / MEAN)[0]["rpn/a"] == [mean]
+    keep_epoch(run, 3, write(tmp_path / "last.h5", 4), 2)  # killed before the checkpoint was written: done again
+    assert read(run / MEAN)[0]["rpn/a"] == [3]
+    assert sorted(path.name for path in run.iterdir()) == ["epoch-0002.h5", "epoch-0003.h5", MEAN]

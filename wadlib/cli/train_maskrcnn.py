@@ -118,8 +118,9 @@ def maskrcnn(
 
     quiet()
     deterministic(seed)
+    from wadlib.maskrcnn.averaging import MEAN
     from wadlib.maskrcnn.model import MaskRCNN
-    from wadlib.maskrcnn.training import BEST, MEAN, begin_with, train_maskrcnn
+    from wadlib.maskrcnn.training import BEST, begin_with, train_maskrcnn
 
     model = MaskRCNN(network)
     loaded = begin_with(model, weights)

@@ -7,8 +7,7 @@ them are drawn. The mean of these ends lies nearer to it than any one of them, a
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,39 +17,34 @@ from wadlib.errors import WeightsError
 from wadlib.files import atomic_path
 from wadlib.maskrcnn.h5 import layers_in, open_h5, read_arrays
 
-__all__ = ["MEAN", "LastEpochs", "average"]
+__all__ = ["MEAN", "average", "keep_epoch"]
 
 MEAN = "mean.h5"
 """In the folder of a run: the mean of the weights after each of its last epochs."""
 
 
-@dataclass(frozen=True)
-class LastEpochs:
-    """Keeps the weights of the last `count` epochs of a run beside each other, and their mean as `MEAN`.
+def keep_epoch(run: Path, epoch: int, weights: Path, count: int) -> None:
+    """Keep the weights of an epoch beside those before it, `count` in all, and their mean as `MEAN`.
 
     All of it is in files, so a run that was killed goes on with the epochs that it had.
+
+    Parameters
+    ----------
+    run : path of the run's folder
+    epoch : int
+        Its number, from 1.
+    weights : path of the .h5 file with the weights after it
+    count : int
+        Older epochs are deleted.
     """
-
-    count: int
-
-    def keep(self, run: Path, epoch: int, write: Callable[[Path], None]) -> None:
-        """Write the weights of an epoch, forget those that are too old, and write the mean of what is left.
-
-        Parameters
-        ----------
-        run : path of the run's folder
-        epoch : int
-            Its number, from 1.
-        write : function of a path
-            Writes the weights as they are now.
-        """
-        write(run / _name(epoch))
-        wanted = {_name(number) for number in range(epoch - self.count + 1, epoch + 1)}
-        there = sorted(run.glob("epoch-*.h5"))
-        average([path for path in there if path.name in wanted], run / MEAN)
-        for path in there:
-            if path.name not in wanted:
-                path.unlink()
+    with atomic_path(run / _name(epoch)) as part:
+        shutil.copyfile(weights, part)
+    wanted = {_name(number) for number in range(epoch - count + 1, epoch + 1)}
+    there = sorted(run.glob("epoch-*.h5"))
+    average([path for path in there if path.name in wanted], run / MEAN)
+    for path in there:
+        if path.name not in wanted:
+            path.unlink()
 
 
 def average(paths: Sequence[str | Path], out: str | Path) -> None:

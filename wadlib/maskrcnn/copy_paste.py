@@ -63,8 +63,8 @@ class CopyPaste:
             frames = self.donors[class_id]
             donor_image, donor_label = read(frames[int(rng.integers(len(frames)))])
             codes, areas = np.unique(donor_label[donor_label // 1000 == class_id], return_counts=True)
-            codes, sides = codes[areas >= SMALLEST_PX], np.sqrt(areas[areas >= SMALLEST_PX])
-            if len(codes):
+            sides = np.sqrt(np.where(areas < SMALLEST_PX, 0, areas))
+            if sides.any():
                 code = int(rng.choice(codes, p=sides / sides.sum()))
                 paste(image, label, donor_image, donor_label, code, rng)
         return image, label

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wadlib.errors import TrainingError
 from wadlib.labels import IDS
-from wadlib.maskrcnn.averaging import MEAN, LastEpochs
+from wadlib.maskrcnn.averaging import keep_epoch
 from wadlib.maskrcnn.copy_paste import CopyPaste
 from wadlib.maskrcnn.data import TrainingBatches
 from wadlib.maskrcnn.plan import RARE, Plan
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wadlib.maskrcnn.model import MaskRCNN
     from wadlib.maskrcnn.weights import LoadReport
 
-__all__ = ["BEST", "LAST", "MEAN", "begin_with", "copy_paste_of", "instances_of_classes", "spread", "train_maskrcnn"]
+__all__ = ["BEST", "LAST", "begin_with", "copy_paste_of", "instances_of_classes", "spread", "train_maskrcnn"]
 
 LAST, BEST = "last.h5", "best.h5"
 """In the folder of a run: weights after the last epoch and after the one with the least validation loss, in the layout
@@ -63,7 +63,7 @@ def train_maskrcnn(
     seed : int, optional
         Of order, windows, augmentation and draws; by default `Config.seed`.
     average : int
-        Keep the weights of so many last epochs, and their mean as `MEAN` (`wadlib.maskrcnn.averaging`); 0: do not.
+        Keep the weights of so many last epochs, and their mean, see `wadlib.maskrcnn.averaging.keep_epoch`; 0: do not.
     early_stop, callbacks, before, workers, progress
         See `wadlib.training.fit`.
 
@@ -123,7 +123,7 @@ def train_maskrcnn(
         stages=stages,
         run=run,
         config={"config": model.config.to_dict(), "plan": plan.to_dict(), "seed": seed},
-        callbacks=[*callbacks, _Weights(model, learner, LastEpochs(average))],
+        callbacks=[*callbacks, _Weights(model, learner, average)],
         early_stop=early_stop,
         before=before,
         workers=workers,
@@ -232,8 +232,8 @@ def _begin(learner: MaskRCNN, layers: str, learning_rate: float) -> Any:
 class _Weights:
     """Callback: writes `LAST` after each epoch, `BEST` when none was better, and the mean of the last ones."""
 
-    def __init__(self, model: MaskRCNN, learner: MaskRCNN, last: LastEpochs) -> None:
-        self.model, self.learner, self.last = model, learner, last
+    def __init__(self, model: MaskRCNN, learner: MaskRCNN, average: int) -> None:
+        self.model, self.learner, self.average = model, learner, average
 
     def __call__(self, end: EpochEnd) -> None:
         if end.run is None or end.epoch == 0:
@@ -241,8 +241,8 @@ class _Weights:
         self._save(end.run / LAST)
         if _is_best(end.run, end.row):
             self._save(end.run / BEST)
-        if self.last.count:
-            self.last.keep(end.run, end.epoch, self._save)
+        if self.average:
+            keep_epoch(end.run, end.epoch, end.run / LAST, self.average)
 
     def _save(self, path: Path) -> None:
         save(self.learner, path, config=self.model.config)

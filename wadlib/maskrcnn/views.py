@@ -31,17 +31,16 @@ _REPORT: Region = (CROP_Y_PX, CROP_X_PX, FULL_SHAPE[0] - CROP_Y_PX, FULL_SHAPE[1
 _STRIP: Region = (1536, CROP_X_PX, 2304, FULL_SHAPE[1] - CROP_X_PX)
 _REGIONS = {"report": _REPORT, "strip": _STRIP}
 
+# Height and width of the input, for the views of which it is a known part of the frame.
+_INPUTS = {"report": NETWORK_SHAPE, "strip": (384, 1664)}
+
 INTO_FULL_FRAME: dict[tuple[int, int], tuple[int, int, int]] = {
     FULL_SHAPE: (1, 0, 0),
-    NETWORK_SHAPE: (FACTOR, CROP_Y_PX, CROP_X_PX),
-    (384, 1664): (2, _STRIP[0], _STRIP[1]),  # the "strip" view
+    _INPUTS["report"]: (FACTOR, CROP_Y_PX, CROP_X_PX),
+    _INPUTS["strip"]: (2, _STRIP[0], _STRIP[1]),
     (720, FULL_SHAPE[1]): (1, STRIP_WINDOW[0].start, 0),  # `wadlib.preprocess.full_resolution_strip`
 }
 """(height, width) of a known part of a frame -> factor, first row and first column in the full frame."""
-
-
-# Height and width of the input, for the views of which it is a known part of the frame.
-_INPUTS = {"report": NETWORK_SHAPE, "strip": (384, 1664)}
 
 
 def looking_at(view: str, config: Config) -> Config:

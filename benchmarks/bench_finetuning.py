@@ -64,8 +64,8 @@ def _in_a_process(name: str, folder: str, count: int) -> dict[str, Any]:
 def _train(name: str, folder: Path, count: int) -> dict[str, Any]:
     from benchmarks.maskrcnn_parts import peak_mb
     from wadlib.maskrcnn import Config, MaskRCNN
-    from wadlib.maskrcnn.plan import Plan, TrainStage
-    from wadlib.maskrcnn.training import train_maskrcnn
+    from wadlib.maskrcnn.learning.plan import Plan, TrainStage
+    from wadlib.maskrcnn.learning.training import train_maskrcnn
     from wadlib.training import quiet
 
     quiet()

@@ -25,9 +25,9 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measure import Comparison, best_of
 from wadlib.dataset import Frame
 from wadlib.graphcut import ncut_value, normalized_cut, pixel_affinity, smallest_eigenvectors
-from wadlib.graphcut.affinity import PixelGraph, brightness
-from wadlib.graphcut.partition import cut_graph
-from wadlib.graphcut.superpixels import lab_features, superpixels
+from wadlib.graphcut.normalized.affinity import PixelGraph, brightness
+from wadlib.graphcut.normalized.partition import cut_graph
+from wadlib.graphcut.normalized.superpixels import lab_features, superpixels
 from wadlib.preprocess import crop_and_downscale
 
 CLAIMED_SUPERPIXELS = 20

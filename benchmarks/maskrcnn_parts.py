@@ -46,7 +46,7 @@ BFLOAT16 = Likeness(box=0.9, mask=0.9, score=0.02, share=0.95)
 def prepare(folder: Path) -> dict[str, Any]:
     """A training example; random weights for both configurations, and the scores that leave some 20 objects."""
     from wadlib.maskrcnn import MaskRCNN
-    from wadlib.maskrcnn.data import example
+    from wadlib.maskrcnn.frames.data import example
 
     frame = np.load(folder / "frame.npz")
     full = frame["full"]
@@ -93,8 +93,8 @@ def _least_score(scores: np.ndarray) -> float:
 
 
 def _input(full: np.ndarray, config: Config) -> np.ndarray:
-    from wadlib.maskrcnn.images import canvas, normalise
-    from wadlib.maskrcnn.views import Placement
+    from wadlib.maskrcnn.frames.images import canvas, normalise
+    from wadlib.maskrcnn.frames.views import Placement
 
     return normalise(canvas(full, Placement.of(full.shape[:2], config)), config)
 
@@ -113,7 +113,7 @@ def _ours(folder: Path, name: str = "report", **changes: Any) -> Any:
 
 @contextlib.contextmanager
 def _original(folder: Path, mode: str) -> Iterator[Any]:
-    from wadlib.maskrcnn import matterport
+    from wadlib.maskrcnn.original import matterport
 
     with matterport.original(_config(folder, "report"), mode) as network:
         network.load(folder / "report.h5")

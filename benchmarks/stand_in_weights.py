@@ -183,7 +183,7 @@ def ground_truth(network, config: Config, seed: int = 0) -> SimpleNamespace:
 
 def original_inputs(network, image, class_ids, boxes, masks) -> list[np.ndarray]:
     """Inputs of the original's training network, made by the original's own functions."""
-    from wadlib.maskrcnn.matterport import modules
+    from wadlib.maskrcnn.original.matterport import modules
 
     model, utils, config = modules().model, modules().utils, network.config
     shape = image.shape

@@ -14,7 +14,7 @@ language = "en"
 
 extensions = ["myst_nb", "sphinx.ext.mathjax"]
 exclude_patterns = ["_build", "conf.py"]
-nb_execution_mode = "off"  # wadlib.notebooks has run them
+nb_execution_mode = "off"  # wadlib.course.notebooks has run them
 nb_mime_priority_overrides = [("html", "text/html", 0)]
 nb_ipywidgets_js = {}  # the book needs no network
 nb_merge_streams = True

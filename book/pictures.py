@@ -8,8 +8,8 @@ import matplotlib
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
 
-from wadlib.figures import draw_class_legend, draw_frame, draw_overlay, plot_style
-from wadlib.files import write_bytes
+from wadlib._shared.files import write_bytes
+from wadlib.figures.frames import draw_class_legend, draw_frame, draw_overlay, plot_style
 from wadlib.rendered import render_frame
 
 PICKED = [(2, 8), (5, 24), (4, 8), (7, 24)]  # (video, frame): noon, low sun, overcast, dusk

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from wadlib import png16
+from wadlib._shared import png16
 
 # Before any test imports TensorFlow: see wadlib.training.deterministic.
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")

@@ -17,24 +17,23 @@ PACKAGE = ROOT / "wadlib"
 # Low to high. A module imports from its own layer or from lower ones.
 LAYERS = [
     {"errors"},
-    {"files"},
-    {"parallel"},
+    {"_shared"},
     {"labels", "indices"},
-    {"png16", "frames"},
-    {"preprocess"},
-    {"dataset", "folders", "listfiles", "videos", "splits", "prepare"},
+    {"runs", "frames", "preprocess"},
+    {"overlap", "iou"},
+    {"dataset"},
+    {"instances"},
     {"rendered"},
     {"metrics"},
     {"interop"},
     {"graphcut"},
     {"training"},
-    {"unet"},
-    {"maskrcnn"},
+    {"unet", "maskrcnn"},
     {"tracking"},
-    {"figures", "graph_figures", "metric_figures", "network_figures"},
+    {"figures"},
     {"viewer"},
-    {"classroom", "stored", "notebooks", "book"},
-    {"cli", "__main__"},
+    {"course"},
+    {"cli"},
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -236,7 +235,7 @@ def cells(path, kind):
 
 
 def test_notebooks_match_their_sources():
-    from wadlib.notebooks import check
+    from wadlib.course.notebooks import check
 
     check(ROOT)
 
@@ -274,7 +273,7 @@ class TestNotebook:
         for cell in cells(path, "code"):
             for output in cell["outputs"]:
                 data = output.get("data", {})
-                assert not any(kind.startswith("image/") for kind in data), "use wadlib.classroom.show"
+                assert not any(kind.startswith("image/") for kind in data), "use wadlib.course.classroom.show"
                 for tag in re.findall(r"<img [^>]*>", "".join(data.get("text/html", []))):
                     assert re.search(r'alt="[^"]{20,}"', tag)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wadlib import png16
+from wadlib._shared import png16
+from wadlib._shared.files import write_bytes
 from wadlib.errors import ImageError, LabelError
-from wadlib.files import write_bytes
 
 __all__ = ["FULL_SHAPE", "read_image", "read_label", "write_image", "write_label"]
 

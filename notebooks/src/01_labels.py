@@ -24,8 +24,8 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import open_data, show
-from wadlib.figures import (
+from wadlib.course.classroom import open_data, show
+from wadlib.figures.frames import (
     draw_class_legend,
     draw_frame,
     draw_grid,

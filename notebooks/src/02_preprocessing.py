@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import open_data, profile, report_facts, show
-from wadlib.figures import (
+from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.figures.frames import (
     draw_frame,
     draw_grid,
     draw_label,
@@ -276,7 +276,7 @@ def measure(frame):
 
 
 # %%
-from wadlib.parallel import map_frames
+from wadlib._shared.parallel import map_frames
 
 most = {"quick": 100, "full": 600}[profile()]
 chosen = np.sort(np.random.default_rng(0).permutation(len(wad.frames))[:most])
@@ -324,7 +324,7 @@ print(f"and shows the objects with {per_object:.1f} times as many.")
 # hardly a shape to see), and COCO's "small", an **area of 32 x 32 pixels**.
 
 # %%
-from wadlib.figures import draw_cumulative, draw_threshold
+from wadlib.figures.frames import draw_cumulative, draw_threshold
 
 tiny, coco_small = 32, 32 * 32
 sizes = {"full size": objects["full"], "network size": objects["small"]}
@@ -360,7 +360,7 @@ table.map("{:.1%}".format)
 # %%
 from itertools import pairwise
 
-from wadlib.figures import draw_spread
+from wadlib.figures.frames import draw_spread
 
 edges = np.array([1, 128, tiny * FACTOR**2, 2048, coco_small * FACTOR**2, np.inf])
 groups = {}
@@ -444,7 +444,7 @@ assert with_mean > with_stride
 # the pixels of all frames first (notebook 09 explains the difference).
 
 # %%
-from wadlib.figures import draw_bars
+from wadlib.figures.frames import draw_bars
 from wadlib.metrics import REPORT_TABLE_1, pooled_iou, report_iou
 
 overlaps = [overlap for _, overlap in results]

@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import open_data, profile, report_facts, show
-from wadlib.figures import draw_bars, draw_grid, plot_style
+from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.figures.frames import draw_bars, draw_grid, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IDS, by_name, decode
 
 plot_style()
@@ -170,7 +170,7 @@ print(
 # picture where the objects are. The right column holds what is known about WAD; its areas come from few frames.
 
 # %%
-from wadlib.parallel import map_frames
+from wadlib._shared.parallel import map_frames
 
 known = facts["wad_facts"]
 top, bottom = known["objects_between_rows_px"]["top"], known["objects_between_rows_px"]["bottom"]

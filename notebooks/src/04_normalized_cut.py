@@ -30,8 +30,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from wadlib.classroom import open_data, profile, report_facts, show
-from wadlib.figures import PALETTE, draw_frame, draw_grid, draw_label, plot_style
+from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.figures.frames import PALETTE, draw_frame, draw_grid, draw_label, plot_style
 from wadlib.graphcut import (
     assoc,
     cut,
@@ -427,7 +427,7 @@ def predict(image, label):
 
 
 # %%
-from wadlib.figures import draw_class_legend
+from wadlib.figures.frames import draw_class_legend
 
 CODE = np.array([BACKGROUND, *(encode(c, 0) for c in IDS)], np.uint16)
 rows = slice(*((r - CROP_Y_PX) // FACTOR for r in (STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop)))
@@ -464,9 +464,9 @@ MaskViewer(image, truth=label, prediction=voted, mode="swipe", zoom="objects", t
 # ours, by the same mean IoU. (The last column is the mean over the classes that have a number.)
 
 # %%
+from wadlib._shared.parallel import map_frames
 from wadlib.labels import by_name
 from wadlib.metrics import Overlap, mean_iou, report_iou
-from wadlib.parallel import map_frames
 
 
 def overlaps_of(frame):
@@ -486,7 +486,7 @@ lines = {
 print(pd.DataFrame(lines).T.to_string(na_rep="–", float_format="{:.3f}".format))
 
 # %%
-from wadlib.figures import draw_bars
+from wadlib.figures.frames import draw_bars
 
 figure, axes = plt.subplots(figsize=(11, 4.2))
 bars = {"report, Mask R-CNN": table_1}
@@ -551,7 +551,7 @@ assert ncut_value(one, cuts[least]) < ncut_value(G, cuts[least]) / 2
 # for a picture and its negative. What does that mean for classes?
 
 # %% tags=["solution", "hide-cell"]
-from wadlib.graphcut.affinity import brightness
+from wadlib.graphcut.normalized.affinity import brightness
 
 bright = brightness(image)
 positive, negative = (

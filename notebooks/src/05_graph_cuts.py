@@ -27,8 +27,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import open_data, profile, report_facts, show
-from wadlib.figures import (
+from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.figures.frames import (
     PALETTE,
     draw_bars,
     draw_class_legend,
@@ -36,7 +36,7 @@ from wadlib.figures import (
     draw_overlay,
     plot_style,
 )
-from wadlib.graph_figures import draw_energies, draw_swap_graph
+from wadlib.figures.graphs import draw_energies, draw_swap_graph
 from wadlib.graphcut import (
     ColourLocationUnary,
     alpha_beta_swap,
@@ -210,8 +210,8 @@ unary = ColourLocationUnary.fit(split.train, seed=0, samples=5_000)
 # does best by itself. (The scores at the end take all of them.)
 
 # %%
+from wadlib._shared.parallel import map_frames
 from wadlib.metrics import Overlap, mean_iou, pooled_iou, report_iou
-from wadlib.parallel import map_frames
 
 
 def evenly(frames, most):
@@ -367,7 +367,7 @@ show(figure, "Label maps of the start and after each of the moves that lowered t
 # These were the largest steps. Here are all moves: drag the slider slowly, and watch the energy fall.
 
 # %%
-from wadlib.classroom import companion
+from wadlib.course.classroom import companion
 
 
 def slide(number):

@@ -35,7 +35,7 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import (
+from wadlib.course.classroom import (
     is_rendered,
     open_data,
     profile,
@@ -43,9 +43,9 @@ from wadlib.classroom import (
     report_facts,
     show,
 )
-from wadlib.figures import INK, PALETTE, draw_class_legend, draw_label, plot_style
+from wadlib.figures import draw_unet
+from wadlib.figures.frames import INK, PALETTE, draw_class_legend, draw_label, plot_style
 from wadlib.labels import CLASSES, IDS
-from wadlib.network_figures import draw_unet
 from wadlib.unet import SmallFrames, batches, build_unet, recipe, stages, train_unet
 
 plot_style()

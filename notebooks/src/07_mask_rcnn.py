@@ -32,11 +32,13 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import open_data, profile, report_facts, show
-from wadlib.figures import PALETTE, draw_frame, plot_style
+from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.figures import draw_rcnn_family
+from wadlib.figures.frames import PALETTE, draw_frame, plot_style
 from wadlib.labels import CLASSES
-from wadlib.maskrcnn import Config, MaskRCNN, boxes, losses
-from wadlib.network_figures import draw_rcnn_family
+from wadlib.maskrcnn import Config, MaskRCNN
+from wadlib.maskrcnn.learning import losses
+from wadlib.maskrcnn.network import boxes
 
 plot_style()
 
@@ -68,7 +70,7 @@ show(
 # takes maxima; *RoIAlign* reads between the cells, at the corners of the box.
 
 # %%
-from wadlib.maskrcnn.roi import crop_and_resize, roi_pool
+from wadlib.maskrcnn.network.roi import crop_and_resize, roi_pool
 
 feature = np.arange(16.0, dtype=np.float32).reshape(4, 4)
 box = np.array([1 / 2, 1 / 2, 5 / 2, 2])
@@ -159,7 +161,7 @@ assert np.isclose(heads["mrcnn_mask_loss"], -(2 * np.log(3 / 4) + 2 * np.log(1 /
 # **1. Anchors.** The pyramid has five levels. Each has one scale and three shapes, centred on each of its cells.
 
 # %%
-from wadlib.maskrcnn.anchors import pyramid_anchors
+from wadlib.maskrcnn.network.anchors import pyramid_anchors
 
 config = Config.report()
 level_of = np.repeat(np.arange(2, 7), [3 * h * w for h, w in config.feature_shapes])
@@ -177,9 +179,9 @@ print(f"anchors in all: {len(anchors):,}")
 # gets that one, but then the network learns it from a single box that fits badly.
 
 # %%
-from wadlib.maskrcnn.ground_truth import ground_truth
-from wadlib.maskrcnn.images import label_canvas
-from wadlib.maskrcnn.views import Placement
+from wadlib.maskrcnn.frames.ground_truth import ground_truth
+from wadlib.maskrcnn.frames.images import label_canvas
+from wadlib.maskrcnn.frames.views import Placement
 
 wad = open_data()
 
@@ -236,8 +238,8 @@ show(
 # anchor on an object that it reaches (IoU of ½ and more), a dotted one is an object beyond its reach.
 
 # %%
-from wadlib.classroom import companion
-from wadlib.maskrcnn.images import canvas
+from wadlib.course.classroom import companion
+from wadlib.maskrcnn.frames.images import canvas
 
 
 def draw_boxes(ax, rectangles, colour=PALETTE[1], **look):
@@ -304,7 +306,7 @@ companion("pyramid level", range(2, 7), level_at_work, start=1, form="P{}")
 # resolution.
 
 # %%
-from wadlib.maskrcnn.data import TrainingBatches
+from wadlib.maskrcnn.frames.data import TrainingBatches
 
 deterministic(seed=0)
 small = Config.classroom().replace(
@@ -342,7 +344,7 @@ show(
 # level we show the best of its three anchors: how sure is the network that there is an object?
 
 # %%
-from wadlib.maskrcnn.images import normalise
+from wadlib.maskrcnn.frames.images import normalise
 
 placement = Placement.of(image.shape, small)
 picture = canvas(image, placement)
@@ -375,8 +377,8 @@ show(
 # takes the best, drops all that overlap it by more than an IoU of 0.7, and goes on.
 
 # %%
-from wadlib.maskrcnn.anchors import normalized_anchors
-from wadlib.maskrcnn.proposals import best_anchors
+from wadlib.maskrcnn.network.anchors import normalized_anchors
+from wadlib.maskrcnn.network.proposals import best_anchors
 
 moved, _ = best_anchors(
     stages["rpn_class"][:, :, 1], stages["rpn_bbox"], normalized_anchors(small), small
@@ -443,7 +445,7 @@ MaskViewer(frame, prediction=result, mode="errors", zoom="objects", title="learn
 # Are they the same network? Both get the same weights (random ones: file written by ours, read by theirs) and the same picture.
 
 # %%
-from wadlib.maskrcnn import matterport
+from wadlib.maskrcnn.original import matterport
 
 tiny = Config.report().replace(
     image_shape=(128, 192), batch_size=1, proposals_inference=100, min_confidence=0.0
@@ -518,7 +520,7 @@ def suppress(rectangles, threshold):
     return kept
 
 
-from wadlib.maskrcnn.nms import non_max_suppression
+from wadlib.maskrcnn.network.nms import non_max_suppression
 
 some = ops.convert_to_numpy(moved)[0, :400]
 falling = np.linspace(1, 0, len(some), dtype=np.float32)

@@ -34,11 +34,11 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import open_data, profile, project_root, report_facts, show
-from wadlib.figures import PALETTE, draw_class_legend, draw_overlay, plot_style
+from wadlib.course.classroom import open_data, profile, project_root, report_facts, show
+from wadlib.figures.frames import PALETTE, draw_class_legend, draw_overlay, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.maskrcnn import Config, MaskRCNN
-from wadlib.maskrcnn.plan import Plan, TrainStage
+from wadlib.maskrcnn.learning.plan import Plan, TrainStage
 from wadlib.training import read_log, repeat_factors
 
 plot_style()
@@ -54,7 +54,7 @@ results = project_root() / "results" / "maskrcnn"
 # becomes $3 + 2 \cdot \frac12 \cdot 1 = 4$.
 
 # %%
-from wadlib.maskrcnn.optimizers import optimizer
+from wadlib.maskrcnn.learning.optimizers import optimizer
 
 
 def steps(config, gradient, count):
@@ -121,8 +121,8 @@ print("drawn in proportion:", repeat_factors(held, share=1.0))
 # not, and put in another light.
 
 # %%
-from wadlib.maskrcnn.data import TrainingBatches
-from wadlib.maskrcnn.training import copy_paste_of, instances_of_classes
+from wadlib.maskrcnn.frames.data import TrainingBatches
+from wadlib.maskrcnn.learning.training import copy_paste_of, instances_of_classes
 
 wad = open_data()
 split = wad.split("by_video" if len(wad.videos) > 2 else "report", seed=0)
@@ -218,7 +218,7 @@ report = model.load("rendered")
 print(report.summary())
 
 # %%
-from wadlib.maskrcnn.training import train_maskrcnn
+from wadlib.maskrcnn.learning.training import train_maskrcnn
 
 workspace = tempfile.TemporaryDirectory(prefix="wadlib-")  # goes away with the kernel
 run = Path(workspace.name) / "quick"

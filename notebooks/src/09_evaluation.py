@@ -30,8 +30,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import open_data, profile, report_facts, show
-from wadlib.figures import draw_bars, draw_grid, plot_style
+from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.figures.frames import draw_bars, draw_grid, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IGNORE, by_name, class_map, encode
 from wadlib.metrics import Overlap, evaluate_folder, mean_iou, pooled_iou, report_iou
 
@@ -212,10 +212,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from wadlib._shared.parallel import map_frames
 from wadlib.dataset import open_wad, prepare
 from wadlib.frames import read_label, write_label
 from wadlib.graphcut import ColourLocationUnary
-from wadlib.parallel import map_frames
 from wadlib.preprocess import CROP_Y_PX, FACTOR, NETWORK_SHAPE, STRIP_WINDOW
 
 data = open_data()
@@ -275,7 +275,7 @@ print(result.summary(draws=500))
 # Numbers want to be looked at. Which frame went best, and which worst?
 
 # %%
-from wadlib.figures import draw_class_legend, draw_overlay
+from wadlib.figures.frames import draw_class_legend, draw_overlay
 
 per_frame = result.per_frame().dropna(subset="report IoU")
 print(
@@ -362,8 +362,8 @@ print(f"mean over frames {result.report_iou[common]:.4f}, pooled {result.pooled_
 # shows what the numbers *say*.
 
 # %%
-from wadlib.interop.predictions import write_predictions
-from wadlib.stored import scored_instances, stored_predictions
+from wadlib.course.kept_predictions import scored_instances, stored_predictions
+from wadlib.instances.export_predictions import write_predictions
 
 method, found = scored_instances(split.validation)
 kept = stored_predictions(split.validation)
@@ -437,7 +437,7 @@ if not np.isnan(sweep.f1).all():
 # persons?
 
 # %%
-from wadlib.classroom import companion
+from wadlib.course.classroom import companion
 
 
 def iou_above(threshold):
@@ -468,7 +468,7 @@ MaskViewer(few, prediction=found, mode="errors", title=method)
 # And what is taken for what? Each row shows where the pixels of a true class went; a row adds up to 1.
 
 # %%
-from wadlib.metric_figures import draw_matrix
+from wadlib.figures.scores import draw_matrix
 
 names = ["background", *(c.name for c in CLASSES.values())]
 counts = scored.scores.confusion.astype(float)

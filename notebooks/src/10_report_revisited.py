@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 
-from wadlib.classroom import open_data, profile, report_facts, show
+from wadlib.course.classroom import open_data, profile, report_facts, show
 from wadlib.dataset import open_wad, prepare
-from wadlib.figures import draw_bars, draw_grid, draw_label, draw_overlay, plot_style
+from wadlib.figures.frames import draw_bars, draw_grid, draw_label, draw_overlay, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IDS, IGNORE, by_name, class_map, decode
 from wadlib.metrics import (
     Detections,
@@ -107,7 +107,7 @@ assert (by_top[33], by_top[36]) == (1, 1)
 # it tells nothing about *networks*; what a decision of the *evaluation* costs, it can tell.
 
 # %%
-from wadlib.stored import scored_instances
+from wadlib.course.kept_predictions import scored_instances
 
 data = open_data()
 limit = {"quick": 120, "full": 600}[profile()]
@@ -325,7 +325,7 @@ line("the same for a perfect prediction", paired_by_position(truths), mean_repor
 # answer cover, by the object's size?
 
 # %%
-from wadlib.parallel import map_frames
+from wadlib._shared.parallel import map_frames
 from wadlib.preprocess import crop_and_downscale
 
 full_size = {frame.name: frame for frame in data.frames}
@@ -555,7 +555,7 @@ line("AP50: ignore forgotten -> honoured", without, honoured)
 # predictions. The line marks where the first bar would end had *one* file been missing (cause 4); nobody knows.
 
 # %%
-from wadlib.metric_figures import draw_waterfall
+from wadlib.figures.scores import draw_waterfall
 
 published = fused[PUBLISHED, summed]
 steps = {

@@ -29,7 +29,7 @@ def matterport():
     from wadlib.training import quiet
 
     quiet()
-    from wadlib.maskrcnn import matterport
+    from wadlib.maskrcnn.original import matterport
 
     return matterport
 

@@ -53,8 +53,8 @@ def test_the_original_reads_what_we_wrote(learner, weights, model, assign, tmp_p
 @pytest.mark.parametrize("shape", [(128, 192), (128, 100), (77, 192), (60, 90)])
 def test_unmold(original, matterport, sizes, shape):
     """The same answer of the network as boxes and masks, of pictures that fill the input and that are padded."""
-    from wadlib.maskrcnn.images import unmold
-    from wadlib.maskrcnn.views import Placement
+    from wadlib.maskrcnn.frames.images import unmold
+    from wadlib.maskrcnn.frames.views import Placement
 
     config, rng = sizes["small"], np.random.default_rng(sum(shape))
     placement = Placement.of(shape, config)

@@ -274,7 +274,7 @@ def test_wants_weights_that_fit(original, weights, tmp_path):
 def test_says_which_versions_it_was_tested_with(monkeypatch):
     import tf_keras
 
-    from wadlib.maskrcnn import _stand_ins
+    from wadlib.maskrcnn.original import _stand_ins
 
     monkeypatch.setattr(tf_keras, "__version__", "2.15.0")
     with pytest.raises(WadError, match=r"expected tf-keras 2\.21, got 2\.15\.0"):

@@ -51,7 +51,7 @@ def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def run(request, matterport, weights, sizes, scene_picture, assign) -> SimpleNamespace:
     """Everything that both networks compute for one picture: .config .theirs .ours (dicts) .found .original_found."""
     from wadlib.maskrcnn import MaskRCNN
-    from wadlib.maskrcnn.images import normalise
+    from wadlib.maskrcnn.frames.images import normalise
 
     config = sizes[request.param]
     image = scene_picture(config.image_shape)
@@ -70,7 +70,7 @@ def run(request, matterport, weights, sizes, scene_picture, assign) -> SimpleNam
 
 
 def test_anchors_are_equal(matterport, run):
-    from wadlib.maskrcnn.anchors import normalized_anchors, pyramid_anchors
+    from wadlib.maskrcnn.network.anchors import normalized_anchors, pyramid_anchors
 
     mrcnn, config = matterport.modules(), matterport.to_original_config(run.config)
     shapes = mrcnn.model.compute_backbone_shapes(config, config.IMAGE_SHAPE)

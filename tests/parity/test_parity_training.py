@@ -195,8 +195,8 @@ def test_losses_of_two_pictures(matterport, original, weights, scene, sizes, shu
 
 def test_targets_of_the_region_proposal_network(matterport, scene, sizes):
     """With room for all anchors, so that none is drawn."""
-    from wadlib.maskrcnn.anchors import pyramid_anchors
-    from wadlib.maskrcnn.targets import rpn_targets
+    from wadlib.maskrcnn.learning.targets import rpn_targets
+    from wadlib.maskrcnn.network.anchors import pyramid_anchors
 
     config = sizes["small"].replace(rpn_train_anchors=20_000)
     anchors = pyramid_anchors(config).astype(float)

@@ -62,7 +62,7 @@ class LikeTheOriginal:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_rpn_targets(theirs, seed):
-    from wadlib.maskrcnn.targets import rpn_targets
+    from wadlib.maskrcnn.learning.targets import rpn_targets
 
     class_ids, boxes, _ = random_instances(np.random.default_rng(seed))
     class_ids, boxes = class_ids[: 7 - seed % 2], boxes[: 7 - seed % 2]  # with and without a crowd
@@ -88,7 +88,7 @@ def test_rpn_targets(theirs, seed):
 
 
 def test_mini_masks(theirs):
-    from wadlib.maskrcnn.ground_truth import mini_mask
+    from wadlib.maskrcnn.frames.ground_truth import mini_mask
 
     _, boxes, masks = random_instances(np.random.default_rng(0))
     boxes, masks = boxes[:-1], masks[:-1]
@@ -99,8 +99,8 @@ def test_mini_masks(theirs):
 
 @pytest.mark.parametrize("count", [500, 1000])
 def test_proposals(theirs, count):
-    from wadlib.maskrcnn.anchors import normalized_anchors
-    from wadlib.maskrcnn.proposals import propose
+    from wadlib.maskrcnn.network.anchors import normalized_anchors
+    from wadlib.maskrcnn.network.proposals import propose
 
     rng = np.random.default_rng(0)
     anchors = normalized_anchors(CONFIG)
@@ -114,7 +114,7 @@ def test_proposals(theirs, count):
 
 @pytest.mark.parametrize("min_confidence", [0.0, 0.5])
 def test_detections(theirs, matterport, min_confidence):
-    from wadlib.maskrcnn.detections import refine
+    from wadlib.maskrcnn.network.detections import refine
 
     rng = np.random.default_rng(1)
     config = CONFIG.replace(min_confidence=min_confidence)
@@ -138,9 +138,9 @@ def test_detections(theirs, matterport, min_confidence):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_detection_targets(theirs, monkeypatch, seed):
-    from wadlib.maskrcnn.boxes import normalize
-    from wadlib.maskrcnn.ground_truth import mini_mask
-    from wadlib.maskrcnn.targets import detection_targets
+    from wadlib.maskrcnn.frames.ground_truth import mini_mask
+    from wadlib.maskrcnn.learning.targets import detection_targets
+    from wadlib.maskrcnn.network.boxes import normalize
 
     rng = np.random.default_rng(seed)
     class_ids, boxes, masks = random_instances(rng)
@@ -178,7 +178,7 @@ def test_detection_targets(theirs, monkeypatch, seed):
 
 def test_no_positive_proposal(theirs, monkeypatch):
     """Then the original takes no background either; so do we, if there are instances."""
-    from wadlib.maskrcnn.targets import detection_targets
+    from wadlib.maskrcnn.learning.targets import detection_targets
 
     proposals = np.array([[0.0, 0.0, 0.1, 0.1]] * 50, np.float32)
     class_ids, boxes = np.array([3], np.int32), np.array([[0.5, 0.5, 0.9, 0.9]], np.float32)
@@ -194,7 +194,7 @@ def test_no_positive_proposal(theirs, monkeypatch):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_losses(theirs, seed):
-    from wadlib.maskrcnn import losses
+    from wadlib.maskrcnn.learning import losses
 
     rng = np.random.default_rng(seed)
     model = theirs.model
@@ -229,7 +229,7 @@ def test_losses(theirs, seed):
 
 
 def test_roi_align(theirs):
-    from wadlib.maskrcnn.roi import roi_align
+    from wadlib.maskrcnn.network.roi import roi_align
 
     rng = np.random.default_rng(0)
     boxes = random_boxes(rng, (1, 400), 0.01, 1).astype(np.float32)

@@ -17,7 +17,7 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder for everything that is built; by default build/.")] = None,
 ) -> None:
     """Run the notebooks and build the HTML book (WAD_ROOT=… uses your data)."""
-    from wadlib.book import build_book
+    from wadlib.course.book import build_book
 
     page = build_book(out, say=typer.echo)
     typer.echo(f"The book is ready: {page}")
@@ -29,7 +29,7 @@ def notebooks(
     handout: Annotated[Path | None, typer.Option(metavar="OUT", help="Write notebooks without solutions here.")] = None,
 ) -> None:
     """Execute notebooks/src/*.py into notebooks/*.ipynb."""
-    from wadlib import notebooks as tools
+    from wadlib.course import notebooks as tools
 
     if check:
         tools.check()

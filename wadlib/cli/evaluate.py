@@ -52,8 +52,8 @@ def evaluate(
     workers: Workers = None,
 ) -> None:
     """IoU (the report's, pooled, per instance), AP and PQ per class, beside the report's Table 1."""
+    from wadlib._shared.files import write_text
     from wadlib.dataset import open_wad
-    from wadlib.files import write_text
     from wadlib.metrics import evaluate_folder, iou_at_thresholds
 
     wad = open_wad(root)

@@ -42,7 +42,7 @@ def predict(
 ) -> None:
     """Find the instances in every frame: labels, and instances.json with all scores."""
     from wadlib.dataset import open_wad
-    from wadlib.maskrcnn.released import find
+    from wadlib.maskrcnn.weight_files.released import find
 
     # Before the long wait for TensorFlow.
     frames = chosen_frames(open_wad(root), subset.value, split, side, seed, train_fraction)
@@ -69,7 +69,7 @@ def predict(
 
 def _config(name: ConfigName | None, path: Path) -> Config:
     """The configuration by name; else the one that was saved with the weights; else what the file is known for."""
-    from wadlib.maskrcnn.released import COCO_URL
+    from wadlib.maskrcnn.weight_files.released import COCO_URL
     from wadlib.maskrcnn.weights import read_config
 
     if name is None:

@@ -77,8 +77,8 @@ def unet(
     workers: Threads = 2,
 ) -> None:
     """Train a U-Net on labelled frames (KERAS_BACKEND=jax or torch for another backend)."""
+    from wadlib._shared.files import write_text
     from wadlib.dataset import open_wad
-    from wadlib.files import write_text
     from wadlib.training import EarlyStop, deterministic, quiet
     from wadlib.unet import (
         RECIPES,

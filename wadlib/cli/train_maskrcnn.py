@@ -82,7 +82,7 @@ def maskrcnn(
 ) -> None:
     """Train a Mask R-CNN on labelled frames (KERAS_BACKEND=jax or torch for another backend)."""
     from wadlib.dataset import open_wad
-    from wadlib.maskrcnn.plan import Plan
+    from wadlib.maskrcnn.learning.plan import Plan
     from wadlib.training import EarlyStop, deterministic, quiet
 
     losses = dict(_loss_weight(text) for text in loss_weight or ())
@@ -92,11 +92,11 @@ def maskrcnn(
     )
     plan = Plan.classroom() if config is ConfigName.classroom else Plan.report()
     if augment is not None:
-        from wadlib.maskrcnn.augmentation import Augmentation
+        from wadlib.maskrcnn.frames.augmentation import Augmentation
 
         plan = plan.replace(augmentation=Augmentation() if augment else None)
     if view is not None:
-        from wadlib.maskrcnn.views import looking_at
+        from wadlib.maskrcnn.frames.views import looking_at
 
         share = (plan.window or 0) / network.image_shape[1]  # a window shows as much of the frame as before
         network = looking_at(view.value, network)
@@ -118,9 +118,9 @@ def maskrcnn(
 
     quiet()
     deterministic(seed)
-    from wadlib.maskrcnn.averaging import MEAN
+    from wadlib.maskrcnn.learning.training import BEST, begin_with, train_maskrcnn
     from wadlib.maskrcnn.model import MaskRCNN
-    from wadlib.maskrcnn.training import BEST, begin_with, train_maskrcnn
+    from wadlib.maskrcnn.weight_files.averaging import MEAN
 
     model = MaskRCNN(network)
     loaded = begin_with(model, weights)

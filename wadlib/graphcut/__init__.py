@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from wadlib.graphcut.affinity import pixel_affinity, region_affinity
 from wadlib.graphcut.contrast import contrast_weights
-from wadlib.graphcut.cuts import assoc, cut, ncut_value, sweep
-from wadlib.graphcut.eigen import smallest_eigenvectors
 from wadlib.graphcut.line import swap_graph_1d
 from wadlib.graphcut.modes import icm
 from wadlib.graphcut.moves import alpha_beta_swap, alpha_expansion
 from wadlib.graphcut.ncut import normalized_cut
+from wadlib.graphcut.normalized.affinity import pixel_affinity, region_affinity
+from wadlib.graphcut.normalized.cuts import assoc, cut, ncut_value, sweep
+from wadlib.graphcut.normalized.eigen import smallest_eigenvectors
 from wadlib.graphcut.probability import unary_from_probabilities
 from wadlib.graphcut.problem import energy
 from wadlib.graphcut.unary import ColourLocationUnary

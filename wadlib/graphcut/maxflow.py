@@ -113,7 +113,7 @@ class PyMaxflowGrid:
 
 
 class FastGrid:
-    """Arrays of the compiled solver for one size of grid; see `wadlib.graphcut._grid_cut`.
+    """Arrays of the compiled solver for one size of grid; see `wadlib.graphcut.fast._grid_cut`.
 
     Per pixel 14 bytes of work space, and for the residual capacities 20 bytes with 4 neighbours or
     36 with 8 (twice that for int64).
@@ -139,7 +139,7 @@ class FastGrid:
 
     def solve(self, terminal: npt.NDArray[Any], residual: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Push all the flow through a graph, in place; True (H,W) on the sink's side."""
-        from wadlib.graphcut import _grid_cut
+        from wadlib.graphcut.fast import _grid_cut
 
         count = _grid_cut.start(terminal, self._parent, self._queue)
         _grid_cut.grow_and_augment(

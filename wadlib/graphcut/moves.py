@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.graphcut.integers import integer_problem
+from wadlib.graphcut.fast.integers import integer_problem
+from wadlib.graphcut.fast.solvers import FastMoves, Moves, PyMaxflowMoves
 from wadlib.graphcut.maxflow import Solver, check_solver
 from wadlib.graphcut.problem import Problem
 from wadlib.graphcut.smoothness import check_metric, check_semimetric
-from wadlib.graphcut.solvers import FastMoves, Moves, PyMaxflowMoves
 
 __all__ = ["Fit", "OnMove", "alpha_beta_swap", "alpha_expansion"]
 
@@ -103,7 +103,7 @@ def alpha_expansion(
 
     Notes
     -----
-    Float costs are rounded to integers for the cuts (see `wadlib.graphcut.integers`: better than
+    Float costs are rounded to integers for the cuts (see `wadlib.graphcut.fast.integers`: better than
     2**-29 of the largest sum of costs at a pixel); energies are computed from the costs as given,
     and a move counts only if it lowers them.
 

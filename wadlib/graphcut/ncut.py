@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import SegmentationError
-from wadlib.graphcut.affinity import brightness, pixel_affinity, region_affinity
-from wadlib.graphcut.partition import Cut, cut_graph
-from wadlib.graphcut.superpixels import lab_features, superpixels
+from wadlib.graphcut.normalized.affinity import brightness, pixel_affinity, region_affinity
+from wadlib.graphcut.normalized.partition import Cut, cut_graph
+from wadlib.graphcut.normalized.superpixels import lab_features, superpixels
 
 __all__ = ["NormalizedCut", "normalized_cut"]
 

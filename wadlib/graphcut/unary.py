@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.files import atomic_path
 from wadlib.errors import SegmentationError
-from wadlib.files import atomic_path
 from wadlib.frames import FULL_SHAPE
 from wadlib.graphcut.colour import ColourMixtures, PixelSample, to_lab
 from wadlib.graphcut.location import cell_counts, density, upsample

@@ -15,15 +15,15 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
+from wadlib._shared.files import atomic_path
+from wadlib._shared.parallel import map_frames
 from wadlib.errors import InstancesError
-from wadlib.files import atomic_path
 from wadlib.frames import read_label
-from wadlib.interop.rle import encode_runs
+from wadlib.instances.detections import Detections
+from wadlib.instances.masks import RunMasks
+from wadlib.instances.prediction_folder import PredictionFolder
+from wadlib.instances.rle import encode_runs
 from wadlib.labels import CLASSES, IDS, IGNORE, decode
-from wadlib.metrics.detections import Detections
-from wadlib.metrics.prediction_folder import PredictionFolder
-from wadlib.metrics.run_masks import RunMasks
-from wadlib.parallel import map_frames
 
 __all__ = ["PicturedFrame", "results_of", "write_coco", "write_coco_results"]
 

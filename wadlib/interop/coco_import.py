@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.files import make_folder
 from wadlib.errors import InstancesError
-from wadlib.files import make_folder
 from wadlib.frames import write_label
-from wadlib.interop.rle import to_runs
+from wadlib.instances.detections import Detections
+from wadlib.instances.masks import RunMasks
+from wadlib.instances.prediction_folder import SUFFIX
+from wadlib.instances.rle import to_runs
 from wadlib.labels import BACKGROUND, CLASSES, IDS, IGNORE, encode
-from wadlib.metrics.detections import Detections
-from wadlib.metrics.prediction_folder import SUFFIX
-from wadlib.metrics.run_masks import RunMasks
 
 __all__ = ["CocoFrame", "read_coco", "write_labels"]
 

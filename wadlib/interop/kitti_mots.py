@@ -19,15 +19,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.files import make_folder, write_text
+from wadlib._shared.parallel import map_frames
 from wadlib.errors import InstancesError
-from wadlib.files import make_folder, write_text
 from wadlib.frames import read_label
+from wadlib.instances.masks import RunMasks
+from wadlib.instances.prediction_folder import label_files
+from wadlib.instances.rle import encode_runs
 from wadlib.interop.coco import PicturedFrame
-from wadlib.interop.rle import encode_runs
 from wadlib.labels import BACKGROUND, IDS, IGNORE, decode, encode
-from wadlib.metrics.prediction_folder import label_files
-from wadlib.metrics.run_masks import RunMasks
-from wadlib.parallel import map_frames
 
 __all__ = ["KITTI", "WAD", "MotsVideo", "frame_lines", "read_mots", "write_kitti_mots"]
 

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
+from wadlib._shared.files import atomic_path
+from wadlib._shared.parallel import map_frames
 from wadlib.errors import InstancesError
-from wadlib.files import atomic_path
 from wadlib.frames import FULL_SHAPE
+from wadlib.instances.detections import Detections
+from wadlib.instances.masks import RunMasks
+from wadlib.instances.prediction_folder import PredictionFolder
 from wadlib.labels import IDS
-from wadlib.metrics.detections import Detections
-from wadlib.metrics.prediction_folder import PredictionFolder
-from wadlib.metrics.run_masks import RunMasks
-from wadlib.parallel import map_frames
 from wadlib.preprocess import FACTOR, NETWORK_SHAPE, boxes_to_full_frame
 
 __all__ = ["COLUMNS", "read_submission", "to_full_size", "without_overlaps", "write_submission"]

@@ -14,16 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wadlib.instances.instances import Instances
     from wadlib.maskrcnn.config import Config
-    from wadlib.maskrcnn.instances import Instances
     from wadlib.maskrcnn.model import MaskRCNN
 
 __all__ = ["Config", "Instances", "MaskRCNN"]
 
-_HOME = {"Config": "config", "Instances": "instances", "MaskRCNN": "model"}
+_HOME = {"Config": "maskrcnn.config", "Instances": "instances.instances", "MaskRCNN": "maskrcnn.model"}
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"wadlib.{_HOME[name]}"), name)

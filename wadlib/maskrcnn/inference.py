@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
+from wadlib._shared.parallel import available_cores, map_frames
+from wadlib.dataset.frame import Frame
+from wadlib.dataset.prepare import Failure
 from wadlib.errors import DatasetError, ImageError, WadError
+from wadlib.instances.instances import Instances
+from wadlib.instances.writer import PredictionWriter, PredictReport
 from wadlib.maskrcnn.config import Config
-from wadlib.maskrcnn.images import as_rgb, canvas, normalise, unmold
-from wadlib.maskrcnn.instances import Instances
-from wadlib.maskrcnn.predictions import PredictionWriter, PredictReport
-from wadlib.maskrcnn.views import Placement
+from wadlib.maskrcnn.frames.images import as_rgb, canvas, normalise, unmold
+from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.weights import fingerprint
-from wadlib.parallel import available_cores, map_frames
-from wadlib.prepare import Failure
-from wadlib.videos import Frame
 
 __all__ = ["Detector", "PredictReport", "detect", "predict_dataset"]
 
@@ -57,8 +57,8 @@ def detect(model: Detector, images: Iterable[Any], *, batch_size: int = 1) -> li
     ----------
     model : MaskRCNN
     images : iterable of (H, W, 3) uint8 RGB
-        Also grey, RGBA or floating point, see `wadlib.maskrcnn.images.as_rgb`. What the network is shown of a picture
-        is said in `wadlib.maskrcnn.views`.
+        Also grey, RGBA or floating point, see `wadlib.maskrcnn.frames.images.as_rgb`. What the network is shown of a
+        picture is said in `wadlib.maskrcnn.frames.views`.
     batch_size : int
         Pictures that go through the network at once.
 
@@ -100,7 +100,7 @@ def predict_dataset(
     """Predict frames into a folder that ``wadlib evaluate`` reads.
 
     Run it again after an interruption, however hard, and it goes on: a frame is done when its label and its line in the
-    journal are there (see `wadlib.maskrcnn.predictions`). Pictures are read by threads ahead of the network, labels are
+    journal are there (see `wadlib.instances.writer`). Pictures are read by threads ahead of the network, labels are
     written by threads behind it; memory does not grow with the number of frames.
 
     Parameters

@@ -11,14 +11,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.maskrcnn.compiled import compiled
 from wadlib.maskrcnn.config import Config
-from wadlib.maskrcnn.graph import Graph
-from wadlib.maskrcnn.optimizers import optimizer
-from wadlib.maskrcnn.training_model import TrainingModel, select_layers
+from wadlib.maskrcnn.learning.optimizers import optimizer
+from wadlib.maskrcnn.learning.training_model import TrainingModel, select_layers
+from wadlib.maskrcnn.network.compiled import compiled
+from wadlib.maskrcnn.network.graph import Graph
 
 if TYPE_CHECKING:
-    from wadlib.maskrcnn.instances import Instances
+    from wadlib.instances.instances import Instances
     from wadlib.maskrcnn.weights import LoadReport
 
 __all__ = ["MaskRCNN"]
@@ -91,7 +91,7 @@ class MaskRCNN:
         Parameters
         ----------
         images : iterable of (H, W, 3) uint8 RGB
-            Also grey, RGBA or floating point, see `wadlib.maskrcnn.images.as_rgb`.
+            Also grey, RGBA or floating point, see `wadlib.maskrcnn.frames.images.as_rgb`.
         batch_size : int
             Pictures that go through the network at once.
 
@@ -118,7 +118,7 @@ class MaskRCNN:
         Returns
         -------
         detections : (B, max_instances, 6) float32
-            See `wadlib.maskrcnn.detections.refine`.
+            See `wadlib.maskrcnn.network.detections.refine`.
         masks : (B, n, 28, 28) float32
             Probabilities for the class of each of the first n detections; no picture has more than n.
         """

@@ -20,8 +20,8 @@ import numpy as np
 
 from wadlib.errors import WeightsError
 from wadlib.maskrcnn.config import Config
-from wadlib.maskrcnn.h5 import StoredLayer, layers_in, open_h5, read_arrays, write_h5
-from wadlib.maskrcnn.released import COCO_MD5, COCO_URL, NAMES, fetch, find
+from wadlib.maskrcnn.weight_files.h5 import StoredLayer, layers_in, open_h5, read_arrays, write_h5
+from wadlib.maskrcnn.weight_files.released import COCO_MD5, COCO_URL, NAMES, fetch, find
 from wadlib.training.backend import as_array
 
 __all__ = [
@@ -154,7 +154,8 @@ def save(model: Any, path: str | Path, *, config: Config | None = None, compact:
     config : Config, optional
         Kept in the file, for `read_config`.
     compact : bool
-        Kernels as float16 and compressed: half the size, for weights to be shipped; see `wadlib.maskrcnn.h5.write_h5`.
+        Kernels as float16 and compressed: half the size, for weights to be shipped; see
+        `wadlib.maskrcnn.weight_files.h5.write_h5`.
 
     Raises
     ------

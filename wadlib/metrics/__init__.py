@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from wadlib.instances.detections import Detections
+from wadlib.instances.masks import RunMasks
+from wadlib.instances.prediction_folder import PredictionFolder
+from wadlib.instances.reader import DetectionFile
+from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou, table
 from wadlib.metrics.ap import AveragePrecision, average_precision
 from wadlib.metrics.bootstrap import Intervals, bootstrap
 from wadlib.metrics.confusion import confusion, confusion_table
 from wadlib.metrics.curves import PrecisionRecall, ScoreSweep, precision_recall, score_sweep
-from wadlib.metrics.detection_file import DetectionFile
-from wadlib.metrics.detections import Detections
 from wadlib.metrics.evaluate import evaluate_folder
 from wadlib.metrics.evaluation import Evaluation
 from wadlib.metrics.instance_overlap import InstanceOverlap, best_ious, instance_iou
-from wadlib.metrics.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou, table
 from wadlib.metrics.matching import SIZES, THRESHOLDS, MatchTable, match
-from wadlib.metrics.overlap import ClassAreas, Overlap
 from wadlib.metrics.panoptic import PanopticQuality, panoptic_quality
-from wadlib.metrics.prediction_folder import PredictionFolder
-from wadlib.metrics.run_masks import RunMasks
 from wadlib.metrics.score_threshold import IoUAtThresholds, iou_at_thresholds
 from wadlib.metrics.scores import FrameScores, Scores
+from wadlib.overlap import ClassAreas, Overlap
 
 __all__ = [
     "REPORT_TABLE_1",

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from wadlib.labels import IDS
 from wadlib.metrics.instance_overlap import InstanceOverlap
 from wadlib.metrics.matching import SIZES, THRESHOLDS, ClassMatches, MatchTable, match
-from wadlib.metrics.overlap import Overlap
+from wadlib.overlap import Overlap
 
 __all__ = ["RECALLS", "AveragePrecision", "average_precision", "precisions"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.labels import CLASSES, IDS, IGNORE
-from wadlib.metrics.overlap import NO_CLASS, Overlap, class_position
+from wadlib.overlap import NO_CLASS, Overlap, class_position
 
 if TYPE_CHECKING:
     import pandas as pd

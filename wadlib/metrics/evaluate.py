@@ -13,16 +13,16 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from wadlib._shared.parallel import map_frames
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
+from wadlib.instances.prediction_folder import INSTANCES, SUFFIX, PredictionFolder, label_files
+from wadlib.instances.reader import DetectionFile
 from wadlib.labels import BACKGROUND
-from wadlib.metrics.detection_file import DetectionFile
 from wadlib.metrics.evaluation import Evaluation
 from wadlib.metrics.instance_overlap import InstanceOverlap
-from wadlib.metrics.overlap import Overlap
-from wadlib.metrics.prediction_folder import INSTANCES, SUFFIX, PredictionFolder, label_files
 from wadlib.metrics.scores import FrameScores, Scores
-from wadlib.parallel import map_frames
+from wadlib.overlap import Overlap
 
 __all__ = ["LabelledFrame", "evaluate_folder"]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wadlib.errors import MetricError
+from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
 from wadlib.metrics.ap import AveragePrecision, average_precision
 from wadlib.metrics.bootstrap import Intervals, bootstrap
-from wadlib.metrics.iou import REPORT_TABLE_1, IoUSum, mean_iou
 from wadlib.metrics.scores import Scores, fractions
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import MetricError
+from wadlib.instances.detections import Detections, ignore_mask, scores_of
+from wadlib.instances.masks import RunMasks
 from wadlib.labels import IDS, IGNORE
-from wadlib.metrics.detections import Detections, ignore_mask, scores_of
-from wadlib.metrics.overlap import NO_CLASS, Overlap, class_position
-from wadlib.metrics.run_masks import RunMasks
+from wadlib.overlap import NO_CLASS, Overlap, class_position
 
 __all__ = ["InstanceOverlap", "best_ious", "instance_iou"]
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from wadlib.labels import IDS
 from wadlib.metrics.instance_overlap import InstanceOverlap, class_index
-from wadlib.metrics.overlap import Overlap
+from wadlib.overlap import Overlap
 
 __all__ = ["PanopticQuality", "panoptic_counts", "panoptic_quality"]
 

@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wadlib._shared.parallel import map_frames
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
+from wadlib.instances.prediction_folder import INSTANCES, PredictionFolder
+from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
 from wadlib.metrics.evaluate import LabelledFrame
-from wadlib.metrics.iou import IoUSum, mean_iou
-from wadlib.metrics.overlap import ClassAreas, Overlap
-from wadlib.metrics.prediction_folder import INSTANCES, PredictionFolder
-from wadlib.parallel import map_frames
+from wadlib.overlap import ClassAreas, Overlap
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wadlib.iou import IoUSum
 from wadlib.labels import IDS
 from wadlib.metrics.confusion import frame_confusion
 from wadlib.metrics.instance_overlap import InstanceOverlap, best_ious, class_index
-from wadlib.metrics.iou import IoUSum
 from wadlib.metrics.matching import FrameMatches, MatchTable, match
-from wadlib.metrics.overlap import ClassAreas, Overlap
 from wadlib.metrics.panoptic import PanopticQuality, panoptic_counts
+from wadlib.overlap import ClassAreas, Overlap
 
 __all__ = ["RATIOS", "FrameScores", "Scores", "fractions"]
 

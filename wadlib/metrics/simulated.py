@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import MetricError
+from wadlib.instances.detections import Detections
+from wadlib.instances.masks import RunMasks
 from wadlib.labels import IDS
-from wadlib.metrics.detections import Detections
-from wadlib.metrics.run_masks import RunMasks
 
 __all__ = ["SimulatedPredictor"]
 

@@ -12,20 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.labels import BACKGROUND, IGNORE, encode
-from wadlib.rendered import light as lights
-from wadlib.rendered.bonnet import add_bonnet
-from wadlib.rendered.camera import Camera, Grid, camera
-from wadlib.rendered.crowd import make_streams
-from wadlib.rendered.masks import KEEP, cluster, tidy
-from wadlib.rendered.materials import FENCE, LEAF, byte_noise, grain, leaf_texture
-from wadlib.rendered.mesh import Mesh
-from wadlib.rendered.raster import cast_shadows, draw
-from wadlib.rendered.road import Bend, Road, curve_tables, make_layout, place
-from wadlib.rendered.scenery import casters, furniture, woods
-from wadlib.rendered.shade import SKY_STEP, shade
-from wadlib.rendered.shapes import make_shape
-from wadlib.rendered.soup import Soup, join, linear
-from wadlib.rendered.traffic import EGO_SPEED, Actor, Stream, actors_at
+from wadlib.rendered.drawing.camera import Camera, Grid, camera
+from wadlib.rendered.drawing.masks import KEEP, cluster, tidy
+from wadlib.rendered.drawing.materials import FENCE, LEAF, byte_noise, grain, leaf_texture
+from wadlib.rendered.drawing.mesh import Mesh
+from wadlib.rendered.drawing.raster import cast_shadows, draw
+from wadlib.rendered.drawing.shade import SKY_STEP, shade
+from wadlib.rendered.drawing.soup import Soup, join, linear
+from wadlib.rendered.road_users.shapes import make_shape
+from wadlib.rendered.street import light as lights
+from wadlib.rendered.street.bonnet import add_bonnet
+from wadlib.rendered.street.crowd import make_streams
+from wadlib.rendered.street.road import Bend, Road, curve_tables, make_layout, place
+from wadlib.rendered.street.scenery import casters, furniture, woods
+from wadlib.rendered.street.traffic import EGO_SPEED, Actor, Stream, actors_at
 
 __all__ = ["FRAME_S", "Rendered", "Video", "make_video", "render"]
 

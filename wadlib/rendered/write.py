@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wadlib._shared.files import locked, make_folder, write_text
+from wadlib._shared.parallel import map_frames
 from wadlib.errors import RenderError
-from wadlib.files import locked, make_folder, write_text
 from wadlib.frames import write_image, write_label
-from wadlib.parallel import map_frames
-from wadlib.rendered.camera import SIZES
+from wadlib.rendered.drawing.camera import SIZES
 
 if TYPE_CHECKING:
     from wadlib.rendered.render import Rendered, Video
@@ -123,7 +123,7 @@ def render_dataset(
     test_videos : int
         Videos more that go to ``test`` under md5 names, without labels.
     workers, executor, progress
-        See `wadlib.parallel.map_frames`.
+        See `wadlib._shared.parallel.map_frames`.
 
     Returns
     -------

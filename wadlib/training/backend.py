@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wadlib._shared.parallel import available_cores
 from wadlib.errors import TrainingError
-from wadlib.parallel import available_cores
 
 if TYPE_CHECKING:
     import keras

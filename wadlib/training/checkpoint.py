@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wadlib._shared.files import atomic_path
 from wadlib.errors import TrainingError
-from wadlib.files import atomic_path
 from wadlib.training.backend import as_array
 from wadlib.training.progress import Row
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from wadlib.files import make_folder
+from wadlib._shared.files import make_folder
 from wadlib.training.progress import Row
 
 if TYPE_CHECKING:

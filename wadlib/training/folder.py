@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.files import locked, make_folder, storage_error, write_text
 from wadlib.errors import TrainingError
-from wadlib.files import locked, make_folder, storage_error, write_text
 from wadlib.training.progress import Row
 
 __all__ = ["RunFolder", "read_log", "storage_errors"]

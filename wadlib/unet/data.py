@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.files import atomic_path, make_folder
+from wadlib._shared.parallel import map_frames
+from wadlib.dataset.frame import Frame
 from wadlib.errors import TrainingError
-from wadlib.files import atomic_path, make_folder
 from wadlib.indices import NO_INDEX, network_indices
 from wadlib.labels import IDS, NETWORK_INDEX
-from wadlib.parallel import map_frames
 from wadlib.training import Batches
 from wadlib.unet.augment import Augmentation
 from wadlib.unet.geometry import Geometry
-from wadlib.videos import Frame
 
 __all__ = ["CLASS_TABLES", "SmallFrames", "batches", "class_pixels", "object_window"]
 

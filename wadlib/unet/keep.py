@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wadlib.files import atomic_path, make_folder, write_text
+from wadlib._shared.files import atomic_path, make_folder, write_text
 from wadlib.training import as_array
 from wadlib.unet.training import load_unet
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from wadlib.dataset.frame import Frame
 from wadlib.indices import label_from_indices
 from wadlib.labels import NETWORK_INDEX
 from wadlib.unet.geometry import Geometry
-from wadlib.videos import Frame
 
 if TYPE_CHECKING:
     import keras

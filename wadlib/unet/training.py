@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wadlib._shared.files import write_text
+from wadlib._shared.parallel import map_frames
+from wadlib.dataset.frame import Frame
 from wadlib.errors import TrainingError
-from wadlib.files import write_text
+from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES
-from wadlib.metrics.iou import IoUSum, mean_iou
-from wadlib.metrics.overlap import Overlap
-from wadlib.parallel import map_frames
+from wadlib.overlap import Overlap
 from wadlib.training import EarlyStop, Training, fit, load_checkpoint, repeat_factors
 from wadlib.training.loop import Callback
 from wadlib.unet.constant import class_counts, constant_predictor_loss
 from wadlib.unet.data import SmallFrames, batches, class_pixels
 from wadlib.unet.prediction import predict_label
 from wadlib.unet.recipes import Recipe
-from wadlib.videos import Frame
 
 if TYPE_CHECKING:
     import keras

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from wadlib.files import write_text
+from wadlib._shared.files import write_text
 from wadlib.viewer import bundle
 from wadlib.viewer.payload import Payload
 

@@ -9,9 +9,9 @@ from typing import Any
 import anywidget
 import traitlets
 
+from wadlib.dataset.frame import counted
 from wadlib.errors import LabelError, WadError
 from wadlib.labels import CLASSES, TABLE, by_name
-from wadlib.videos import counted
 from wadlib.viewer import bundle, page
 from wadlib.viewer.inputs import Frames, Lane, frames_of, lane_of
 from wadlib.viewer.payload import Payload

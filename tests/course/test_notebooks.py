@@ -1,0 +1,195 @@
+"""Notebook tools on a tiny course: run, cache, check, hand out, and refuse what is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from wadlib.course import classroom, notebooks
+from wadlib.course.notebooks import NotebookError, check, execute, execute_all, fingerprint_of, hand_out, read_source
+from wadlib.errors import WadError
+
+SOURCE = """\
+# %% [markdown]
+# # A title
+
+# %%
+print(6 * 7)
+
+# %% tags=["solution"]
+print("the answer")
+"""
+
+
+@pytest.fixture
+def course(tmp_path):
+    (tmp_path / "notebooks" / "src").mkdir(parents=True)
+    (tmp_path / "wadlib").mkdir()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report_facts.json").write_text("{}")
+    (tmp_path / "notebooks" / "src" / "00_tiny.py").write_text(SOURCE)
+    return tmp_path
+
+
+def source(course):
+    return course / "notebooks" / "src" / "00_tiny.py"
+
+
+def test_source_becomes_cells_with_stable_ids(course):
+    notebook = read_source(source(course))
+    assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code"]
+    assert [cell.id for cell in notebook.cells] == ["00-000", "00-001", "00-002"]
+    assert notebook.cells[2].metadata == {"tags": ["solution"]}
+
+
+@pytest.mark.notebook
+def test_executed_twice_gives_the_same_bytes(course):
+    first, second = execute(source(course)), execute(source(course))
+    assert first == second
+    notebook = nbformat.reads(first, as_version=4)
+    nbformat.validate(notebook)
+    assert [c.execution_count for c in notebook.cells if c.cell_type == "code"] == [1, 2]
+    assert notebook.cells[1].outputs[0].text == "42\n"
+
+
+@pytest.mark.notebook
+def test_unchanged_notebooks_are_not_run_again(course):
+    said = []
+    (target,) = execute_all([source(course)], course / "out", fingerprint="a", say=said.append)
+    execute_all([source(course)], course / "out", fingerprint="a", say=said.append)
+    assert "unchanged" in said[-1]
+    target.unlink()
+    execute_all([source(course)], course / "out", fingerprint="a", say=said.append)
+    execute_all([source(course)], course / "out", fingerprint="b", say=said.append)
+    assert ["unchanged" in line for line in said] == [False, True, False, False]
+
+
+@pytest.mark.notebook
+def test_a_failing_cell_names_notebook_and_error(course):
+    source(course).write_text("# %%\n1 / 0\n")
+    with pytest.raises(NotebookError, match=r"00_tiny\.py stopped with ZeroDivisionError"):
+        execute_all([source(course)], course / "out", fingerprint="", say=lambda line: None)
+    assert not list((course / "out").glob("*.ipynb"))
+
+
+def test_check_finds_what_was_edited_by_hand(course):
+    with pytest.raises(NotebookError, match=r"00_tiny\.ipynb is missing"):
+        check(course)
+    notebook = read_source(source(course))
+    for number, cell in enumerate([c for c in notebook.cells if c.cell_type == "code"], start=1):
+        cell.execution_count = number
+    target = course / "notebooks" / "00_tiny.ipynb"
+    nbformat.write(notebook, target)
+    check(course)
+    notebook.cells[1].execution_count = 7
+    nbformat.write(notebook, target)
+    with pytest.raises(NotebookError, match="was not run from top to bottom"):
+        check(course)
+    notebook.cells[1].source = "print(41)"
+    nbformat.write(notebook, target)
+    with pytest.raises(NotebookError, match=r"differs from src/00_tiny\.py"):
+        check(course)
+    (course / "notebooks" / "05_stray.ipynb").write_text("{}")
+    with pytest.raises(NotebookError, match=r"05_stray\.ipynb has no source"):
+        check(course)
+
+
+def test_hand_out_leaves_solutions_out(course):
+    (path,) = hand_out(course / "handout", course)
+    notebook = json.loads(path.read_text())
+    text = json.dumps(notebook)
+    assert "the answer" not in text
+    assert "# Your turn." in text
+    assert "print(6 * 7)" in text
+    assert all(not cell.get("outputs") for cell in notebook["cells"])
+
+
+def test_fingerprint_follows_package_data_and_profile(course, monkeypatch):
+    monkeypatch.delenv("WAD_ROOT", raising=False)
+    monkeypatch.setenv("WADLIB_PROFILE", "quick")
+    prints = [notebooks.fingerprint_of(course)]
+    (course / "wadlib" / "a.py").write_text("x = 1")
+    prints.append(notebooks.fingerprint_of(course))
+    monkeypatch.setenv("WADLIB_PROFILE", "full")
+    prints.append(notebooks.fingerprint_of(course))
+    monkeypatch.setenv("WAD_ROOT", str(course))
+    prints.append(notebooks.fingerprint_of(course))
+    (course / "results" / "new.json").write_text("{}")
+    prints.append(notebooks.fingerprint_of(course))
+    assert len(set(prints)) == 5
+    assert notebooks.fingerprint_of(course) == prints[-1]
+
+
+def test_notebooks_of_real_frames_are_never_written_into_the_repository(course, monkeypatch):
+    monkeypatch.setenv("WAD_ROOT", str(course))
+    with pytest.raises(NotebookError, match="WAD_ROOT is set"):
+        notebooks.render(course)
+
+
+# --- what the notebooks open with -----------------------------------------------------------------
+
+
+def test_profile_is_quick_unless_told(monkeypatch):
+    monkeypatch.delenv("WADLIB_PROFILE", raising=False)
+    assert classroom.profile() == "quick"
+    monkeypatch.setenv("WADLIB_PROFILE", "slow")
+    with pytest.raises(WadError, match="quick or full"):
+        classroom.profile()
+
+
+def test_data_root_prefers_wad_root(monkeypatch, tmp_path):
+    monkeypatch.setenv("WAD_ROOT", str(tmp_path))
+    assert classroom.data_root() == tmp_path
+    assert not classroom.is_rendered()
+
+
+def test_report_facts_are_the_reports():
+    assert classroom.report_facts()["table_1_mean_iou"]["bus"] == 0.0132
+
+
+def test_project_root_is_found_from_a_folder_inside(monkeypatch):
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.chdir(root / "notebooks" / "src")
+    assert classroom.project_root() == root
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((4, 6), "svg+xml"), ((200, 300), "jpeg")])
+def test_show_chooses_the_format_and_keeps_the_alt_text(shape, kind):
+    """In a process of its own: IPython's display needs no notebook to print what it would show."""
+    code = f"""
+import matplotlib; matplotlib.use("agg")
+import numpy as np
+from matplotlib import pyplot as plt
+from unittest import mock
+from wadlib.course.classroom import show
+shown = []
+with mock.patch("IPython.display.display", shown.append):
+    for _ in range(2):
+        figure, axes = plt.subplots()
+        axes.imshow(np.zeros({(*shape, 3)}, np.uint8))
+        show(figure, 'a "black" picture <of nothing>')
+assert shown[0].data == shown[1].data, "the same figure gives the same bytes"
+assert not plt.get_fignums(), "the figure is closed"
+print(shown[0].data[:160])
+"""
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert 'alt="a &quot;black&quot; picture &lt;of nothing&gt;"' in said
+    assert f"data:image/{kind};base64," in said
+
+
+def test_show_needs_an_alt_text():
+    with pytest.raises(WadError, match="alt text is empty"):
+        classroom.show(None, " ")
+
+
+def test_the_fingerprint_sees_kept_results(tmp_path):
+    for name in ("wadlib/a.py", "report/facts.json", "results/unet/cured/log.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("one")
+        first = fingerprint_of(tmp_path)
+        (tmp_path / name).write_text("two")
+        assert fingerprint_of(tmp_path) != first, name

@@ -1,0 +1,95 @@
+"""Kept predictions: used only for the very frames that they were made from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wadlib.course.kept_predictions import keep_predictions, scored_instances, stored_predictions
+from wadlib.dataset import Frame
+from wadlib.errors import DatasetError
+from wadlib.frames import read_label, write_label
+from wadlib.instances.export_predictions import write_predictions
+from wadlib.metrics import Detections, RunMasks
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Three frames and a folder of predictions of them, and the root of a companion."""
+    frames, found = [], []
+    for n in range(3):
+        label = np.full((20, 30), 255, np.uint16)
+        label[2 + n : 12, 3:20] = 33000
+        path = tmp_path / f"f{n}_instanceIds.png"
+        write_label(path, label)
+        frames.append(Frame(f"f{n}", "v", Path(f"f{n}.jpg"), path))
+        found.append((f"f{n}.jpg", Detections.from_label(label, {33000: 0.25 + n / 4})))
+    write_predictions(tmp_path / "pred", found)
+    return tmp_path, frames, found
+
+
+def test_kept_and_found_again(data):
+    root, frames, found = data
+    keep_predictions("mask-rcnn", root / "pred", frames[:2], {"weights": "rendered"}, root)
+    about = json.loads((root / "results" / "predictions" / "mask-rcnn" / "about.json").read_text())
+    assert about["weights"] == "rendered"
+    assert list(about["labels"]) == ["f0", "f1"]
+    name, instances = scored_instances(frames[:2], root=root)
+    assert name == "mask-rcnn"
+    for n in range(2):
+        assert instances[f"f{n}"].scores.tolist() == [0.25 + n / 4]
+        np.testing.assert_array_equal(instances[f"f{n}"].masks.to_array(), found[n][1].masks.to_array())
+    assert list(stored_predictions(frames[1:2], root)) == ["mask-rcnn"]
+
+
+def test_predictions_of_full_frames_are_cut_to_the_window_of_prepared_ones(data):
+    """Two instances at a quarter of the resolution, of the label and of the scores; a third lies outside."""
+    root, _, _ = data
+    window = (slice(4, 20, 4), slice(2, 26, 4))  # 4x6 pixels
+    masks = np.zeros((3, 24, 30), bool)
+    masks[0, 4:12, 2:14] = masks[1, 8:20, 6:26] = masks[2, :4, :] = True
+    found = Detections([33, 36, 39], [0.9, 0.2, 0.8], RunMasks.from_array(masks))
+    write_predictions(root / "full", [("f0.jpg", found)])
+    write_label(root / "full" / "label" / "f0_instanceIds.png", found.above(0.5).to_label_map())
+    truth = np.full((4, 6), 255, np.uint16)
+    write_label(root / "small_instanceIds.png", truth)
+    frame = Frame("f0", "v", Path("f0.jpg"), root / "small_instanceIds.png")
+    folder = keep_predictions("mask-rcnn", root / "full", [frame], {}, root, window=window)
+    label = read_label(folder / "label" / "f0_instanceIds.png")
+    assert label.tolist() == [[33000] * 3 + [255] * 3] * 2 + [[255] * 6] * 2
+    name, instances = scored_instances([frame], root=root)
+    assert (name, instances["f0"].class_ids.tolist(), instances["f0"].scores.tolist()) == (
+        "mask-rcnn",
+        [33, 36],
+        [0.9, 0.2],
+    )
+    np.testing.assert_array_equal(instances["f0"].masks.to_array(), masks[:2, *window])
+
+
+def test_not_used_for_other_frames_or_labels(data):
+    root, frames, _ = data
+    keep_predictions("mask-rcnn", root / "pred", frames[:2], {}, root)
+    assert stored_predictions(frames, root) == {}  # the third was not kept
+    write_label(root / "other.png", np.full((20, 30), 255, np.uint16))
+    changed = [frames[0], replace(frames[1], label_path=root / "other.png")]
+    assert stored_predictions(changed, root) == {}
+    name, instances = scored_instances(changed, root=root)
+    assert "simulated" in name
+    assert list(instances) == ["f0", "f1"]
+
+
+def test_without_anything_kept(data):
+    root, frames, _ = data
+    assert stored_predictions(frames, root) == {}
+    assert "simulated" in scored_instances(frames, root=root)[0]
+
+
+def test_frames_that_were_not_predicted(data):
+    root, frames, _ = data
+    (root / "pred" / "label" / "f1_instanceIds.png").unlink()
+    with pytest.raises(DatasetError, match="1 frames have no prediction, the first is f1"):
+        keep_predictions("mask-rcnn", root / "pred", frames, {}, root)

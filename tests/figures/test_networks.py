@@ -1,0 +1,145 @@
+"""Figures of networks: true shapes at every box, nothing overlaps, four detectors in one language."""
+
+import itertools
+import subprocess
+import sys
+
+import matplotlib as mpl
+import pytest
+
+mpl.use("agg")
+from matplotlib import pyplot as plt
+from matplotlib.patches import Rectangle
+
+from wadlib.errors import WadError
+from wadlib.figures import FAMILY, Block, draw_arrow, draw_block, draw_rcnn_family, draw_unet, open_diagram
+from wadlib.figures.frames import plot_style
+from wadlib.unet import Architecture, attempt, cure, layer_shapes, ronneberger
+
+
+@pytest.fixture
+def draw():
+    """``draw(function, *arguments, size=…)`` -> the Axes it drew on, rendered."""
+    with plt.rc_context():
+        plot_style()
+        figures = []
+
+        def on_axes(function, *arguments, size=(10, 5.5), **options):
+            figure, axes = plt.subplots(figsize=size)
+            figures.append(figure)
+            function(axes, *arguments, **options)
+            figure.canvas.draw()
+            return axes
+
+        yield on_axes
+        for figure in figures:
+            plt.close(figure)
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def assert_readable(axes):
+    """No text covers another, and none leaves the figure."""
+    boxes = [(text.get_text(), text.get_window_extent()) for text in axes.texts]
+    if axes.get_legend():
+        boxes.append(("the legend", axes.get_legend().get_window_extent()))
+    page = axes.figure.bbox
+    for text, box in boxes:
+        assert page.x0 <= box.x0 < box.x1 <= page.x1, f"{text!r} leaves the page"
+        assert page.y0 <= box.y0 < box.y1 <= page.y1, f"{text!r} leaves the page"
+    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+        apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
+        assert apart, f"{one!r} overlaps {other!r}"
+
+
+ARCHITECTURES = {
+    "paper": ronneberger(),
+    "attempt": attempt(),
+    "cure": cure(),
+    "shallow": Architecture((64, 96, 3), widths=(8, 16)),
+    "flat": Architecture((64, 96, 3), widths=(8,)),
+    "deep": Architecture((256, 1024, 3), widths=(8, 8, 16, 16, 32, 32)),
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_tensor_of_the_network_is_in_the_figure(draw, name):
+    stages = layer_shapes(ARCHITECTURES[name])
+    axes = draw(draw_unet, stages, "U-Net")
+    assert_readable(axes)
+    boxes = [stage for stage in stages if stage.kind not in ("up", "copy")]
+    said = texts(axes)
+    channels = [text for text in said if text.isdecimal()]
+    assert sorted(channels) == sorted(str(stage.shape[2]) for stage in boxes)
+    sizes = [text for text in said if not text.isdecimal() and "→" not in text]
+    expected = [f"{h}²" if h == w else f"{h}×{w}" for h, w, _ in (stage.shape for stage in boxes)]
+    assert sorted(sizes) == sorted(expected)
+    rectangles = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    copies = sum(stage.kind == "copy" for stage in stages)
+    assert len(rectangles) == len(boxes) + copies, "a concatenation is two boxes"
+
+
+def test_one_arrow_per_operation_and_crops_are_named(draw):
+    axes = draw(draw_unet, layer_shapes(ronneberger()))
+    arrows = [patch for patch in axes.patches if not isinstance(patch, Rectangle)]
+    assert len(arrows) == 18 + 4 + 4 + 4 + 1  # convolutions, poolings, up-convolutions, copies, the last one
+    assert {"568² → 392²", "280² → 200²", "136² → 104²", "64² → 56²"} <= set(texts(axes))
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "copy and crop" in legend
+
+
+def test_a_network_without_crops_says_so_and_the_words_can_be_changed(draw):
+    axes = draw(draw_unet, layer_shapes(cure()), "title", words={"conv": "3×3 convolution, ReLU"})
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend[0] == "3×3 convolution, ReLU"
+    assert "copy" in legend
+    assert not any("→" in text for text in texts(axes))
+    assert axes.get_title(loc="left") == "title"
+
+
+@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("size", [(10, 4.4), (6, 2.7)])
+def test_diagrams_are_readable_at_any_size(draw, name, size):
+    assert_readable(draw(draw_rcnn_family, name, name, size=size))
+
+
+def test_the_four_diagrams_tell_the_story(draw):
+    said = {name: set(texts(draw(draw_rcnn_family, name))) for name in FAMILY}
+    assert list(said) == ["R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN"]
+    assert [("selective search" in words) for words in said.values()] == [True, True, False, False]
+    assert [("RPN" in words) for words in said.values()] == [False, False, True, True]
+    assert [("RoI pooling" in words) for words in said.values()] == [False, True, True, False]
+    assert [("mask" in words) for words in said.values()] == [False, False, False, True]
+    assert all({"once per image", "new here", "car", "box"} <= words for words in said.values())
+
+
+def test_a_detector_that_does_not_exist(draw):
+    with pytest.raises(WadError, match="'YOLO'") as caught:
+        draw(draw_rcnn_family, "YOLO")
+    assert "Faster R-CNN" in str(caught.value)
+
+
+def test_blocks_and_arrows_of_ones_own(draw):
+    def diagram(axes):
+        open_diagram(axes, 6, 2, "by hand")
+        left = draw_block(axes, Block(1, 1, 1.5, 0.8), "left", note="a note", copies=2)
+        right = draw_block(axes, Block(5, 1, 1.5, 0.8), "right", "head", new=True)
+        draw_arrow(axes, left.right, right.left, text="word")
+        draw_arrow(axes, left.top, (1, 1.8), (5, 1.8), right.top, text="over", at=(3, 1.8), on_line=True)
+
+    axes = draw(diagram, size=(6, 2.4))
+    assert_readable(axes)
+    assert texts(axes) == ["left", "a note", "right", "word", "over"]
+    block = Block(1, 1, 1.5, 0.8)
+    assert (block.left, block.right, block.top, block.bottom) == ((0.25, 1), (1.75, 1), (1, 1.4), (1, 0.6))
+
+
+def test_drawing_needs_no_keras():
+    code = (
+        "import sys, wadlib.figures, wadlib.unet; "
+        "slow = {'keras', 'tensorflow', 'matplotlib'} & set(sys.modules); "
+        "sys.exit(str(slow) if slow else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,1 @@
+"""The course around the package: notebooks, their frames and figures, the book."""

@@ -1,0 +1,79 @@
+"""The HTML book: executed notebooks and a front page, readable from disk with no network."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from wadlib._shared.files import make_folder, write_bytes
+from wadlib.course.classroom import data_root, is_rendered, profile, project_root
+from wadlib.course.notebooks import NotebookError, execute_all, fingerprint_of, sources, with_pages
+from wadlib.dataset import open_wad
+
+__all__ = ["build_book"]
+
+
+def build_book(out: Path | None = None, *, say: Callable[[str], None] = print) -> Path:
+    """Run the notebooks and build the book; return the path of its first page.
+
+    A second call runs only the notebooks whose source, data or package changed.
+
+    Parameters
+    ----------
+    out : Path, optional
+        Folder for everything that is built; by default ``build/`` in the project.
+    say : callable
+        Takes one line of progress.
+    """
+    root = project_root()
+    out = out or root / "build"
+    if not is_rendered():
+        os.environ["WAD_ROOT"] = str(Path(os.environ["WAD_ROOT"]).resolve())
+    say(f"Data: {'rendered videos' if is_rendered() else 'WAD_ROOT'}, profile {profile()}")
+    open_wad(data_root())  # draws the rendered videos once, or says what is wrong with WAD_ROOT
+    paths = sources(root)
+    say(f"Notebooks: {len(paths)}")
+    name = "rendered" if is_rendered() else "wad"
+    executed = execute_all(paths, out / "notebooks" / f"{name}-{profile()}", fingerprint=fingerprint_of(root), say=say)
+    pages = _gather(root / "book", executed, out / "book-source")
+    site = out / "book"
+    _run_sphinx(pages, site, out / "book-doctrees")
+    return site / "index.html"
+
+
+def _gather(book: Path, executed: list[Path], target: Path) -> Path:
+    """Copy what Sphinx reads into one folder; unchanged files keep their time, so it can skip them."""
+    make_folder(target)
+    wanted = {path.name: path for path in executed}
+    wanted |= {path.name: path for path in book.iterdir() if path.is_file()}
+    for path in target.iterdir():
+        if path.is_file() and path.name not in wanted:
+            path.unlink()
+    for name, path in wanted.items():
+        copy, data = target / name, path.read_bytes()
+        if path.suffix == ".ipynb":
+            data = with_pages(data.decode("utf-8")).encode("utf-8")
+        if not copy.is_file() or copy.read_bytes() != data:
+            write_bytes(copy, data)
+    shutil.copytree(book / "_static", target / "_static", dirs_exist_ok=True)
+    return target
+
+
+def _run_sphinx(pages: Path, site: Path, doctrees: Path) -> None:
+    from sphinx.cmd.build import build_main
+
+    said = io.StringIO()
+    # -E, -a: pages that did not change still link to and list the others
+    arguments = ["-E", "-a", "-q", "-W", "--keep-going", "-b", "html", "-d", str(doctrees), str(pages), str(site)]
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = build_main(arguments)
+    if code:
+        raise NotebookError(
+            f"build_book: Sphinx stopped with code {code}\n{said.getvalue()[-4000:]}",
+            cause="a page with a broken link, heading or equation",
+            fix="mend the line that the message above names",
+        )

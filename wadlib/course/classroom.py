@@ -1,0 +1,231 @@
+"""What every notebook opens with: the profile, the data, the look of its figures.
+
+>>> from wadlib.course.classroom import open_data, show      # doctest: +SKIP
+>>> wad = open_data()                                 # doctest: +SKIP
+Profile quick · rendered data · videos: 8 · frames with labels: 48
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wadlib.dataset import Wad, open_wad
+from wadlib.errors import DatasetError, WadError
+from wadlib.viewer import page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BOOK_SLIDES",
+    "PROFILES",
+    "companion",
+    "data_root",
+    "is_rendered",
+    "open_data",
+    "profile",
+    "project_root",
+    "report_facts",
+    "show",
+]
+
+PROFILES: dict[str, dict[str, int]] = {
+    # `every` renders each n-th metre of the drive, so that few frames still show much of it.
+    "quick": {"videos": 8, "frames": 6, "every": 8},
+    "full": {"videos": 10, "frames": 60, "every": 1},
+}
+"""What the embedded dataset holds in each profile (arguments of `render_dataset`)."""
+
+
+BOOK_SLIDES = 9
+"""Figures of a companion that are drawn for the book."""
+
+
+def profile() -> str:
+    """``quick`` (default: the whole course in minutes) or ``full``, from ``WADLIB_PROFILE``."""
+    name = os.environ.get("WADLIB_PROFILE", "quick")
+    if name not in PROFILES:
+        raise WadError(
+            f"profile: WADLIB_PROFILE is {name!r}", cause="a typing slip", fix="set it to quick or full, or unset it"
+        )
+    return name
+
+
+def is_rendered() -> bool:
+    """Whether the notebooks run on the embedded rendered videos (no ``WAD_ROOT`` is set)."""
+    return not os.environ.get("WAD_ROOT")
+
+
+def data_root(progress: bool = True) -> Path:
+    """The dataset folder: ``WAD_ROOT`` if it is set, else the rendered videos of the profile.
+
+    Rendered videos are kept in ``WADLIB_CACHE`` (by default the user's cache folder), so that they
+    are drawn only once; a renderer whose code changed draws into a folder of its own.
+    """
+    if not is_rendered():
+        return Path(os.environ["WAD_ROOT"])
+    from platformdirs import user_cache_dir
+
+    from wadlib import rendered
+
+    cache = Path(os.environ.get("WADLIB_CACHE") or user_cache_dir("wadlib"))
+    digest = hashlib.sha256()
+    for path in sorted(Path(rendered.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    out = cache / f"rendered-{profile()}-{digest.hexdigest()[:10]}"
+    size = PROFILES[profile()]
+    return rendered.render_dataset(
+        out, videos=size["videos"], frames=size["frames"], every=size["every"], seed=0, progress=progress
+    )
+
+
+def open_data() -> Wad:
+    """Open the dataset and say in one line what the numbers of this notebook come from."""
+    wad = open_wad(data_root())
+    kind = "rendered data" if is_rendered() else "the folder in WAD_ROOT"
+    print(f"Profile {profile()} · {kind} · videos: {len(wad.train_videos)} · frames with labels: {len(wad.frames)}")
+    return wad
+
+
+def project_root() -> Path:
+    """The companion's folder (it holds ``notebooks/`` and ``report/``), from here upwards."""
+    for folder in [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]]:
+        if (folder / "report" / "report_facts.json").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise DatasetError(
+        f"project_root: there is no companion around {Path.cwd().name}",
+        cause="the command was started outside the cloned project",
+        fix="change to the project's folder first",
+    )
+
+
+def report_facts() -> dict[str, Any]:
+    """The report's own numbers: ``report/report_facts.json``, digitised from its text and figures."""
+    facts: dict[str, Any] = json.loads((project_root() / "report" / "report_facts.json").read_text(encoding="utf-8"))
+    return facts
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure with its description for those who cannot see it, and close it.
+
+    Drawings become SVG (sharp on a projector), photographs JPEG (small). The same figure gives the
+    same bytes.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    alt : str
+        What one learns from looking at it, in one or two sentences.
+    """
+    from IPython.display import HTML, display
+
+    display(HTML(_image(_address(figure, alt), alt)))
+
+
+def _address(figure: Figure, alt: str) -> str:
+    """The figure as a ``data:`` address; closes it."""
+    import matplotlib.pyplot as plt
+
+    if not alt.strip():
+        raise WadError("show: the alt text is empty", cause="a figure in a hurry", fix="say what one sees in it")
+    kind = "jpeg" if any(_pixels(axes) > 20_000 for axes in figure.axes) else "svg"
+    data = io.BytesIO()
+    with plt.rc_context({"svg.hashsalt": "wadlib", "svg.fonttype": "path"}):
+        if kind == "svg":
+            figure.savefig(data, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+            data = io.BytesIO(_shorter(data.getvalue().decode()).encode())
+        else:
+            small = {"quality": 85, "optimize": True, "progressive": True}
+            figure.savefig(data, format="jpeg", bbox_inches="tight", dpi=110, pil_kwargs=small)
+    plt.close(figure)
+    mime = {"svg": "image/svg+xml", "jpeg": "image/jpeg"}[kind]
+    return f"data:{mime};base64,{base64.b64encode(data.getvalue()).decode()}"
+
+
+_PLACES = re.compile(r'(?<= d=")[^"]*|(?<= [xy]=")[^"]*|(?<=translate\()[^)]*')
+_DIGITS_BEYOND = re.compile(r"(?<=\.\d\d)\d+")
+
+
+def _shorter(svg: str) -> str:
+    """The same drawing in a fifth fewer bytes: places to a hundredth of a point, no indentation, short names."""
+    rounded = _PLACES.sub(lambda places: _DIGITS_BEYOND.sub("", places[0]), svg)
+    return re.sub(r"\s*\n\s*", " ", rounded).replace("DejaVuSans-", "f")  # each letter is drawn by a name
+
+
+def companion(
+    name: str,
+    values: Sequence[Any],
+    draw: Callable[[Any], tuple[Figure, str]],
+    *,
+    start: int = 0,
+    form: str | Callable[[Any], str] = "{}",
+) -> None:
+    """Display a slider and the figure that belongs to its value.
+
+    In JupyterLab the figure is drawn when the slider gets there. In the book, where no Python runs, up to
+    `BOOK_SLIDES` figures are drawn beforehand and the slider chooses among them.
+
+    Parameters
+    ----------
+    name : str
+        What the slider changes, such as "threshold".
+    values : sequence
+        What it can be set to, in order.
+    draw : callable
+        From a value to ``(figure, alt)``, as `show` takes them.
+    start : int
+        Position in `values` to begin with.
+    form : str or callable
+        How a value is written beside the slider: a format such as ``"{:.2f}"``.
+    """
+    from IPython.display import display
+
+    if not len(values) or not 0 <= start < len(values):
+        raise WadError(
+            f"companion: {len(values)} values, start {start}",
+            cause="an empty selection, or a start that counts from the end",
+            fix="give at least one value and a start below their number",
+        )
+    word = form if callable(form) else form.format
+
+    @functools.cache
+    def slide(position: int) -> dict[str, str]:
+        figure, alt = draw(values[position])
+        return {"label": word(values[position]), "src": _address(figure, alt), "alt": alt}
+
+    def shown(position: int) -> str:
+        return _image(slide(position)["src"], slide(position)["alt"])
+
+    if page.is_static():
+        some = sorted({start, *(round(k * (len(values) - 1) / (BOOK_SLIDES - 1)) for k in range(BOOK_SLIDES))})
+        note = f"Run this notebook to move the slider ({name}: {len(values)} values); this is {slide(start)['label']}."
+        html = f'{shown(start)}<p class="wv-note">{escape(note)}</p>'
+        moving = page.slides(name, [slide(position) for position in some], some.index(start))
+        display({"text/plain": note, "text/html": html, page.MIME: moving}, raw=True)
+        return
+    import ipywidgets  # type: ignore[import-untyped]
+
+    options = [(word(value), position) for position, value in enumerate(values)]
+    look = {"layout": {"width": "min(100%, 40em)"}, "style": {"description_width": "initial"}}
+    slider = ipywidgets.SelectionSlider(options=options, value=start, description=name, **look)
+    picture = ipywidgets.HTML(shown(start))
+    slider.observe(lambda change: picture.set_trait("value", shown(change["new"])), "value")
+    display(ipywidgets.VBox([slider, picture]))
+
+
+def _image(source: str, alt: str) -> str:
+    return f'<img class="figure" alt="{escape(alt)}" src="{source}" style="{page.IMAGE_STYLE}">'
+
+
+def _pixels(axes: Any) -> int:
+    return max((image.get_array().shape[0] * image.get_array().shape[1] for image in axes.images), default=0)

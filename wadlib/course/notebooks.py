@@ -1,0 +1,266 @@
+"""From ``notebooks/src/NN_title.py`` to executed notebooks: run, check, hand out.
+
+The ``.py`` files (jupytext's percent format) are what people edit; the ``.ipynb`` are made from
+them and never edited. The same source, data and packages give the same bytes: cell ids are
+numbers, and no time, path or version of the machine goes into the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from wadlib._shared.files import make_folder, write_text
+from wadlib.course.classroom import data_root, is_rendered, profile, project_root
+from wadlib.errors import WadError
+from wadlib.viewer import page
+
+__all__ = [
+    "NotebookError",
+    "check",
+    "execute",
+    "execute_all",
+    "hand_out",
+    "read_source",
+    "render",
+    "sources",
+    "with_pages",
+    "without_pages",
+]
+
+SOLUTION = "solution"
+"""Tag of the cells that a hand-out for a class leaves out."""
+
+
+class NotebookError(WadError):
+    """A notebook that does not run, or that is not what its source makes."""
+
+
+def sources(root: Path | None = None) -> list[Path]:
+    """The notebooks' sources, in the order of the course."""
+    return sorted(((root or project_root()) / "notebooks" / "src").glob("[0-9][0-9]_*.py"))
+
+
+def read_source(path: Path) -> Any:
+    """Parse a percent script into an unexecuted notebook with plain metadata."""
+    import jupytext
+
+    notebook = jupytext.read(path)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.metadata.clear()
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata["language_info"] = {"name": "python"}
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"{path.stem[:2]}-{number:03d}"
+        tags = cell.metadata.get("tags")
+        cell.metadata.clear()
+        if tags:
+            cell.metadata["tags"] = tags
+    return notebook
+
+
+def execute(path: Path, timeout_s: int = 900) -> str:
+    """Run a notebook from top to bottom in a fresh kernel; return it as the text of an .ipynb.
+
+    Raises
+    ------
+    NotebookError
+        A cell raised; the message holds the cell and the error.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    notebook = read_source(path)
+    client = NotebookClient(
+        notebook,
+        timeout=timeout_s,
+        startup_timeout=300,  # of a kernel; by default one minute, which a busy machine may need
+        kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,  # else the pieces in which printed text arrives depend on timing
+        resources={"metadata": {"path": str(path.parent.parent)}},
+    )
+    environment = os.environ | {
+        "TQDM_DISABLE": "1",
+        "PYTHONHASHSEED": "0",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        page.STATIC: "1",
+    }
+    try:
+        asyncio.run(client.async_execute(env=environment))
+    except CellExecutionError as error:
+        raise NotebookError(
+            f"execute: {path.name} stopped with {error.ename}: {error.evalue}\n{error.traceback}",
+            cause="the code of the cell above, or data that it does not expect",
+            fix=f"open {path.stem}.ipynb in JupyterLab and step to that cell",
+        ) from error
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.get("metadata", {}).clear()
+    text: str = nbformat.writes(notebook)
+    return text + "\n"
+
+
+def execute_all(
+    paths: Iterable[Path], out: Path, *, fingerprint: str, workers: int = 2, say: Callable[[str], None] = print
+) -> list[Path]:
+    """Execute notebooks into `out`; one whose source and `fingerprint` did not change is kept.
+
+    `fingerprint` stands for all that a notebook's result depends on besides its own source
+    (see `fingerprint_of`). Each notebook is written as soon as it is done, so that an interrupted
+    build goes on where it was.
+    """
+    make_folder(out)
+
+    def run(path: Path) -> Path:
+        key = hashlib.sha256((path.read_text(encoding="utf-8") + fingerprint).encode()).hexdigest()
+        target, stamp = out / f"{path.stem}.ipynb", out / f"{path.stem}.key"
+        if target.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
+            say(f"  {path.stem}: unchanged")
+            return target
+        start = time.perf_counter()
+        write_text(target, execute(path))
+        write_text(stamp, key)
+        say(f"  {path.stem}: ran in {time.perf_counter() - start:.0f} s")
+        return target
+
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(run, path) for path in paths]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def fingerprint_of(root: Path) -> str:
+    """Hash of everything that notebooks read besides their source: package, results, data, profile."""
+    digest = hashlib.sha256()
+    scripts = (root / "wadlib" / "viewer").glob("*.[jc]s*")  # what the book's pages are made of
+    weights = (root / "wadlib").rglob("*.h5")
+    kept = (path for folder in ("report", "results") for path in (root / folder).rglob("*") if path.is_file())
+    files = [*(root / "wadlib").rglob("*.py"), *scripts, *weights, *kept]
+    tools = {*(root / "wadlib" / "cli").glob("*.py"), root / "wadlib" / "book.py", root / "wadlib" / "notebooks.py"}
+    for path in sorted(set(files) - tools):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    digest.update(profile().encode())
+    data = os.environ.get("WAD_ROOT")
+    if data:
+        digest.update(str(Path(data).resolve()).encode())
+        for folder in sorted(p for p in Path(data).glob("*") if p.is_dir()):
+            digest.update(f"{folder.name} {folder.stat().st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def render(root: Path | None = None, *, say: Callable[[str], None] = print) -> list[Path]:
+    """Execute every notebook on the rendered data and write ``notebooks/NN_title.ipynb``.
+
+    These are the notebooks that people see before they run anything, so they never hold pictures
+    of the real dataset (its terms do not allow that).
+    """
+    root = root or project_root()
+    if not is_rendered():
+        raise NotebookError(
+            "render: WAD_ROOT is set",
+            cause="notebooks in the repository show rendered data only",
+            fix="unset WAD_ROOT, or run `make report` to see your own data",
+        )
+    data_root()
+    folder = root / "build" / "notebooks" / f"rendered-{profile()}"
+    executed = execute_all(sources(root), folder, fingerprint=fingerprint_of(root), say=say)
+    written = [root / "notebooks" / path.name for path in executed]
+    for path, target in zip(executed, written, strict=True):
+        write_text(target, without_pages(path.read_text(encoding="utf-8")))
+    return written
+
+
+def without_pages(text: str) -> str:
+    """An executed notebook as people keep it: a still picture in place of each interactive page."""
+    return _each_output(text, lambda data: data.pop(page.MIME, None))
+
+
+def with_pages(text: str) -> str:
+    """An executed notebook as the book takes it: each interactive page in place of its still picture."""
+
+    def take(data: dict[str, Any]) -> None:
+        if page.MIME in data:
+            data["text/html"] = data.pop(page.MIME)
+
+    return _each_output(text, take)
+
+
+def _each_output(text: str, change: Callable[[dict[str, Any]], Any]) -> str:
+    if page.MIME not in text:
+        return text
+    import nbformat
+
+    notebook = nbformat.reads(text, as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            change(output.get("data", {}))
+    changed: str = nbformat.writes(notebook)
+    return changed + "\n"
+
+
+def check(root: Path | None = None) -> None:
+    """Refuse notebooks that are not what their sources make, or were not run top to bottom.
+
+    Raises
+    ------
+    NotebookError
+        Lists every notebook and what is wrong with it.
+    """
+    import nbformat
+
+    root = root or project_root()
+    wrong = []
+    for path in sources(root):
+        target = root / "notebooks" / f"{path.stem}.ipynb"
+        if not target.is_file():
+            wrong.append(f"{target.name} is missing")
+            continue
+        made, found = read_source(path), nbformat.read(target, as_version=4)
+        if [(c.cell_type, c.source) for c in made.cells] != [(c.cell_type, c.source) for c in found.cells]:
+            wrong.append(f"{target.name} differs from src/{path.name}")
+        code = [c for c in found.cells if c.cell_type == "code"]
+        if [c.execution_count for c in code] != list(range(1, len(code) + 1)):
+            wrong.append(f"{target.name} was not run from top to bottom")
+    known = {path.stem for path in sources(root)}
+    wrong += [f"{p.name} has no source" for p in (root / "notebooks").glob("*.ipynb") if p.stem not in known]
+    if wrong:
+        raise NotebookError(
+            "notebooks: " + "; ".join(wrong),
+            cause="an .ipynb was edited by hand, or a source was changed and not run",
+            fix="edit notebooks/src/*.py, then run `make render-notebooks`",
+        )
+
+
+def hand_out(out: Path, root: Path | None = None) -> list[Path]:
+    """Write the notebooks for a class: no outputs, and an empty cell in place of each solution."""
+    import nbformat
+
+    root = root or project_root()
+    make_folder(out)
+    written = []
+    for path in sources(root):
+        notebook = read_source(path)
+        for cell in notebook.cells:
+            if SOLUTION in cell.metadata.get("tags", []):
+                cell.source = "# Your turn.\n" if cell.cell_type == "code" else "*Your answer.*"
+                cell.metadata.pop("tags")
+        target = out / f"{path.stem}.ipynb"
+        write_text(target, nbformat.writes(notebook) + "\n")
+        written.append(target)
+    return written

@@ -1,0 +1,234 @@
+"""Convert a dataset to pairs of a network's size once, so that training does not do it every time."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from wadlib._shared.files import make_folder, write_bytes
+from wadlib._shared.parallel import map_frames
+from wadlib.dataset.frame import Frame, Video
+from wadlib.errors import DatasetError, WadError
+from wadlib.frames import read_image, write_image, write_label
+from wadlib.preprocess import VIEWS, shrink
+
+__all__ = ["Failure", "PrepareReport", "prepare"]
+
+_GIVE_UP_AFTER = 25  # frames of which not one could be prepared: the rest will not be better
+
+
+class _Dataset(Protocol):
+    """What `prepare` needs of a `wadlib.dataset.Wad`."""
+
+    @property
+    def root(self) -> Path: ...
+    @property
+    def videos(self) -> tuple[Video, ...]: ...
+    @property
+    def lists(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A frame that could not be prepared, and why."""
+
+    frame: Frame
+    message: str
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What `prepare` did.
+
+    Attributes
+    ----------
+    prepared : int
+        Frames converted now.
+    skipped : int
+        Frames that an earlier run had converted.
+    failed : tuple of Failure
+        Frames whose picture or label is damaged; the others are not affected.
+    """
+
+    prepared: int
+    skipped: int
+    failed: tuple[Failure, ...]
+
+    def summary(self) -> str:
+        """The numbers in a line, and a line for each of the first ten failures."""
+        lines = [f"{self.prepared} frames prepared, {self.skipped} were there already, {len(self.failed)} failed"]
+        lines += [f"  {failure.frame.name}: {failure.message.splitlines()[0]}" for failure in self.failed[:10]]
+        if len(self.failed) > 10:
+            lines.append(f"  … and {len(self.failed) - 10} more")
+        return "\n".join(lines)
+
+
+def prepare(
+    wad: _Dataset,
+    out: str | Path,
+    *,
+    subset: Literal["train", "test", "all"] = "train",
+    view: Literal["report", "strip"] = "report",
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+    quality: int = 95,
+    strict: bool = False,
+) -> PrepareReport:
+    """Write each frame of `wad` at a network's size below `out`, in the same folder layout.
+
+    `open_wad(out)` then has the same videos and frames. Run it again after an interruption and it goes
+    on: a frame is done when all its files are there, and a file is there whole or not at all. Files of an
+    earlier run are taken as they are, also if `quality` was another then.
+
+    Parameters
+    ----------
+    wad : Wad
+        From `wadlib.dataset.open_wad`; full-size frames.
+    out : path
+        A folder outside of the dataset; made if needed.
+    subset : "train", "test" or "all"
+    view : "report" or "strip"
+        See `wadlib.preprocess.VIEWS`: the report's 832x640, or the strip that holds nearly all objects at half the
+        resolution, 1664x384.
+    workers : int, optional
+        Threads, by default one per core: decoding and resizing let go of the interpreter lock.
+    executor : concurrent.futures.Executor, optional
+        Instead of threads; a cluster's workers must see both folders under the same paths.
+    progress : bool
+        Show a progress bar.
+    quality : int
+        Of the JPEG files, 0 to 100.
+    strict : bool
+        Stop at the first damaged frame. By default such frames are collected in the report's
+        ``failed``, so that one bad file does not cost a night; a frame without a label is no
+        failure, only its picture is written.
+
+    Raises
+    ------
+    DatasetError
+        An unknown view; `out` is inside the dataset or holds frames of another view; or not one of the first 25
+        frames could be prepared.
+    StorageError
+        No permission, disk full: stops at once and leaves no part of a frame behind.
+    ImageError, LabelError
+        A damaged frame, if `strict`.
+    """
+    out = Path(out)
+    root = wad.root.resolve()
+    if root == out.resolve() or root in out.resolve().parents:
+        raise DatasetError(
+            f"prepare: expected a folder outside of the dataset {wad.root.as_posix()}, got {out.as_posix()}",
+            cause="the folder of the dataset was given twice",
+            fix="choose a folder beside it, such as " + (wad.root.parent / (wad.root.name + "_832x640")).as_posix(),
+        )
+    if view not in VIEWS:
+        raise DatasetError(
+            f"prepare: expected a view among {', '.join(VIEWS)}, got {view!r}",
+            cause="a typing slip",
+            fix="'report' is 832x640 as in the report, 'strip' the part that holds nearly all objects, 1664x384",
+        )
+    wanted = ("train", "test") if subset == "all" else (subset,)
+    frames = [frame for video in wad.videos if video.subset in wanted for frame in video.frames]
+    if not frames:
+        raise DatasetError(
+            f"prepare: the dataset {wad.root.as_posix()} has no frame of subset {subset!r}",
+            cause="an archive that was not extracted, or a typing slip",
+            fix="`wadlib info` lists what is there; subset is 'train', 'test' or 'all'",
+        )
+    for folder in sorted({path.parent for frame in frames for path in _outputs(frame, out)}):
+        make_folder(folder)
+    _copy_lists(wad.root, out, [name for name in wad.lists if name.startswith(wanted)])
+
+    there = _present(out, frames)
+    _check_view(there, frames, out, view)
+    todo = {frame for frame in frames if not there.issuperset(_outputs(frame, out))}
+    prepared, failed = 0, list[Failure]()
+    for frame, error in map_frames(
+        functools.partial(_prepare_frame, out=out, window=VIEWS[view], quality=quality, strict=strict),
+        frames,
+        done=lambda frame: frame not in todo,
+        workers=workers,
+        threads=True,
+        executor=executor,
+        description="preparing",
+        progress=progress,
+    ):
+        if error is None:
+            prepared += 1
+        else:
+            failed.append(Failure(frame, error))
+            if len(failed) == _GIVE_UP_AFTER and not prepared and len(todo) == len(frames):
+                raise DatasetError(
+                    f"prepare: none of the first {_GIVE_UP_AFTER} frames could be prepared; the first: {error}",
+                    cause="not a full-size WAD dataset, or a damaged copy of one",
+                    fix="look at that frame first; a dataset at network size needs no preparing",
+                )
+    return PrepareReport(prepared, len(frames) - len(todo), tuple(failed))
+
+
+def _outputs(frame: Frame, out: Path) -> tuple[Path, ...]:
+    """The files of a frame below `out`: (picture,) or (picture, label)."""
+    paths = (frame.image_path,) if frame.label_path is None else (frame.image_path, frame.label_path)
+    return tuple(out / path.parent.name / path.name for path in paths)
+
+
+def _prepare_frame(frame: Frame, *, out: Path, window: tuple[slice, slice], quality: int, strict: bool) -> str | None:
+    """Prepare one frame; None, or the message of what is wrong with its files."""
+    image_out, *label_out = _outputs(frame, out)
+    try:
+        if frame.label_path is None:
+            image, label = read_image(frame.image_path), None
+        else:
+            image, label = frame.read_pair(window=window)
+        small = shrink(image, window)
+    except WadError as error:
+        if strict:
+            raise
+        return str(error)
+    try:
+        if label is not None:
+            write_label(label_out[0], label)
+        write_image(image_out, small, quality=quality)
+    except BaseException:
+        for path in (image_out, *label_out):  # no half pair, also after Ctrl-C
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
+    return None
+
+
+def _check_view(there: set[Path], frames: Iterable[Frame], out: Path, view: str) -> None:
+    """Refuse a folder that holds frames of another view: a set of both could not be trained on."""
+    found = next((path for frame in frames if (path := _outputs(frame, out)[0]) in there), None)
+    if found is None:
+        return
+    height, width = (len(range(part.start, part.stop, part.step)) for part in VIEWS[view])
+    shape = read_image(found).shape[:2]
+    if shape != (height, width):
+        raise DatasetError(
+            f"prepare: expected pictures of {width}x{height} in {out.as_posix()}, got {shape[1]}x{shape[0]}",
+            cause="the folder was prepared with another view",
+            fix="choose another folder, or the view that it was begun with",
+        )
+
+
+def _present(out: Path, frames: Iterable[Frame]) -> set[Path]:
+    """Files already below `out`, by one look into each folder (a look per frame takes long on a network disk)."""
+    folders = {path.parent for frame in frames for path in _outputs(frame, out)}
+    return {path for folder in folders for path in folder.iterdir()}
+
+
+def _copy_lists(root: Path, out: Path, lists: list[str]) -> None:
+    for name in lists:
+        try:
+            data = (root / name).read_bytes()
+        except OSError:
+            continue  # `Wad.problems` says so
+        make_folder((out / name).parent)
+        write_bytes(out / name, data)

@@ -1,0 +1,147 @@
+"""Open a WAD dataset: its folders as Kaggle hands them out, as videos of frames.
+
+::
+
+    ROOT/train_color/<frame>.jpg
+    ROOT/train_label/<frame>_instanceIds.png
+    ROOT/train_video_list/<video>_image_list_train.txt
+    ROOT/test/<md5>.jpg
+    ROOT/test_video_list_and_name_mapping/list_test/<video>_image_list_test.txt
+    ROOT/test_video_list_and_name_mapping/list_test_mapping/md5_mapping_<video>_image_list_test.txt
+
+Any of them may be missing, and the lists and the files of the real data disagree: both are reported in
+`Wad.problems`. A picture and its label belong together by the name of the frame, never by their
+position in a sorted listing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from wadlib.dataset.folders import read_folders
+from wadlib.dataset.frame import Frame, InstanceCounts, Video, code_areas, count_instances, counted
+from wadlib.dataset.listfiles import Problem
+from wadlib.dataset.prepare import Failure, PrepareReport, prepare
+from wadlib.dataset.splits import Split, split_videos
+
+__all__ = [
+    "Failure",
+    "Frame",
+    "InstanceCounts",
+    "PrepareReport",
+    "Problem",
+    "Split",
+    "Video",
+    "Wad",
+    "code_areas",
+    "count_instances",
+    "open_wad",
+    "prepare",
+]
+
+
+@dataclass(frozen=True)
+class Wad:
+    """A WAD dataset.
+
+    Attributes
+    ----------
+    root : Path
+    videos : tuple of Video
+        Training videos, then test videos, each in natural order of their names (2 before 10).
+    problems : tuple of Problem
+        What is missing, not listed or unreadable.
+    lists : tuple of str
+        The list and mapping files that were read, below `root`.
+    """
+
+    root: Path
+    videos: tuple[Video, ...]
+    problems: tuple[Problem, ...]
+    lists: tuple[str, ...]
+
+    @property
+    def train_videos(self) -> tuple[Video, ...]:
+        """The training videos."""
+        return tuple(video for video in self.videos if video.subset == "train")
+
+    @property
+    def test_videos(self) -> tuple[Video, ...]:
+        """The test videos; their frames have no labels."""
+        return tuple(video for video in self.videos if video.subset == "test")
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The training frames that have a label, video by video."""
+        return tuple(frame for video in self.train_videos for frame in video.frames if frame.label_path is not None)
+
+    def split(
+        self, kind: str = "report", *, seed: int = 0, videos: int | None = None, train_fraction: float = 0.7
+    ) -> Split:
+        """Divide the labelled frames into training and validation; see `wadlib.dataset.splits.split_videos`.
+
+        Parameters
+        ----------
+        kind : "report" or "by_video"
+            The report's: the first 70 % of the frames of each of 10 sampled videos. By video: no
+            video on both sides.
+        seed : int
+        videos : int, optional
+            How many videos to sample (all, if there are fewer). By default 10 for "report", as the
+            report did, and all for "by_video".
+        train_fraction : float
+        """
+        if videos is None and kind == "report":
+            videos = 10
+        return split_videos(self.train_videos, kind, seed=seed, sample=videos, train_fraction=train_fraction)
+
+    def count_instances(
+        self, *, workers: int | None = None, executor: Executor | None = None, progress: bool = True
+    ) -> InstanceCounts:
+        """Read all labels and count the instances; see `wadlib.dataset.frame.count_instances`."""
+        return count_instances(self.frames, workers=workers, executor=executor, progress=progress)
+
+    def summary(self) -> str:
+        """Videos, frames and problems in a few lines of text."""
+        lines = [self.root.as_posix()]
+        labelled = len(self.frames)
+        for name, videos in (("train", self.train_videos), ("test", self.test_videos)):
+            frames = sum(len(video.frames) for video in videos)
+            lines.append(
+                f"  {name:<6} {counted(len(videos), 'video')}, {counted(frames, 'frame')}"
+                + (f", {labelled} labelled" if name == "train" and labelled != frames else "")
+            )
+        kinds = Counter(problem.kind for problem in self.problems)
+        lines.append(f"  {counted(len(self.problems), 'problem')}" + (":" if kinds else ""))
+        for kind, number in kinds.items():
+            lines.append(f"    {kind}: {number}")
+            first = [problem for problem in self.problems if problem.kind == kind][:3]
+            lines += [f"      {str(problem).removeprefix(kind + ': ')}" for problem in first]
+            if number > len(first):
+                lines.append(f"      … and {number - len(first)} more")
+        return "\n".join(lines)
+
+
+def open_wad(root: str | Path) -> Wad:
+    """Open a WAD dataset.
+
+    Reads the list files and looks into each folder once; no picture or label is opened. What is wrong
+    with the lists or files goes to `Wad.problems`:
+
+    - a listed frame without its picture is left out; one without its label stays, unlabelled;
+    - frames that no list names form one video per camera, ``unlisted_cam_5``, in the order of their
+      names (so a dataset without any list can be used);
+    - a frame named twice belongs to the first video that names it;
+    - a line that is unreadable, or whose path is absolute or holds ``..``, is not used.
+
+    Raises
+    ------
+    DatasetError
+        `root` is not a folder, cannot be read, or holds none of the folders of a WAD dataset.
+    """
+    root = Path(root)
+    videos, problems, lists = read_folders(root)
+    return Wad(root, tuple(videos), tuple(problems), tuple(lists))

@@ -1,0 +1,1 @@
+"""Maximum flow and move graphs on a grid, compiled."""

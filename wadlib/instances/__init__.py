@@ -1,0 +1,1 @@
+"""Scored instances of a frame."""

@@ -1,0 +1,109 @@
+"""A folder of predictions: label maps, and beside them, if the method gives scores, `instances.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wadlib.errors import MetricError
+from wadlib.frames import read_label
+from wadlib.instances.detections import Detections
+from wadlib.instances.reader import DetectionFile
+
+__all__ = ["INSTANCES", "SUFFIX", "PredictionFolder", "label_files"]
+
+SUFFIX = "_instanceIds.png"
+"""What follows a frame's name in the name of its label file, true or predicted."""
+
+INSTANCES = "instances.json"
+"""The scored instances of a prediction folder."""
+
+_LABEL_FOLDERS = ("", "label", "train_label")
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionFolder:
+    """What lies in ``PRED``.
+
+    Attributes
+    ----------
+    folder : Path
+    labels : dict of str to Path
+        Frame name -> ``PRED/label/<frame>_instanceIds.png``, sorted by name.
+    instances : DetectionFile or None
+        ``PRED/instances.json``, if it is there.
+    """
+
+    folder: Path
+    labels: dict[str, Path]
+    instances: DetectionFile | None
+
+    @classmethod
+    def open(cls, folder: str | Path) -> PredictionFolder:
+        """Look into ``PRED``, or into the folder of its label files.
+
+        Raises
+        ------
+        MetricError
+            It is no folder, or holds two files ``instances.json``.
+        InstancesError
+            ``instances.json`` cannot be used, see `DetectionFile.open`.
+        """
+        folder = Path(folder)
+        labels = label_files(folder, "predictions")
+        places = (folder, folder.parent) if folder.name == "label" else (folder,)
+        found = [place / INSTANCES for place in places if (place / INSTANCES).is_file()]
+        if len(found) > 1:
+            raise MetricError(
+                f"PredictionFolder: there are two files {INSTANCES}, in {folder.name} and in the folder above it",
+                cause="the results of two runs in one folder",
+                fix="keep the one that belongs to these label files",
+            )
+        return cls(folder, labels, DetectionFile.open(found[0]) if found else None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The frames of which there is anything, sorted."""
+        return tuple(sorted(self.labels.keys() | (self.instances.frames.keys() if self.instances else set())))
+
+    def read(self, name: str) -> Detections:
+        """The scored instances of a frame; those of the label map, all of score 1, without ``instances.json``.
+
+        Raises
+        ------
+        MetricError
+            There is no prediction of that frame.
+        """
+        path = self.labels.get(name)
+        if self.instances is not None and name in self.instances.frames:
+            return self.instances.read(name, self.instances.shape(name))
+        if path is None:
+            raise MetricError(
+                f"PredictionFolder: frame {name} has no prediction in {self.folder.name}",
+                cause="the prediction run was stopped early, or the predictions belong to other frames",
+                fix="predict that frame too",
+            )
+        found = Detections.from_label(read_label(path))
+        return found if self.instances is None else found.above(float("inf"))  # a frame in which nothing was found
+
+
+def label_files(folder: Path, what: str = "label files") -> dict[str, Path]:
+    """Frame name -> label file, sorted by name; from the first of the usual places that holds any.
+
+    Raises
+    ------
+    MetricError
+        `folder` is not a folder.
+    """
+    if not folder.is_dir():
+        raise MetricError(
+            f"label_files: expected a folder of {what}, got {'a file' if folder.exists() else 'nothing'} "
+            f"at {folder.as_posix()}",
+            cause="a slip in the path",
+            fix="check the path",
+        )
+    for place in _LABEL_FOLDERS:
+        files = sorted((folder / place).glob("*" + SUFFIX))
+        if files:
+            return {path.name.removesuffix(SUFFIX): path for path in files}
+    return {}

@@ -1,0 +1,1 @@
+"""What Mask R-CNN is shown: pictures, views, ground truth, augmentation."""

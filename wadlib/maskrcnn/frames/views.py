@@ -1,0 +1,209 @@
+"""What part of a picture a network sees, where it lies in its input, and how boxes come back.
+
+A WAD frame of 3384x2710 pixels is too large for a network. `Config.view` says what is shown of it:
+
+- ``"report"``: rows 75 to 2634 and columns 28 to 3355 at a quarter of the resolution (section 4.1): 832x640;
+- ``"strip"``: rows 1536 to 2303 of the same columns at half the resolution: 1664x384. Nearly all objects lie in rows
+  1560 to 2279, and there each has four times as many pixels as in the report's view;
+- ``"whole"``: everything, scaled down to fit.
+
+Any other picture is shown whole. Whatever was shown, boxes and masks come back in the pixels of the picture itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from wadlib.errors import ImageError
+from wadlib.frames import FULL_SHAPE
+from wadlib.maskrcnn.config import Config
+from wadlib.maskrcnn.network import boxes
+from wadlib.preprocess import CROP_X_PX, CROP_Y_PX, FACTOR, NETWORK_SHAPE, STRIP_WINDOW
+
+__all__ = ["INTO_FULL_FRAME", "Placement", "looking_at"]
+
+Region = tuple[int, int, int, int]
+
+_REPORT: Region = (CROP_Y_PX, CROP_X_PX, FULL_SHAPE[0] - CROP_Y_PX, FULL_SHAPE[1] - CROP_X_PX)
+_STRIP: Region = (1536, CROP_X_PX, 2304, FULL_SHAPE[1] - CROP_X_PX)
+_REGIONS = {"report": _REPORT, "strip": _STRIP}
+
+# Height and width of the input, for the views of which it is a known part of the frame.
+_INPUTS = {"report": NETWORK_SHAPE, "strip": (384, 1664)}
+
+INTO_FULL_FRAME: dict[tuple[int, int], tuple[int, int, int]] = {
+    FULL_SHAPE: (1, 0, 0),
+    _INPUTS["report"]: (FACTOR, CROP_Y_PX, CROP_X_PX),
+    _INPUTS["strip"]: (2, _STRIP[0], _STRIP[1]),
+    (720, FULL_SHAPE[1]): (1, STRIP_WINDOW[0].start, 0),  # `wadlib.preprocess.full_resolution_strip`
+}
+"""(height, width) of a known part of a frame -> factor, first row and first column in the full frame."""
+
+
+def looking_at(view: str, config: Config) -> Config:
+    """The same network for another view of the frame, with anchors as large on the road as before.
+
+    Parameters
+    ----------
+    view : "report" or "strip"
+
+    Raises
+    ------
+    ImageError
+        A view whose scale depends on the picture: "whole", before or after.
+
+    Examples
+    --------
+    >>> strip = looking_at("strip", Config.report())
+    >>> strip.image_shape, strip.anchor_scales
+    ((384, 1664), (16.0, 32.0, 64.0, 128.0, 256.0))
+    """
+    for each in (view, config.view):
+        if each not in _INPUTS:
+            raise ImageError(
+                f"looking_at: expected one of the views {', '.join(_INPUTS)}, got {each!r}",
+                cause="a view without a scale of its own, so that nobody knows how large an anchor is",
+                fix="begin with Config.report() or Config.classroom()",
+            )
+    before, after = (INTO_FULL_FRAME[_INPUTS[each]][0] for each in (config.view, view))
+    scales = tuple(scale * before / after for scale in config.anchor_scales)
+    return config.replace(view=view, image_shape=_INPUTS[view], anchor_scales=scales)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which part of a picture fills which window of the network's input.
+
+    Attributes
+    ----------
+    picture_shape : (height, width)
+        Of the picture, in whose pixels boxes come back.
+    region : y1, x1, y2, x2
+        The part of the picture that is shown, in its pixels, half-open.
+    window : y1, x1, y2, x2
+        Where that part lies in the input, in pixels; the rest of the input is padding.
+    image_shape : (height, width)
+        Of the network's input.
+    """
+
+    picture_shape: tuple[int, int]
+    region: Region
+    window: Region
+    image_shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, picture_shape: tuple[int, int], config: Config) -> Placement:
+        """Place a picture of `picture_shape` in the input of the network that `config` describes.
+
+        The shown part is scaled down to fit, never up, and lies in the middle of the padding, as with the original.
+        (A 832x640 frame shown to a network for the strip is the exception: there the strip is scaled up.)
+
+        Examples
+        --------
+        >>> Placement.of((2710, 3384), Config.report()).scale
+        (0.25, 0.25)
+        >>> Placement.of((600, 800), Config.report()).window
+        (20, 16, 620, 816)
+        """
+        height, width = (int(side) for side in picture_shape[:2])
+        if height < 1 or width < 1:
+            raise ImageError(
+                f"Placement: expected a picture of at least 1x1 pixel, got {width}x{height}",
+                cause="an empty crop",
+                fix="leave this picture out",
+            )
+        region, may_grow = _region((height, width), config.view)
+        rows, columns = region[2] - region[0], region[3] - region[1]
+        scale = min(config.image_shape[0] / rows, config.image_shape[1] / columns)
+        if not may_grow:
+            scale = min(scale, 1.0)
+        seen = max(1, round(rows * scale)), max(1, round(columns * scale))
+        top, left = (config.image_shape[0] - seen[0]) // 2, (config.image_shape[1] - seen[1]) // 2
+        return cls((height, width), region, (top, left, top + seen[0], left + seen[1]), config.image_shape)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Pixels of the input per pixel of the picture, along y and x."""
+        (y1, x1, y2, x2), (top, left, bottom, right) = self.region, self.window
+        return (bottom - top) / (y2 - y1), (right - left) / (x2 - x1)
+
+    @property
+    def normalized_window(self) -> npt.NDArray[np.float32]:
+        """The window as the network wants it, (4,) float32: detections are cut to it."""
+        return np.asarray(boxes.normalize(np.array(self.window), self.image_shape), np.float32)
+
+    def to_picture(self, normalized: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+        """Boxes of the network (N, 4), normalised, in whole pixels of the picture, inside the shown part.
+
+        They are scaled as points are. The original package stretches by ``(H - 1) / (h - 1)`` instead: equal where
+        nothing is scaled, but 3 pixels too small in height and width where a pixel of the input is 4 of the picture.
+        """
+        in_input = np.asarray(boxes.denormalize(normalized, self.image_shape), np.float64).reshape(-1, 4)
+        y1, x1, y2, x2 = self.region
+        corner, origin, scale = np.array(self.window[:2] * 2), np.array([y1, x1, y1, x1]), np.array(self.scale * 2)
+        pixels = np.around((in_input - corner) / scale + origin)
+        return np.clip(pixels, [y1, x1, y1, x1], [y2, x2, y2, x2]).astype(np.int32)
+
+    def window_of(self, column: int, columns: int) -> Placement:
+        """The part of the input from `column` on, `columns` wide, as the input of a network of that width.
+
+        Examples
+        --------
+        >>> half = Placement.of((384, 1664), Config.classroom()).window_of(832, 832)
+        >>> half.region, half.window
+        ((0, 832, 384, 1664), (0, 0, 384, 832))
+        """
+        top, left, bottom, right = self.window
+        y1, x1, y2, _ = self.region
+        seen = max(left, column), min(right, column + columns)
+        if seen[0] >= seen[1]:  # nothing but padding
+            seen = (left, left + 1) if column < left else (right - 1, right)
+            column = seen[0]
+        start, end = (x1 + round((edge - left) / self.scale[1]) for edge in seen)
+        window = (top, seen[0] - column, bottom, seen[1] - column)
+        return replace(self, region=(y1, start, y2, end), window=window, image_shape=(self.image_shape[0], columns))
+
+    def in_full_frame(self) -> Placement:
+        """The same part of a frame, with boxes in the pixels of the full 3384x2710 frame.
+
+        Raises
+        ------
+        ImageError
+            A picture that is no known part of a frame.
+        """
+        if self.picture_shape not in INTO_FULL_FRAME:
+            known = ", ".join(f"{width}x{height}" for height, width in INTO_FULL_FRAME)
+            raise ImageError(
+                f"in_full_frame: expected a {known} picture, got {self.picture_shape[1]}x{self.picture_shape[0]}",
+                cause="a picture that was cut or scaled in another way",
+                fix="use the full frames",
+            )
+        factor, y, x = INTO_FULL_FRAME[self.picture_shape]
+        y1, x1, y2, x2 = self.region
+        region = (y1 * factor + y, x1 * factor + x, y2 * factor + y, x2 * factor + x)
+        return replace(self, picture_shape=FULL_SHAPE, region=region)
+
+    def to_input(self, pixels: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Boxes (N, 4) of the picture in pixels of the input, cut to the window; not rounded.
+
+        A box outside the shown part becomes an empty one on its border.
+        """
+        y1, x1, _, _ = self.region
+        scale, corner = np.array(self.scale * 2), np.array(self.window[:2] * 2)
+        placed = (np.asarray(pixels, np.float64).reshape(-1, 4) - [y1, x1, y1, x1]) * scale + corner
+        return np.asarray(boxes.clip(placed, np.array(self.window)), np.float32)
+
+
+def _region(shape: tuple[int, int], view: str) -> tuple[Region, bool]:
+    """The part of a picture that is shown, and whether it may be scaled up."""
+    if shape == FULL_SHAPE and view in _REGIONS:
+        return _REGIONS[view], False
+    if shape == NETWORK_SHAPE and view == "strip":
+        y1, x1, y2, x2 = _STRIP
+        top, bottom = (round((row - CROP_Y_PX) / FACTOR) for row in (y1, y2))
+        left, right = (round((column - CROP_X_PX) / FACTOR) for column in (x1, x2))
+        return (top, left, bottom, right), True
+    return (0, 0, *shape), False

@@ -1,0 +1,1 @@
+"""How Mask R-CNN learns: targets, losses, optimizers, the plan of a run."""

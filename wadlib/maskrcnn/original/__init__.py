@@ -1,0 +1,1 @@
+"""The original `mrcnn` package on today's TensorFlow, for comparison."""

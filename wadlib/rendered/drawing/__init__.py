@@ -1,0 +1,1 @@
+"""From solids in metres to pixels: meshes, camera, raster, shading."""

@@ -1,0 +1,1 @@
+"""What moves: cars, buses, trucks, tricycles, two-wheelers, people."""

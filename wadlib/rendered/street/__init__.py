@@ -1,0 +1,1 @@
+"""Where it moves: road, buildings, trees, light, traffic."""

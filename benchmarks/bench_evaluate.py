@@ -22,7 +22,7 @@ from benchmarks import reference
 from benchmarks.measure import Comparison, best_of
 from wadlib.dataset import Frame
 from wadlib.frames import write_label
-from wadlib.interop.coco import results_of
+from wadlib.instances.rle import results_of
 from wadlib.labels import CLASSES
 from wadlib.metrics import Detections, InstanceOverlap, MatchTable, RunMasks, average_precision, evaluate_folder, match
 from wadlib.metrics.simulated import SimulatedPredictor

@@ -13,7 +13,7 @@ from wadlib.errors import InstancesError, MetricError
 from wadlib.instances import reader as detection_file
 from wadlib.instances.export_predictions import write_predictions
 from wadlib.instances.reader import frame_name
-from wadlib.interop.coco import results_of
+from wadlib.instances.rle import results_of
 from wadlib.labels import IDS
 from wadlib.metrics import DetectionFile, Detections, PredictionFolder, RunMasks
 

@@ -12,7 +12,8 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
 from wadlib.errors import InstancesError, MetricError
-from wadlib.metrics import RunMasks, kernels
+from wadlib.instances import kernels
+from wadlib.metrics import RunMasks
 
 CODES = [0, 255, 999, 33000, 33001, 36005, 37000, 40999, 65000, 65535]
 

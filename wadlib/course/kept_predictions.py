@@ -21,7 +21,7 @@ from wadlib.dataset import Frame
 from wadlib.errors import DatasetError
 from wadlib.frames import read_label, write_label
 from wadlib.instances.prediction_folder import INSTANCES, SUFFIX
-from wadlib.interop.coco import results_of
+from wadlib.instances.rle import results_of
 from wadlib.metrics import Detections, PredictionFolder, RunMasks
 from wadlib.metrics.simulated import SimulatedPredictor
 

@@ -11,7 +11,7 @@ from wadlib.frames import write_label
 from wadlib.instances.detections import Detections
 from wadlib.instances.prediction_folder import INSTANCES, SUFFIX
 from wadlib.instances.reader import frame_name
-from wadlib.interop.coco import results_of
+from wadlib.instances.rle import results_of
 
 __all__ = ["write_predictions"]
 

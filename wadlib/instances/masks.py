@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import InstancesError, MetricError
-from wadlib.metrics.kernels import compiled, intersect_runs, runs_of_strings
+from wadlib.instances.kernels import compiled, intersect_runs, runs_of_strings
 
 __all__ = ["RunMasks"]
 

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from pycocotools import mask as coco_mask
 
 from wadlib.errors import InstancesError
+from wadlib.instances.detections import Detections
 from wadlib.instances.masks import RunMasks
 
-__all__ = ["Rle", "decode", "decode_crop", "encode", "encode_crop", "encode_label", "encode_runs"]
+__all__ = ["Rle", "decode", "decode_crop", "encode", "encode_crop", "encode_label", "encode_runs", "results_of"]
 
 Rle = dict[str, Any]
 Mask = npt.NDArray[np.bool_]
@@ -93,3 +94,28 @@ def to_runs(rles: list[Rle]) -> RunMasks:
             fix='pass {"size": [height, width], "counts": "…"}',
         )
     return RunMasks.from_rle([rle["counts"] for rle in rles], (int(size[0]), int(size[1])))
+
+
+def results_of(found: Detections) -> list[dict[str, Any]]:
+    """Rows of COCO's results format for one frame, without the names of the image.
+
+    Examples
+    --------
+    >>> found = Detections.from_label(np.array([[255, 33000], [33000, 33000]], np.uint16))
+    >>> results_of(found)[0]["category_id"], results_of(found)[0]["bbox"]
+    (33, [0.0, 0.0, 2.0, 2.0])
+    """
+    rows = zip(
+        found.class_ids.tolist(), found.scores.tolist(), coco_boxes(found.masks), encode_runs(found.masks), strict=True
+    )
+    return [
+        {"category_id": class_id, "bbox": box, "score": score, "segmentation": rle}
+        for class_id, score, box, rle in rows
+    ]
+
+
+def coco_boxes(masks: RunMasks) -> list[list[float]]:
+    """COCO's x, y, width, height."""
+    y1, x1, y2, x2 = masks.boxes.astype(np.float64).T
+    boxes: list[list[float]] = np.stack((x1, y1, x2 - x1, y2 - y1), axis=1).tolist()
+    return boxes

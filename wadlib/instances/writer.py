@@ -29,9 +29,8 @@ from wadlib.frames import write_label
 from wadlib.instances.crops import Crop
 from wadlib.instances.instances import Instances
 from wadlib.instances.prediction_folder import INSTANCES, SUFFIX
-from wadlib.instances.reader import frame_name
+from wadlib.instances.reader import DetectionFile, frame_name
 from wadlib.instances.rle import decode_crop
-from wadlib.metrics import DetectionFile
 
 __all__ = ["PredictReport", "PredictionWriter", "from_coco", "read_instances"]
 

@@ -13,19 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-import numpy as np
-
 from wadlib._shared.files import atomic_path
 from wadlib._shared.parallel import map_frames
 from wadlib.errors import InstancesError
 from wadlib.frames import read_label
-from wadlib.instances.detections import Detections
 from wadlib.instances.masks import RunMasks
 from wadlib.instances.prediction_folder import PredictionFolder
-from wadlib.instances.rle import encode_runs
+from wadlib.instances.rle import coco_boxes, encode_runs, results_of
 from wadlib.labels import CLASSES, IDS, IGNORE, decode
 
-__all__ = ["PicturedFrame", "results_of", "write_coco", "write_coco_results"]
+__all__ = ["PicturedFrame", "write_coco", "write_coco_results"]
 
 
 class PicturedFrame(Protocol):
@@ -133,24 +130,6 @@ def write_coco_results(
     return written
 
 
-def results_of(found: Detections) -> list[dict[str, Any]]:
-    """Rows of COCO's results format for one frame, without the names of the image.
-
-    Examples
-    --------
-    >>> found = Detections.from_label(np.array([[255, 33000], [33000, 33000]], np.uint16))
-    >>> results_of(found)[0]["category_id"], results_of(found)[0]["bbox"]
-    (33, [0.0, 0.0, 2.0, 2.0])
-    """
-    rows = zip(
-        found.class_ids.tolist(), found.scores.tolist(), _coco_boxes(found.masks), encode_runs(found.masks), strict=True
-    )
-    return [
-        {"category_id": class_id, "bbox": box, "score": score, "segmentation": rle}
-        for class_id, score, box, rle in rows
-    ]
-
-
 def _annotations(frame: PicturedFrame, ignore: bool) -> tuple[tuple[int, int], list[dict[str, Any]]]:
     if frame.label_path is None:
         raise InstancesError(
@@ -162,7 +141,7 @@ def _annotations(frame: PicturedFrame, ignore: bool) -> tuple[tuple[int, int], l
     class_ids = decode(codes)[0]
     rows = []
     for code, class_id, area, box, rle in zip(
-        codes.tolist(), class_ids.tolist(), masks.areas.tolist(), _coco_boxes(masks), encode_runs(masks), strict=True
+        codes.tolist(), class_ids.tolist(), masks.areas.tolist(), coco_boxes(masks), encode_runs(masks), strict=True
     ):
         categories = [class_id] if class_id in IDS else list(IDS) if ignore and code == IGNORE else []
         for category in categories:
@@ -180,13 +159,6 @@ def _annotations(frame: PicturedFrame, ignore: bool) -> tuple[tuple[int, int], l
 
 def _result_rows(folder: PredictionFolder, frame: PicturedFrame) -> list[dict[str, Any]]:
     return results_of(folder.read(frame.name))
-
-
-def _coco_boxes(masks: RunMasks) -> list[list[float]]:
-    """COCO's x, y, width, height."""
-    y1, x1, y2, x2 = masks.boxes.astype(np.float64).T
-    boxes: list[list[float]] = np.stack((x1, y1, x2 - x1, y2 - y1), axis=1).tolist()
-    return boxes
 
 
 def _write_row(file: IO[str], row: dict[str, Any], first: bool) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wadlib.instances.kernels import compiled, match_greedily
 from wadlib.labels import IDS
 from wadlib.metrics.instance_overlap import InstanceOverlap, class_index
-from wadlib.metrics.kernels import compiled, match_greedily
 
 __all__ = ["MAX_DETECTIONS", "SIZES", "THRESHOLDS", "FrameMatches", "MatchTable", "match"]
 

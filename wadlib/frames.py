@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 
 from wadlib._shared import png16
 from wadlib._shared.files import write_bytes
@@ -132,17 +133,11 @@ def write_image(path: str | Path, image: npt.NDArray[np.uint8], quality: int = 9
             cause="a grey, floating-point or RGBA picture",
             fix="convert it to 8-bit RGB first",
         )
-    import simplejpeg
-
     pixels = np.ascontiguousarray(image)
     write_bytes(path, simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="420"))
 
 
 def _decode_jpeg(data: bytes) -> npt.NDArray[np.uint8] | None:
-    try:
-        import simplejpeg
-    except ImportError:
-        return _decode_other(data)
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB"))
     except ValueError:  # what libjpeg complains about, such as a premature end of the file
@@ -152,8 +147,8 @@ def _decode_jpeg(data: bytes) -> npt.NDArray[np.uint8] | None:
 def _decode_other(data: bytes) -> npt.NDArray[np.uint8] | None:
     import cv2
 
-    if not data or (data.startswith(b"\xff\xd8") and not data.rstrip(b"\0").endswith(b"\xff\xd9")):
-        return None  # OpenCV fills the rest of a truncated JPEG with grey
+    if not data:
+        return None
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     return None if image is None else np.ascontiguousarray(image[:, :, ::-1])

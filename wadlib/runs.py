@@ -1,20 +1,19 @@
 """Runs of equal (truth, prediction) pairs: what a pair of label maps boils down to.
 
 Label maps are flat: a network-size frame has half a million pixels but only a few thousand runs,
-so that everything after one scan works on little arrays. The scan is compiled with numba where
-numba is installed; plain numpy gives the same runs, more slowly.
+so that everything after one scan works on little arrays. The scan is compiled with numba.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["joint_runs", "joint_runs_numpy"]
+from wadlib._shared.compiled import jit
+
+__all__ = ["joint_runs"]
 
 Labels = npt.NDArray[np.uint16]
 Runs = tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]
@@ -41,30 +40,11 @@ def joint_runs(truth: Labels, prediction: Labels) -> Runs:
     >>> (keys >> 16).tolist(), lengths.tolist()
     ([255, 33000], [2, 1])
     """
-    scan = _compiled_scan()
-    if scan is None:
-        return joint_runs_numpy(truth, prediction)
     # Room for the worst case, a run per pixel; pages that are never written cost nothing.
     keys, ends = np.empty(truth.size, np.uint32), np.empty(truth.size, np.int64)
     (flat_truth, truth_by_four), (flat_prediction, prediction_by_four) = _flat(truth), _flat(prediction)
-    runs = scan(flat_truth, flat_prediction, truth_by_four, prediction_by_four, keys, ends)
+    runs = _scan(flat_truth, flat_prediction, truth_by_four, prediction_by_four, keys, ends)
     return keys[:runs].copy(), np.diff(ends[:runs], prepend=0)
-
-
-def joint_runs_numpy(truth: Labels, prediction: Labels) -> Runs:
-    """Do the same as `joint_runs` in plain numpy; used where numba is not installed."""
-    keys = (truth.ravel().astype(np.uint32) << np.uint32(16)) | prediction.ravel()
-    ends = np.append(np.flatnonzero(keys[1:] != keys[:-1]) + 1, keys.size).astype(np.int64)
-    return keys[ends - 1], np.diff(ends, prepend=0)
-
-
-@functools.cache
-def _compiled_scan() -> Callable[..., int] | None:
-    try:
-        import numba
-    except ImportError:
-        return None
-    return numba.njit(cache=True, nogil=True)(_scan)  # type: ignore[no-any-return]
 
 
 def _flat(label: Labels) -> tuple[Labels, npt.NDArray[np.uint64]]:
@@ -75,6 +55,7 @@ def _flat(label: Labels) -> tuple[Labels, npt.NDArray[np.uint64]]:
     return flat, flat[: flat.size // 4 * 4].view(np.uint64)
 
 
+@jit
 def _scan(truth: Any, prediction: Any, truth_by_four: Any, prediction_by_four: Any, keys: Any, ends: Any) -> int:
     """Write key and end of each run to `keys` and `ends`; return how many there are.
 

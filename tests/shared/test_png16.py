@@ -1,4 +1,4 @@
-"""The fast and the plain way against OpenCV's decoder, and every kind of file that is no label."""
+"""The decoder against OpenCV's decoder, and every kind of file that is no label."""
 
 from __future__ import annotations
 
@@ -58,13 +58,12 @@ def random_label(rng, height, width):
     return label
 
 
-@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("kind", [0, 1, 2, 3, 4])
-def test_each_row_filter(fast, kind):
+def test_each_row_filter(kind):
     label = random_label(np.random.default_rng(kind), 9, 13)
     data = png(13, 9, filtered(label, [kind] * 9))
     assert (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) == label).all()
-    decoded = png16.decode(data, fast=fast)
+    decoded = png16.decode(data)
     assert decoded.dtype == np.uint16
     assert decoded.tolist() == label.tolist()
 
@@ -83,11 +82,10 @@ def test_any_mixture_of_filters_and_any_window(seed, size, rows, columns):
     rng = np.random.default_rng(seed)
     label = random_label(rng, *size)
     data = png(size[1], size[0], filtered(label, rng.integers(0, 5, size[0]).tolist()), parts=1 + seed % 3)
-    for fast in (True, False):
-        assert (png16.decode(data, fast=fast) == label).all()
-        cut = png16.decode(data, (rows, columns), fast=fast)
-        assert cut.shape == label[rows, columns].shape
-        assert (cut == label[rows, columns]).all()
+    assert (png16.decode(data) == label).all()
+    cut = png16.decode(data, (rows, columns))
+    assert cut.shape == label[rows, columns].shape
+    assert (cut == label[rows, columns]).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -109,18 +107,16 @@ def test_a_strided_array_is_written_right():
 def test_negative_bounds_are_python_s_and_negative_steps_are_refused():
     label = np.arange(48, dtype=np.uint16).reshape(6, 8)
     data = png16.encode(label)
-    for fast in (True, False):
-        assert png16.decode(data, (slice(1, -1, 2), slice(-5, None)), fast=fast).tolist() == label[1:-1:2, -5:].tolist()
-        with pytest.raises(ValueError, match="steps of a window must be positive"):
-            png16.decode(data, (slice(None, None, -1), slice(None)), fast=fast)
+    assert png16.decode(data, (slice(1, -1, 2), slice(-5, None))).tolist() == label[1:-1:2, -5:].tolist()
+    with pytest.raises(ValueError, match="steps of a window must be positive"):
+        png16.decode(data, (slice(None, None, -1), slice(None)))
 
 
 def test_chunks_that_do_not_matter():
     label = np.arange(6, dtype=np.uint16).reshape(2, 3)
     extra = chunk(b"tEXt", b"Comment\0x") + chunk(b"gAMA", struct.pack(">I", 45455)) + chunk(b"tRNS", b"\0\1")
     data = png(3, 2, filtered(label, [0, 0]), extra=extra)
-    for fast in (True, False):
-        assert png16.decode(data, fast=fast).tolist() == label.tolist()
+    assert png16.decode(data).tolist() == label.tolist()
 
 
 LABEL = np.full((20, 30), 255, np.uint16)
@@ -159,34 +155,24 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_label(name, fast):
+def test_what_is_no_label(name):
     data, found = BAD[name]
     with pytest.raises(PngError, match=found):
-        png16.decode(data, fast=fast)
+        png16.decode(data)
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_truncated_anywhere(fast):
+def test_truncated_anywhere():
     data = png16.encode(LABEL)
     for length in range(1, len(data)):
         with pytest.raises(PngError, match="truncated"):
-            png16.decode(data[:length], fast=fast)
+            png16.decode(data[:length])
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_any_damaged_byte_is_noticed(fast):
+def test_any_damaged_byte_is_noticed():
     data = png16.encode(LABEL)
     for at in range(8, len(data)):
         damaged = bytearray(data)
         damaged[at] ^= 0x10
         with pytest.raises(PngError):
-            png16.decode(bytes(damaged), fast=fast)
-
-
-def test_without_the_fast_packages_the_plain_way_is_taken(monkeypatch):
-    monkeypatch.setattr(png16, "_inflate", lambda: None)
-    assert (png16.decode(png16.encode(LABEL)) == LABEL).all()
-    with pytest.raises(ImportError, match="needs the packages deflate and numba"):
-        png16.decode(png16.encode(LABEL), fast=True)
+            png16.decode(bytes(damaged))

@@ -2,20 +2,20 @@
 
 Decoding follows the PNG specification (RFC 2083): chunks with their check sums, one zlib stream,
 then a filter per row. A label is nearly empty, so two things decide the speed: libdeflate inflates
-several times faster than zlib, and undoing the filters is a few lines of compiled code. Without
-those packages `decode` hands the checked file to OpenCV, which gives the same array.
+several times faster than zlib, and undoing the filters is a few lines of compiled code.
 """
 
 from __future__ import annotations
 
-import functools
 import struct
 import zlib
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import deflate
 import numpy as np
 import numpy.typing as npt
+
+from wadlib._shared.compiled import jit
 
 __all__ = ["Header", "PngError", "decode", "encode", "read_header"]
 
@@ -64,9 +64,7 @@ def read_header(data: bytes) -> Header:
     return Header(height, width, depth, _COLOUR_TYPES.get(colour, f"colour type {colour}"), bool(interlace))
 
 
-def decode(
-    data: bytes, window: tuple[slice, slice] | None = None, *, fast: bool | None = None
-) -> npt.NDArray[np.uint16]:
+def decode(data: bytes, window: tuple[slice, slice] | None = None) -> npt.NDArray[np.uint16]:
     """Decode a 16-bit grey PNG.
 
     Parameters
@@ -76,9 +74,6 @@ def decode(
     window : (rows, columns), optional
         Two slices with non-negative bounds and positive steps; the result is ``full[rows, columns]``
         without making the full array (the report's crop and stride in one go).
-    fast : bool, optional
-        True needs the packages ``deflate`` and ``numba``; False uses OpenCV; by default the fast
-        way where it can be had. Both give the same array.
 
     Returns
     -------
@@ -103,24 +98,17 @@ def decode(
     size = header.height * line
     if size > 1040 * len(stream):  # deflate shrinks to 1/1032 at most: do not ask for the memory
         raise PngError("a PNG with damaged image data")
-    inflate, unfilter = (None, None) if fast is False else (_inflate(), _unfilter())
-    if inflate is None or unfilter is None:
-        if fast:
-            raise ImportError("decode: fast=True needs the packages deflate and numba")
-        inflate, unfilter = _inflate_plain, None
     try:
-        raw = inflate(stream, size)
-    except Exception as error:  # zlib.error or deflate.DeflateError, which need not be installed
+        raw = deflate.zlib_decompress(stream, size)
+    except deflate.DeflateError as error:
         raise PngError("a PNG with damaged image data") from error
     if len(raw) != size:
         raise PngError(f"a PNG with {len(raw)} bytes of pixels where {size} belong")
     pixels = np.frombuffer(raw, np.uint8).reshape(header.height, line)
     if pixels[:, 0].max() > 4:
         raise PngError("a PNG with an unknown row filter")
-    if unfilter is None:
-        return np.ascontiguousarray(_unfilter_plain(header, stream)[rows, columns])
     out = np.empty((len(y), len(x)), np.uint16)
-    unfilter(pixels, out, y.start, y.step, x.start, x.step)
+    _unfilter(pixels, out, y.start, y.step, x.start, x.step)
     return out
 
 
@@ -136,7 +124,7 @@ def encode(label: npt.NDArray[np.uint16]) -> bytes:
     lines[:, 0] = 2
     lines[0, 1:] = pixels[0]
     np.subtract(pixels[1:], pixels[:-1], out=lines[1:, 1:])
-    # zlib and not libdeflate: the bytes must not depend on which packages are installed.
+    # zlib and not libdeflate: files stay byte for byte what they were.
     return _file(height, width, zlib.compress(lines.data, 6))
 
 
@@ -170,50 +158,8 @@ def _image_data(data: bytes) -> bytes:
     raise PngError(f"a truncated file of {len(data)} bytes")
 
 
-def _inflate_plain(stream: bytes, size: int) -> bytes:
-    inflater = zlib.decompressobj()
-    raw = inflater.decompress(stream, size + 1)
-    if not inflater.eof:
-        raise zlib.error("the stream does not end where the pixels do")
-    return raw
-
-
-def _unfilter_plain(header: Header, stream: bytes) -> npt.NDArray[np.uint16]:
-    import cv2
-
-    # A file of our own around the pixels: chunks that we pass over must not change what OpenCV makes of them.
-    data = _file(header.height, header.width, stream)
-    full = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if full is None or full.dtype != np.uint16 or full.shape != (header.height, header.width):
-        raise PngError("a PNG with damaged image data")
-    return np.asarray(full, np.uint16)
-
-
-@functools.cache
-def _inflate() -> Callable[[bytes, int], bytes | bytearray] | None:
-    try:
-        import deflate
-    except ImportError:
-        return None
-    inflate: Callable[[bytes, int], bytes | bytearray] = deflate.zlib_decompress
-    return inflate
-
-
-@functools.cache
-def _unfilter() -> Callable[..., None] | None:
-    try:
-        import numba
-    except ImportError:
-        return None
-    compiled: Callable[..., None]
-    try:
-        compiled = numba.njit(cache=True, nogil=True)(_unfilter_rows)
-    except RuntimeError:  # no folder that numba may write its cache to
-        compiled = numba.njit(nogil=True)(_unfilter_rows)
-    return compiled
-
-
-def _unfilter_rows(raw: Any, out: Any, y0: int, dy: int, x0: int, dx: int) -> None:
+@jit
+def _unfilter(raw: Any, out: Any, y0: int, dy: int, x0: int, dx: int) -> None:
     """Undo the row filters of `raw` in place (RFC 2083, section 6); copy the window to `out`.
 
     `raw` is (H, 1 + 2W) uint8; the first byte of a row names its filter, 0 to 4.

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from wadlib.errors import SegmentationError
 from wadlib.graphcut.binary import GridGraph
+from wadlib.graphcut.fast import _grid_cut
 from wadlib.graphcut.problem import DIRECTIONS, LARGEST, pairs
 
 __all__ = ["Cut", "FastGrid", "PyMaxflowGrid", "Solver", "check_solver", "min_cut"]
@@ -139,8 +140,6 @@ class FastGrid:
 
     def solve(self, terminal: npt.NDArray[Any], residual: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Push all the flow through a graph, in place; True (H,W) on the sink's side."""
-        from wadlib.graphcut.fast import _grid_cut
-
         count = _grid_cut.start(terminal, self._parent, self._queue)
         _grid_cut.grow_and_augment(
             terminal,

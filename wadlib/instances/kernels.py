@@ -1,33 +1,18 @@
-"""The three inner loops of the instance metrics, in plain Python that numba compiles.
+"""The three inner loops of the instance metrics, compiled with numba.
 
-Each works on flat arrays and allocates nothing. Where numba is not installed they run as they
-stand, with the same results, some hundred times more slowly.
+Each works on flat arrays and allocates nothing.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
-__all__ = ["compiled", "intersect_runs", "match_greedily", "runs_of_strings"]
+from wadlib._shared.compiled import jit
+
+__all__ = ["intersect_runs", "match_greedily", "runs_of_strings"]
 
 
-@functools.cache
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile one of the loops below (once per machine: numba keeps the result), or return it as it is."""
-    try:
-        import numba
-    except ImportError:
-        return function
-    result: Callable[..., Any]
-    try:
-        result = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder that numba may write its cache to
-        result = numba.njit(nogil=True)(function)
-    return result
-
-
+@jit
 def runs_of_strings(chars: Any, string_ends: Any, pixels: int, starts: Any, ends: Any, offsets: Any) -> int:
     """COCO's compressed run lengths, several strings one after the other, to runs of ones.
 
@@ -86,6 +71,7 @@ def runs_of_strings(chars: Any, string_ends: Any, pixels: int, starts: Any, ends
     return -1
 
 
+@jit
 def intersect_runs(
     starts_a: Any, ends_a: Any, offsets_a: Any, starts_b: Any, ends_b: Any, offsets_b: Any, shared: Any
 ) -> None:
@@ -109,6 +95,7 @@ def intersect_runs(
             shared[i, j] = pixels
 
 
+@jit
 def match_greedily(
     iou: Any,
     truth_class: Any,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import InstancesError, MetricError
-from wadlib.instances.kernels import compiled, intersect_runs, runs_of_strings
+from wadlib.instances.kernels import intersect_runs, runs_of_strings
 
 __all__ = ["RunMasks"]
 
@@ -155,7 +155,7 @@ class RunMasks:
         string_ends = np.array([len(each) for each in data], np.int64).cumsum()
         starts, ends = np.empty((2, chars.size), np.int64)
         offsets = np.zeros(len(data) + 1, np.int64)
-        bad = compiled(runs_of_strings)(chars, string_ends, shape[0] * shape[1], starts, ends, offsets)
+        bad = runs_of_strings(chars, string_ends, shape[0] * shape[1], starts, ends, offsets)
         if bad >= 0:
             raise InstancesError(
                 f"RunMasks.from_strings: string {bad} is not the mask of {shape[1]}x{shape[0]} pixels: "
@@ -239,7 +239,7 @@ class RunMasks:
                 fix="bring both to one size first",
             )
         shared = np.zeros((len(self), len(other)), np.int64)
-        compiled(intersect_runs)(self.starts, self.ends, self.offsets, other.starts, other.ends, other.offsets, shared)
+        intersect_runs(self.starts, self.ends, self.offsets, other.starts, other.ends, other.offsets, shared)
         return shared
 
     def crop(self, n: int) -> tuple[npt.NDArray[np.bool_], int, int]:

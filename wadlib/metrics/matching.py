@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.instances.kernels import compiled, match_greedily
+from wadlib.instances.kernels import match_greedily
 from wadlib.labels import IDS
 from wadlib.metrics.instance_overlap import InstanceOverlap, class_index
 
@@ -70,7 +70,7 @@ def match(instances: InstanceOverlap) -> FrameMatches:
     out = (instances.truth_areas < _LOW) | (instances.truth_areas > _HIGH)  # (4,G)
     matched = np.zeros((order.size, len(SIZES)), np.uint16)
     ignored = np.zeros((order.size, len(SIZES)), np.uint16)
-    compiled(match_greedily)(
+    match_greedily(
         np.ascontiguousarray(instances.iou[:, order]),
         instances.truth_classes,
         found_class,

@@ -11,16 +11,13 @@ import shutil
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from wadlib._shared.files import locked, make_folder, write_text
 from wadlib._shared.parallel import map_frames
 from wadlib.errors import RenderError
 from wadlib.frames import write_image, write_label
 from wadlib.rendered.drawing.camera import SIZES
-
-if TYPE_CHECKING:
-    from wadlib.rendered.render import Rendered, Video
+from wadlib.rendered.render import Rendered, Video, make_video, render
 
 __all__ = ["VERSION", "render_dataset", "render_frame"]
 
@@ -62,15 +59,11 @@ class Job:
 
 @functools.lru_cache(maxsize=4)
 def _video(seed: int, number: int, camera: int) -> Video:
-    from wadlib.rendered.render import make_video  # here: numba takes a second, `import wadlib.rendered` must not
-
     return make_video(seed, number, camera)
 
 
 def _render_job(job: Job) -> None:
     """Render one frame and write its files; its identities come last and say that the frame is complete."""
-    from wadlib.rendered.render import render
-
     rendered = render(_video(job.seed, job.video, job.camera), job.frame, SIZES[job.size])
     write_image(job.image, rendered.image)
     if job.label is not None:
@@ -185,8 +178,6 @@ def render_frame(video: int = 0, frame: int = 0, seed: int = 0, size: str = "net
     wadlib.rendered.render.Rendered
         ``.image`` (H, W, 3) uint8, ``.label`` (H, W) uint16, ``.tracks`` label code -> identity.
     """
-    from wadlib.rendered.render import render
-
     _check(Request(1, 1, seed, size, 1, 0))
     return render(_video(seed, video, camera_number(video)), frame, SIZES[size])
 

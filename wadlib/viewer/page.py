@@ -12,6 +12,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import simplejpeg
+
 from wadlib._shared.files import write_text
 from wadlib.viewer import bundle
 from wadlib.viewer.payload import Payload
@@ -130,7 +132,6 @@ def _still(payload: Payload, source: str, codes: set[int]) -> str:
     import zlib
 
     import numpy as np
-    import simplejpeg
     from PIL import Image
 
     from wadlib.labels import colourise

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 
 from wadlib.labels import BACKGROUND
 from wadlib.viewer.contents import Found, overlaps_of
@@ -152,8 +153,6 @@ def _add_boxes(
 
 
 def _jpeg(image: npt.NDArray[np.uint8]) -> bytes:
-    import simplejpeg
-
     pixels = np.ascontiguousarray(image)
     most = max(4096, BYTES_PER_PIXEL * image.shape[0] * image.shape[1])
     data = b""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
+import simplejpeg
+
 from wadlib.errors import WadError
 from wadlib.viewer.contents import Found, from_instances, from_label
 from wadlib.viewer.inputs import Lane, name_of, read_codes, read_picture
@@ -153,8 +155,6 @@ class Store:
 
 def _jpeg_shape(data: bytes) -> tuple[int, int] | None:
     """(height, width) of a JPEG file; None if it is none, whatever its name says."""
-    import simplejpeg
-
     try:
         height, width, *_ = simplejpeg.decode_jpeg_header(data)
     except ValueError:

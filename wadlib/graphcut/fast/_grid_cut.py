@@ -11,17 +11,16 @@ residual: the energies of this package have a terminal link at nearly every pixe
 and an expansion from a good labelling has few sinks, so nearly all of the picture is never visited.
 At the end the tree holds exactly the pixels that can still reach the sink, the smallest of all
 minimum cuts, whatever the order of the paths: the result is unique.
-
-Imported inside functions only, because it imports numba.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from wadlib._shared.compiled import jit
 
 __all__ = ["grow_and_augment", "start"]
 
@@ -30,7 +29,7 @@ ROOT = 8
 ORPHAN = 9
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def start(terminal: npt.NDArray[Any], parent: npt.NDArray[np.int8], queue: npt.NDArray[np.int32]) -> int:
     """Make a root of every pixel with residual to the sink; returns how many there are, in `queue`."""
     count = 0
@@ -44,7 +43,7 @@ def start(terminal: npt.NDArray[Any], parent: npt.NDArray[np.int8], queue: npt.N
     return count
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def grow_and_augment(
     terminal: npt.NDArray[Any],
     residual: npt.NDArray[Any],

@@ -2,22 +2,21 @@
 
 Arrays as in `wadlib.graphcut.fast._grid_cut`; ``factor[p, k]`` is the weight of the pair of p and
 ``p + step[2 * k]``, 0 where that leaves the picture.
-
-Imported inside functions only, because it imports numba.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from wadlib._shared.compiled import jit
 
 __all__ = ["expansion", "expansion_again", "swap"]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _expansion_pair(a: int, b: int, alpha: int, w: int, V: npt.NDArray[Any]) -> tuple[int, int, int, int]:
     """Capacities ahead and back between pixels labelled a and b, and the costs of x_p = 1 and of x_q = 1."""
     if a == alpha:  # has its label for good: a pixel without links
@@ -32,7 +31,7 @@ def _expansion_pair(a: int, b: int, alpha: int, w: int, V: npt.NDArray[Any]) -> 
     return ahead, back, C - A - back, B - A - ahead
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def expansion(
     label: npt.NDArray[np.int32],
     alpha: int,
@@ -59,7 +58,7 @@ def expansion(
             terminal[q] += x_q
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def expansion_again(
     label: npt.NDArray[np.int32],
     before: npt.NDArray[np.int32],
@@ -100,7 +99,7 @@ def expansion_again(
             residual[second, 2 * k + 1] = back + kept
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def swap(
     label: npt.NDArray[np.int32],
     alpha: int,

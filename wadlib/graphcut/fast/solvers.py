@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.graphcut.binary import expansion_graph, swap_graph
+from wadlib.graphcut.fast import _move_graphs
 from wadlib.graphcut.fast.integers import IntegerProblem
 from wadlib.graphcut.maxflow import FastGrid, PyMaxflowGrid
 from wadlib.graphcut.problem import pairs
@@ -77,8 +78,6 @@ class FastMoves:
 
     def expand(self, alpha: int) -> npt.NDArray[np.bool_]:
         """See `Moves`."""
-        from wadlib.graphcut.fast import _move_graphs
-
         costs = (alpha, self._unary, self._V, self._factor, self._grid.step)
         if alpha in self._kept:
             before, terminal, residual = self._kept[alpha]
@@ -94,8 +93,6 @@ class FastMoves:
 
     def swap(self, alpha: int, beta: int) -> npt.NDArray[np.bool_]:
         """See `Moves`."""
-        from wadlib.graphcut.fast import _move_graphs
-
         grid = self._grid
         _move_graphs.swap(
             self._label, alpha, beta, self._unary, self._V, self._factor, grid.step, grid.terminal, grid.residual

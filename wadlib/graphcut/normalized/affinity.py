@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import SegmentationError
+from wadlib.graphcut.normalized.stencil import fill_weights, matvec
 
 __all__ = ["LEAST_WEIGHT", "PixelGraph", "brightness", "pixel_affinity", "region_affinity"]
 
@@ -66,8 +67,6 @@ class PixelGraph:
         return np.asarray(self @ np.ones(self.shape[0]))
 
     def __matmul__(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        from wadlib.graphcut.normalized.stencil import matvec
-
         columns = np.asarray(x, np.float64)
         if columns.ndim == 2:
             return np.stack([self @ column for column in columns.T], axis=1)
@@ -160,8 +159,6 @@ def pixel_affinity(
     >>> bool(np.isclose((W @ [1, 0])[1], np.exp(-2)))  # a step of 1 in brightness, a distance of 1
     True
     """
-    from wadlib.graphcut.normalized.stencil import fill_weights
-
     features = np.asarray(features)
     _check_sigma("pixel_affinity", sigma_intensity=sigma_intensity, sigma_distance=sigma_distance)
     if not (math.isfinite(radius) and radius > 1):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from wadlib.errors import SegmentationError
 from wadlib.graphcut.normalized.affinity import PixelGraph
+from wadlib.graphcut.normalized.stencil import difference_sums
 
 __all__ = ["Sweep", "assoc", "cut", "degrees", "ncut_value", "sweep"]
 
@@ -162,8 +163,6 @@ def sweep(W: Any, y: npt.ArrayLike) -> Sweep:
     rank[order] = np.arange(len(y))
     sums = np.zeros(len(y))
     if isinstance(W, PixelGraph):
-        from wadlib.graphcut.normalized.stencil import difference_sums
-
         difference_sums(W.weights, W.offsets, rank.reshape(W.picture_shape), sums)
     elif isinstance(W, np.ndarray):
         ordered = W[np.ix_(order, order)]

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from wadlib.graphcut.normalized.affinity import PixelGraph
 from wadlib.graphcut.normalized.cuts import degrees
+from wadlib.graphcut.normalized.stencil import coarse_edges, group
 
 __all__ = ["Eigensystem", "NotConvergedWarning", "TwoGrid", "smallest_eigenvectors"]
 
@@ -268,8 +269,6 @@ class TwoGrid:
 def _coarsen(graph: PixelGraph) -> tuple[npt.NDArray[np.int32], Any]:
     """Group of each pixel (n,) int32, -1 for none, and the weights between groups (G,G); on the diagonal, inside."""
     from scipy.sparse import csr_array
-
-    from wadlib.graphcut.normalized.stencil import coarse_edges, group
 
     height, width = graph.picture_shape
     full, near = np.concatenate([graph.offsets, -graph.offsets]), np.tile(graph.near, 2)

@@ -3,23 +3,20 @@
 A *plane* of weights belongs to one offset (dy, dx): ``weights[o, y, x]`` joins pixel (y, x) to
 (y + dy, x + dx), and is 0 where that lies outside the picture. One of each pair of opposite offsets
 is enough, because w(u, v) = w(v, u): *half* the stencil.
-
-Import this module inside functions: numba takes a second.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
+
+from wadlib._shared.compiled import jit
 
 __all__ = ["coarse_edges", "difference_sums", "fill_weights", "group", "matvec"]
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_compiled
+@jit
 def fill_weights(features: Any, offsets: Any, near: Any, sigma: Any, least: Any, weights: Any) -> None:
     """Write near[o] * exp(-|F(u) - F(v)|^2 / sigma) into the planes; features (H,W,C)."""
     height, width, channels = features.shape
@@ -36,7 +33,7 @@ def fill_weights(features: Any, offsets: Any, near: Any, sigma: Any, least: Any,
                 weights[o, y, x] = max(near[o] * np.exp(-squared / sigma), least)
 
 
-@_compiled
+@jit
 def matvec(weights: Any, offsets: Any, v: Any, out: Any) -> None:
     """Write W v into `out`; v and out (H,W) float64."""
     height, width = v.shape
@@ -57,7 +54,7 @@ def matvec(weights: Any, offsets: Any, v: Any, out: Any) -> None:
                     target[x] += w[x] * source[x]
 
 
-@_compiled
+@jit
 def difference_sums(weights: Any, offsets: Any, rank: Any, sums: Any) -> None:
     """Add each edge's weight to sums[lower rank] and take it off sums[higher rank]; rank (H,W)."""
     height, width = rank.shape
@@ -73,13 +70,13 @@ def difference_sums(weights: Any, offsets: Any, rank: Any, sums: Any) -> None:
                 sums[max(a, b)] -= w
 
 
-@_compiled
+@jit
 def _weight(weights: Any, half: Any, o: Any, y: Any, x: Any, y2: Any, x2: Any) -> Any:
     """Weight of the edge (y,x) - (y2,x2), which is offset o of the full stencil."""
     return weights[o, y, x] if o < half else weights[o - half, y2, x2]
 
 
-@_compiled
+@jit
 def group(weights: Any, full: Any, near: Any, theta: Any, degrees: Any, groups: Any) -> Any:
     """Number groups of about 20 similar pixels that are at most sqrt(5) apart; return how many.
 
@@ -136,7 +133,7 @@ def group(weights: Any, full: Any, near: Any, theta: Any, degrees: Any, groups: 
     return count
 
 
-@_compiled
+@jit
 def coarse_edges(
     weights: Any, full: Any, order: Any, start: Any, groups: Any, slot: Any, indptr: Any, indices: Any, data: Any
 ) -> None:

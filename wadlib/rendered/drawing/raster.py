@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
+from wadlib._shared.compiled import jit
 from wadlib.rendered.drawing.materials import FENCE, LEAF
 
 __all__ = ["cast_shadows", "draw"]
@@ -21,7 +21,7 @@ NEAR_M = 0.4
 
 # _nrt=False: these functions allocate nothing, and counting references to arrays for each pixel
 # would take longer than the pixel itself.
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _see_through(material: Any, u: Any, v: Any, leaves: Any) -> bool:
     """Whether a sample of a pierced material (leaves, fence) misses it."""
     if material == LEAF:
@@ -37,7 +37,7 @@ def _see_through(material: Any, u: Any, v: Any, leaves: Any) -> bool:
     return False
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _span(x0: Any, y0: Any, x1: Any, y1: Any, row: Any) -> float:
     """Column where the edge crosses `row`; the same for both triangles of an edge."""
     if y0 > y1:
@@ -45,7 +45,7 @@ def _span(x0: Any, y0: Any, x1: Any, y1: Any, row: Any) -> float:
     return x0 + (x1 - x0) * ((row - y0) / (y1 - y0))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _row_limits(px: Any, py: Any, row: Any) -> Any:
     """Leftmost and rightmost crossing of a triangle with a row."""
     low, high = 1e30, -1e30
@@ -59,14 +59,14 @@ def _row_limits(px: Any, py: Any, row: Any) -> Any:
     return low, high
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _plane(px: Any, py: Any, value: Any, inverse_area: Any, out: Any, at: Any) -> None:
     a = ((value[1] - value[0]) * (py[2] - py[0]) - (value[2] - value[0]) * (py[1] - py[0])) * inverse_area
     b = ((value[2] - value[0]) * (px[1] - px[0]) - (value[1] - value[0]) * (px[2] - px[0])) * inverse_area
     out[at], out[at + 1], out[at + 2] = a, b, value[0] - a * px[0] - b * py[0]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@jit
 def draw(triangles: Any, uv: Any, material: Any, order: Any, camera: Any, leaves: Any, nearness: Any, front: Any,
          planes: Any, source: Any) -> int:  # fmt: skip
     """Draw triangles into the buffers; return how many pieces were made (near clipping may cut one in two).
@@ -133,7 +133,7 @@ def draw(triangles: Any, uv: Any, material: Any, order: Any, camera: Any, leaves
     return pieces
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _fill(px: Any, py: Any, top: Any, bottom: Any, material: Any, plane: Any, leaves: Any, nearness: Any, front: Any,
           piece: Any) -> bool:  # fmt: skip
     """Write one piece where it is nearest; whether it is seen at all."""
@@ -162,7 +162,7 @@ def _fill(px: Any, py: Any, top: Any, bottom: Any, material: Any, plane: Any, le
     return seen
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@jit
 def cast_shadows(
     triangles: Any, uv: Any, material: Any, slope: Any, leaves: Any, origin: Any, cell: Any, shadow: Any
 ) -> None:

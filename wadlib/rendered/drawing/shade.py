@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
-
+from wadlib._shared.compiled import jit
 from wadlib.rendered.drawing.materials import BARK, HEDGE, LEAF, SIGN, WALL
 from wadlib.rendered.drawing.mesh import GLASS, LIGHT, METAL, PAINT
 from wadlib.rendered.street.ground import ground_albedo, hashed, road_coordinates
@@ -18,7 +17,7 @@ SKY_STEP = 8  # the sky is smooth: one sample of its table for 8x8 samples of th
 
 # _nrt=False: these functions allocate nothing, and counting references to arrays for each pixel
 # would take longer than the pixel itself.
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _lookup(shadow: Any, x: Any, y: Any, origin: Any, cell: Any, outside: Any) -> float:
     """Shadow map at ego (x, y), 0..1, between cells; `outside` beyond the map."""
     i, k = (x - origin[0]) / cell, (y - origin[1]) / cell
@@ -31,7 +30,7 @@ def _lookup(shadow: Any, x: Any, y: Any, origin: Any, cell: Any, outside: Any) -
     return (upper * (1 - f) + lower * f) / 255.0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _lookup_pair(shadow: Any, x: Any, y: Any, origin: Any, cell: Any, first: Any, second: Any) -> Any:
     """Look up both layers of a (X, Y, 2) map, as `_lookup` does one; `first` and `second` hold beyond it."""
     i, k = (x - origin[0]) / cell, (y - origin[1]) / cell
@@ -46,7 +45,7 @@ def _lookup_pair(shadow: Any, x: Any, y: Any, origin: Any, cell: Any, first: Any
     )
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _mirrored(rx: Any, ry: Any, rz: Any, tone: Any) -> Any:
     """Return what a polished surface sees in direction r: sky, far trees or road."""
     if rz < 0.0:
@@ -63,7 +62,7 @@ def _mirrored(rx: Any, ry: Any, rz: Any, tone: Any) -> Any:
     )
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _wall(u: Any, v: Any, seed: Any, tone: Any, lamps: Any) -> Any:
     """Facade at u metres along and v up: whether it is a window (or a shop sign), and its light."""
     style = int(hashed(seed, 1, 5) * 3)
@@ -98,7 +97,7 @@ def _wall(u: Any, v: Any, seed: Any, tone: Any, lamps: Any) -> Any:
     return True, tone[3, 0] * glass, tone[3, 1] * glass, tone[3, 2] * glass
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _triangle(material: Any, red: Any, green: Any, blue: Any, normal: Any, seed: Any, u: Any, v: Any, x: Any, y: Any,
               z: Any, rx: Any, ry: Any, rz: Any, sun: Any, tone: Any, lamps: Any, trees: Any, origin: Any, cell: Any,
               leaves: Any, outside: Any) -> Any:  # fmt: skip
@@ -150,7 +149,7 @@ def _triangle(material: Any, red: Any, green: Any, blue: Any, normal: Any, seed:
     return r, g, b
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist: Any, normal: Any, material: Any,
           seed: Any, camera: Any, sky: Any, sun: Any, tone: Any, lamps: Any, visibility: Any, curve_tables: Any,
           section: Any, travelled: Any, age: Any, noise: Any, shadows: Any, origin: Any, cell: Any, outside: Any,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
+
+from wadlib._shared.compiled import jit
 
 __all__ = [
     "ASPHALT",
@@ -34,7 +35,7 @@ UNIT = 1 / 32  # noise is kept in bytes: it has to stay in the processor's cache
 
 # _nrt=False: these functions allocate nothing, and counting references to arrays for each pixel
 # would take longer than the pixel itself.
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def hashed(a: Any, b: Any, c: Any) -> float:
     """Evenly distributed number in [0, 1) for three integers."""
     h = np.uint32(a) * np.uint32(374761393) + np.uint32(b) * np.uint32(668265263) + np.uint32(c) * np.uint32(2246822519)
@@ -43,13 +44,13 @@ def hashed(a: Any, b: Any, c: Any) -> float:
     return np.float64(h & np.uint32(0xFFFFFF)) / 16777216.0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _wrap(x: Any, period: Any) -> float:
     """X modulo period, for every sign of x; `%` would call a slow library function."""
     return x - math.floor(x / period) * period
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def road_coordinates(x: Any, y: Any, curve: Any, inverse: Any) -> Any:
     """Road coordinates (s relative to the car, d) of a point of the ego frame.
 
@@ -74,13 +75,13 @@ def road_coordinates(x: Any, y: Any, curve: Any, inverse: Any) -> Any:
     return s + way, d - 0.5 * bend * way * way * (1.0 - bend * d)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _cover(distance: Any, half_width: Any, pixel: Any) -> float:
     """How much of a pixel of width `pixel` a stripe covers whose middle is `distance` away."""
     return min(max((half_width - distance) / pixel + 0.5, 0.0), 1.0) * min(2 * half_width / pixel, 1.0)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def _marking(
     s: Any, d: Any, wide: Any, long: Any, zone_of: Any, line_of: Any, lines: Any, crossings: Any, edge: Any
 ) -> float:
@@ -122,7 +123,7 @@ def _marking(
     return 0.0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@jit(_nrt=False)
 def ground_albedo(s: Any, d: Any, wide: Any, long: Any, zone_of: Any, line_of: Any, lines: Any, crossings: Any,
                   edge: Any, fine: Any, coarse: Any, age: Any) -> Any:  # fmt: skip
     """Linear RGB reflectance of the ground at road coordinates (s, d).

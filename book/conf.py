@@ -12,8 +12,24 @@ copyright = "The wadlib developers, GPL-3.0-or-later"
 release = version = metadata.version("wadlib")
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.mathjax"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.autodoc",  # the reference comes from the docstrings (wadlib.course.api) …
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx_codeautolink",  # … and a name in a code cell leads there
+]
 exclude_patterns = ["_build", "conf.py"]
+default_role = "py:obj"  # `name` in a docstring
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say shapes and units, which types cannot
+autosummary_generate = False
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+codeautolink_concat_default = True  # the cells of a notebook are one program
+codeautolink_warn_on_missing_inventory = False
+
 nb_execution_mode = "off"  # wadlib.course.notebooks has run them
 nb_mime_priority_overrides = [("html", "text/html", 0)]
 nb_ipywidgets_js = {}  # the book needs no network

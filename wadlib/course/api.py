@@ -1,0 +1,93 @@
+"""Write the pages of the book's reference: one for the core, one for each room, from the docstrings."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from wadlib._shared.files import make_folder, write_text
+
+__all__ = ["CORE", "ROOMS", "write_reference"]
+
+CORE: tuple[str, ...] = ("errors", "labels", "frames", "preprocess", "overlap", "iou")
+"""The six modules to read first, in this order."""
+
+ROOMS: tuple[str, ...] = (
+    "dataset",
+    "instances",
+    "metrics",
+    "interop",
+    "graphcut",
+    "training",
+    "unet",
+    "maskrcnn",
+    "rendered",
+    "figures",
+    "viewer",
+    "course",
+)
+"""The packages around the core, each a method or a service."""
+
+
+def write_reference(folder: Path) -> list[Path]:
+    """Write ``api.rst`` and a page for each room into `folder`, for Sphinx to fill from the docstrings.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+
+    Returns
+    -------
+    list of Path
+        The pages, the front page first.
+    """
+    make_folder(folder)
+    core = [importlib.import_module(f"wadlib.{name}") for name in CORE]
+    pages = {"core": _page("The core", "The six files to read first.", core)}
+    for name in ROOMS:
+        package = importlib.import_module(f"wadlib.{name}")
+        pages[name] = _page(f"wadlib.{name}", inspect.getdoc(package) or "", list(_modules(package)))
+    toctree = [".. toctree::", "   :maxdepth: 1", "", *(f"   {name}" for name in pages)]
+    front = "\n".join([*_heading("Reference", "="), "", "One page for the core and one for each room.", "", *toctree, ""])
+    written = []
+    for name, text in {"index": front, **pages}.items():
+        written.append(folder / f"{name}.rst")
+        write_text(written[-1], text)
+    return written
+
+
+def _modules(package: ModuleType) -> Iterator[ModuleType]:
+    """The modules of a package that offer something, in the order of their names."""
+    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        public = not any(part.startswith("_") for part in info.name.split("."))
+        if public and not info.ispkg:
+            module = importlib.import_module(info.name)
+            if _offers(module):
+                yield module
+
+
+def _offers(module: ModuleType) -> list[str]:
+    """Names of `module.__all__` that are defined in it."""
+    return [name for name in getattr(module, "__all__", []) if _is_home(module, name)]
+
+
+def _is_home(module: ModuleType, name: str) -> bool:
+    return getattr(getattr(module, name), "__module__", module.__name__) == module.__name__
+
+
+def _page(title: str, text: str, modules: list[ModuleType]) -> str:
+    """A page: what the room is for, a table of its names, and their docstrings."""
+    lines = [*_heading(title, "="), "", text, "", ".. autosummary::", "   :nosignatures:", ""]
+    lines += [f"   {module.__name__}.{name}" for module in modules for name in _offers(module)]
+    for module in modules:
+        lines += ["", *_heading(module.__name__, "-"), "", f".. automodule:: {module.__name__}", "   :members:", ""]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(text: str, line: str) -> list[str]:
+    return [text, line * len(text)]

@@ -5,6 +5,8 @@ from importlib import metadata
 from pathlib import Path
 
 import jupyter_server_mathjax
+from docutils import nodes
+from sphinx.roles import XRefRole
 
 project = "Instance Level Object Segmentation in Videos, a companion"
 author = "The wadlib developers"
@@ -21,12 +23,13 @@ extensions = [
     "sphinx_codeautolink",  # … and a name in a code cell leads there
 ]
 exclude_patterns = ["_build", "conf.py"]
-default_role = "py:obj"  # `name` in a docstring
+default_role = "name"  # see _name below
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say shapes and units, which types cannot
 autosummary_generate = False
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 codeautolink_concat_default = True  # the cells of a notebook are one program
 codeautolink_warn_on_missing_inventory = False
 
@@ -38,7 +41,11 @@ nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_inline"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.header"]
+suppress_warnings = [
+    "myst.header",
+    "ref.python",  # of several things with a name, the first in the same room is meant
+    "codeautolink.match_block",  # a cell whose code stands on the page in another form, such as folded
+]
 
 html_theme = "sphinx_book_theme"
 html_title = "Instance segmentation in videos"
@@ -65,6 +72,13 @@ mathjax2_config = {
 }
 
 
+def _name(role, rawtext, text, line, inliner, options=None, content=()):
+    """`text` in a docstring: a link where it is the full name of something of ours, else as code."""
+    if text.startswith("wadlib."):
+        return XRefRole()("py:obj", rawtext, text, line, inliner, options or {}, content)
+    return [nodes.literal(rawtext, text)], []
+
+
 def _copy_mathjax(app, error):
     target = Path(app.outdir) / "_static" / "mathjax"
     if error is None and not target.exists():
@@ -73,4 +87,5 @@ def _copy_mathjax(app, error):
 
 def setup(app):
     """Called by Sphinx."""
+    app.add_role("name", _name)
     app.connect("build-finished", _copy_mathjax)

@@ -1,4 +1,4 @@
-"""Draw the picture of the README and of the book's front page: ``python book/pictures.py``."""
+"""Draw the pictures of the README and of the book's own pages: ``python book/pictures.py``."""
 
 import io
 from pathlib import Path
@@ -7,16 +7,30 @@ import matplotlib
 
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
+from matplotlib.patches import FancyBboxPatch
 
 from wadlib._shared.files import write_bytes
+from wadlib.course.api import CORE
 from wadlib.figures.frames import draw_class_legend, draw_frame, draw_overlay, plot_style
 from wadlib.rendered import render_frame
 
+STATIC = Path(__file__).parent / "_static"
 PICKED = [(2, 8), (5, 24), (4, 8), (7, 24)]  # (video, frame): noon, low sun, overcast, dusk
 ROWS = slice(600, 2450)
 
-if __name__ == "__main__":
-    plot_style()
+# Low to high, as tests/test_architecture.py has it.
+FLOORS = {
+    "the core": CORE,
+    "data": ("dataset", "instances", "rendered"),
+    "scores, files": ("metrics", "interop"),
+    "methods": ("graphcut", "unet", "maskrcnn", "training"),
+    "to look at": ("figures", "viewer"),
+    "to run": ("course", "cli"),
+}
+
+
+def streets():
+    """Four rendered frames above their labels."""
     figure, axes = plt.subplots(3, 4, figsize=(13, 4.1), height_ratios=[10, 10, 1.2])
     for column, (video, frame) in zip(axes.T, PICKED, strict=True):
         rendered = render_frame(video, frame, seed=0, size="full")
@@ -26,4 +40,32 @@ if __name__ == "__main__":
     draw_class_legend(figure.add_subplot(axes[2, 0].get_subplotspec().get_gridspec()[2, :]))
     data = io.BytesIO()
     figure.savefig(data, format="jpeg", dpi=125, bbox_inches="tight", pil_kwargs={"quality": 86})
-    write_bytes(Path(__file__).parent / "_static" / "streets.jpg", data.getvalue())
+    write_bytes(STATIC / "streets.jpg", data.getvalue())
+
+
+def rooms():
+    """The rooms of the package, one floor above the other."""
+    figure, axes = plt.subplots(figsize=(8.6, 4.4))
+    for floor, (title, names) in enumerate(FLOORS.items()):
+        axes.text(-0.15, floor + 0.4, title, ha="right", va="center", color="0.35")
+        width = 9.0 / len(names)
+        for number, name in enumerate(names):
+            fill = "#d6e6f5" if floor == 0 else "#fdf0dc" if title == "methods" else "#f0f0f0"
+            corner = (number * width + 0.06, floor)
+            style = "round,pad=0,rounding_size=0.08"
+            axes.add_patch(FancyBboxPatch(corner, width - 0.12, 0.8, boxstyle=style, facecolor=fill, edgecolor="0.5"))
+            axes.text(corner[0] + width / 2 - 0.06, floor + 0.4, name, ha="center", va="center")
+    axes.annotate("imports", (9.25, 0.1), (9.25, 5.7), arrowprops={"arrowstyle": "->", "color": "0.35"}, ha="center")
+    axes.set(xlim=(-1.4, 9.6), ylim=(-0.1, 6))
+    axes.axis("off")
+    data = io.BytesIO()
+    figure.savefig(data, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    write_bytes(STATIC / "rooms.svg", data.getvalue())
+
+
+if __name__ == "__main__":
+    plot_style()
+    plt.rcParams["svg.hashsalt"] = "wadlib"
+    rooms()
+    streets()

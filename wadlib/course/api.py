@@ -85,7 +85,8 @@ def _page(title: str, text: str, modules: list[ModuleType]) -> str:
     lines = [*_heading(title, "="), "", text, "", ".. autosummary::", "   :nosignatures:", ""]
     lines += [f"   {module.__name__}.{name}" for module in modules for name in _offers(module)]
     for module in modules:
-        lines += ["", *_heading(module.__name__, "-"), "", f".. automodule:: {module.__name__}", "   :members:", ""]
+        lines += ["", *_heading(module.__name__, "-"), "", f".. automodule:: {module.__name__}"]
+        lines += [f"   :members: {', '.join(_offers(module))}", ""]
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wadlib._shared.files import make_folder, write_bytes
+from wadlib.course.api import write_reference
 from wadlib.course.classroom import data_root, is_rendered, profile, project_root
 from wadlib.course.notebooks import NotebookError, execute_all, fingerprint_of, sources, with_pages
 from wadlib.dataset import open_wad
@@ -60,6 +61,7 @@ def _gather(book: Path, executed: list[Path], target: Path) -> Path:
         if not copy.is_file() or copy.read_bytes() != data:
             write_bytes(copy, data)
     shutil.copytree(book / "_static", target / "_static", dirs_exist_ok=True)
+    write_reference(target / "api")
     return target
 
 

@@ -151,7 +151,8 @@ def fingerprint_of(root: Path) -> str:
     weights = (root / "wadlib").rglob("*.h5")
     kept = (path for folder in ("report", "results") for path in (root / folder).rglob("*") if path.is_file())
     files = [*(root / "wadlib").rglob("*.py"), *scripts, *weights, *kept]
-    tools = {*(root / "wadlib" / "cli").glob("*.py"), root / "wadlib" / "book.py", root / "wadlib" / "notebooks.py"}
+    course = root / "wadlib" / "course"
+    tools = {*(root / "wadlib" / "cli").glob("*.py"), *(course / f"{name}.py" for name in ("api", "book", "notebooks"))}
     for path in sorted(set(files) - tools):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())

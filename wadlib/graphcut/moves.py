@@ -72,7 +72,7 @@ def alpha_expansion(
     unary : (H,W,L) int or float
         Cost D of each label at each pixel; may be negative.
     smoothness : float >= 0, or (L,L)
-        The Potts weight, or V itself: a metric, such as min(|a - b|, k).
+        The Potts weight, or V itself: a metric, such as ``min(|a - b|, k)``.
     edge_weights : (right, down) or (right, down, down-right, down-left), optional
         Factor w >= 0 of each pair of neighbours: arrays (H,W-1), (H-1,W), (H-1,W-1), (H-1,W-1), the
         last between (y, x+1) and (y+1, x). 1 everywhere when missing; see `contrast_weights`.

@@ -28,7 +28,7 @@ LARGEST = 2**62
 
 
 def pairs(array: npt.NDArray[Any], direction: tuple[int, int]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Views of both ends of every pair of neighbours in one direction: (p, q), each (H-dy,W-|dx|).
+    """Views of both ends of every pair of neighbours in one direction: (p, q), each (H-dy, W-abs(dx)).
 
     Examples
     --------

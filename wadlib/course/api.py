@@ -53,7 +53,9 @@ def write_reference(folder: Path) -> list[Path]:
         package = importlib.import_module(f"wadlib.{name}")
         pages[name] = _page(f"wadlib.{name}", inspect.getdoc(package) or "", list(_modules(package)))
     toctree = [".. toctree::", "   :maxdepth: 1", "", *(f"   {name}" for name in pages)]
-    front = "\n".join([*_heading("Reference", "="), "", "One page for the core and one for each room.", "", *toctree, ""])
+    front = "\n".join(
+        [*_heading("Reference", "="), "", "One page for the core and one for each room.", "", *toctree, ""]
+    )
     written = []
     for name, text in {"index": front, **pages}.items():
         written.append(folder / f"{name}.rst")

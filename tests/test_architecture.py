@@ -18,7 +18,7 @@ PACKAGE = ROOT / "wadlib"
 LAYERS = [
     {"errors"},
     {"_shared"},
-    {"labels", "indices"},
+    {"labels"},
     {"runs", "frames", "preprocess"},
     {"overlap", "iou"},
     {"dataset"},

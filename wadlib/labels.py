@@ -7,6 +7,8 @@ instances: **255** is background and **65535** is "ignore". The second is the tr
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +23,16 @@ __all__ = [
     "IDS",
     "IGNORE",
     "NETWORK_INDEX",
+    "NO_INDEX",
     "Class",
     "by_name",
     "class_map",
-    "colourise",
     "decode",
     "encode",
+    "evaluated_index",
     "instance_codes",
+    "label_from_indices",
+    "network_indices",
 ]
 
 BACKGROUND = 255
@@ -37,6 +42,11 @@ IGNORE = 65535
 """Code of a pixel that must not count for or against anybody."""
 
 INSTANCES_PER_CLASS = 1000
+
+NO_INDEX = 255
+"""Index of a pixel that a network is neither to learn from nor to be judged by."""
+
+_UNKNOWN = 254  # in the tables below: a class id that no row of the class table has
 
 
 @dataclass(frozen=True)
@@ -227,26 +237,99 @@ def instance_codes(label: npt.NDArray[np.uint16], class_id: int | None = None) -
     return np.asarray(codes[np.isin(decode(codes)[0], wanted)])
 
 
-def colourise(label: npt.NDArray[np.uint16], by: str = "class") -> npt.NDArray[np.uint8]:
-    """(H,W) label codes -> (H,W,3) RGB: one colour per class, or a shade of it per instance.
+def network_indices(label: npt.NDArray[np.uint16], indices: Mapping[int, int] = NETWORK_INDEX) -> npt.NDArray[np.uint8]:
+    """Label codes -> what a network learns: 0 background, 1..7 the classes, NO_INDEX (255) where IGNORE.
 
-    Background is dark grey, ignore is light grey; classes that are not evaluated are mid grey.
+    Parameters
+    ----------
+    label : (H,W) uint16 codes, or of any other shape
+    indices : mapping
+        WAD class id -> index, another one for a network with other classes; an index of NO_INDEX leaves
+        a class out. Classes that it does not name are background.
+
+    Returns
+    -------
+    uint8 array of the shape of `label`
+
+    Raises
+    ------
+    LabelError
+        Not uint16, or a class id that the class table does not know.
+
+    Examples
+    --------
+    >>> network_indices(np.array([[255, 33001, 40000, 37002, 65535]], np.uint16)).tolist()
+    [[0, 1, 7, 0, 255]]
     """
-    if by not in ("class", "instance"):
+    codes = np.asarray(label)
+    if codes.dtype != np.uint16:
         raise LabelError(
-            f"colourise: by={by!r} is neither 'class' nor 'instance'", cause="a typing slip", fix="use one of the two"
+            f"network_indices: expected uint16 codes, got {codes.dtype}",
+            cause="class ids or indices in place of label codes",
+            fix="read labels with wadlib.frames.read_label",
         )
-    codes, index = np.unique(label, return_inverse=True)
-    ids, numbers = decode(codes)
-    palette = np.zeros((len(codes), 3))
-    for row, (code, class_id, number) in enumerate(zip(codes.tolist(), ids.tolist(), numbers.tolist(), strict=True)):
-        if code == IGNORE:
-            palette[row] = 200
-        elif class_id == 0:
-            palette[row] = 38
-        else:
-            colour = np.array(CLASSES[class_id].colour if class_id in CLASSES else (110, 110, 110), float)
-            # The golden ratio spreads the shades of neighbouring instance numbers far apart.
-            shade = 0.6 + 0.4 * ((number + 1) * 0.618034 % 1.0) if by == "instance" else 1.0
-            palette[row] = colour * shade
-    return np.asarray(palette.round().astype(np.uint8)[index.reshape(np.shape(label))])
+    found = _index_table(tuple(indices.items()))[codes]
+    if (found == _UNKNOWN).any():
+        class_id = int(codes[found == _UNKNOWN][0]) // 1000
+        raise LabelError(
+            f"network_indices: class {class_id} is not in the class table",
+            cause="a label of another dataset, or one that was resized with interpolation",
+            fix="check the label with `wadlib info`",
+        )
+    return np.asarray(found)
+
+
+def label_from_indices(
+    index: npt.NDArray[np.integer[Any]], indices: Mapping[int, int] = NETWORK_INDEX
+) -> npt.NDArray[np.uint16]:
+    """Indices of a network -> a label of classes, instance 0 each: the way back from `network_indices`.
+
+    Raises
+    ------
+    LabelError
+        An index that stands for no class.
+
+    Examples
+    --------
+    >>> label_from_indices(np.array([[0, 1, 7, 255]])).tolist()
+    [[255, 33000, 40000, 65535]]
+    """
+    found = np.asarray(index)
+    table = np.zeros(NO_INDEX + 1, np.uint16)  # no code is 0
+    table[0], table[NO_INDEX] = BACKGROUND, IGNORE
+    for class_id, number in indices.items():
+        if number != NO_INDEX:
+            table[number] = encode(class_id, 0)
+    whole = found.dtype.kind in "iu"
+    if not whole or (found.size and (found.min() < 0 or found.max() > NO_INDEX or not table[found].all())):
+        bad = found[(found < 0) | (found > NO_INDEX) | (table[found.clip(0, NO_INDEX).astype(int)] == 0)]
+        got = f"index {bad.flat[0]}" if whole else f"dtype {found.dtype}"
+        raise LabelError(
+            f"label_from_indices: expected 0, {NO_INDEX} or one of {sorted(set(indices.values()))}, got {got}",
+            cause="class ids, or the output of a network with other classes",
+            fix="pass the argmax over the channels, and the table that the network was trained with",
+        )
+    return np.asarray(table[found])
+
+
+def evaluated_index(codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """Index 1..7 of the class of each code; 0 for what is no evaluated instance: background, IGNORE, riders…
+
+    Examples
+    --------
+    >>> evaluated_index(np.array([255, 33001, 40000, 37002, 64000, 65535], np.uint16)).tolist()
+    [0, 1, 7, 0, 0, 0]
+    """
+    found = _index_table(tuple(NETWORK_INDEX.items()))[codes]
+    return np.where(found <= len(IDS), found, np.uint8(0))
+
+
+@functools.cache
+def _index_table(indices: tuple[tuple[int, int], ...]) -> npt.NDArray[np.uint8]:
+    """Index of each of the 65536 codes; NO_INDEX for IGNORE, _UNKNOWN for classes that no row of the table has."""
+    class_ids = decode(np.arange(IGNORE + 1))[0]
+    table = np.where(np.isin(class_ids, [row.id for row in TABLE]), 0, _UNKNOWN).astype(np.uint8)
+    for class_id, index in indices:
+        table[class_ids == class_id] = index
+    table[IGNORE] = NO_INDEX
+    return table

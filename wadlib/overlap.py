@@ -10,14 +10,13 @@ the truth) and B[p] its sum over g (the area of p in the prediction):
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import MetricError
-from wadlib.labels import IDS, IGNORE, decode
+from wadlib.labels import IDS, IGNORE, evaluated_index
 from wadlib.runs import joint_runs
 
 __all__ = ["ClassAreas", "Overlap"]
@@ -138,7 +137,7 @@ class Overlap:
         >>> Overlap.from_labels(label, label).class_areas().intersection.tolist()
         [2, 0, 0, 0, 0, 0, 0]
         """
-        true, found = class_position(self.truth), class_position(self.prediction)
+        true, found = evaluated_index(self.truth), evaluated_index(self.prediction)
         on_ignore = self.truth == IGNORE
         return ClassAreas(
             truth=_sums(true, self.pixels),
@@ -148,29 +147,10 @@ class Overlap:
         )
 
 
-NO_CLASS = len(IDS)
-"""Position of every code that is no evaluated instance: background, IGNORE, riders…"""
-
-
-def class_position(codes: Codes) -> npt.NDArray[np.uint8]:
-    """Position in `wadlib.labels.IDS` of the class of each code; `NO_CLASS` where there is none."""
-    return _positions()[codes]
-
-
-@functools.cache
-def _positions() -> npt.NDArray[np.uint8]:
-    # decode turns IGNORE, background and every code below 1000 into class 0.
-    class_ids = decode(np.arange(1 << 16, dtype=np.uint16))[0]
-    positions = np.full(class_ids.size, NO_CLASS, np.uint8)
-    for position, class_id in enumerate(IDS):
-        positions[class_ids == class_id] = position
-    return positions
-
-
-def _sums(positions: npt.NDArray[np.uint8], pixels: Ints) -> Ints:
-    """Pixels of each of the seven classes."""
+def _sums(index: npt.NDArray[np.uint8], pixels: Ints) -> Ints:
+    """Pixels of each of the seven classes, from the index of the class of each pair (0: none)."""
     # Sums of whole numbers below 2**53 are exact in the float64 that bincount adds up in.
-    return np.bincount(positions, pixels, NO_CLASS + 1)[:NO_CLASS].astype(np.int64)
+    return np.bincount(index, pixels, len(IDS) + 1)[1:].astype(np.int64)
 
 
 def _check(truth: Codes, prediction: Codes) -> None:

@@ -440,7 +440,7 @@ labels = {
 
 # %%
 from wadlib.graphcut import alpha_expansion, contrast_weights, unary_from_probabilities
-from wadlib.indices import label_from_indices
+from wadlib.labels import label_from_indices
 
 LAMBDA = 1.0  # nats that two different neighbours pay where the picture is smooth
 rows = slice(365, 557)  # the strip, in network pixels: elsewhere all is background

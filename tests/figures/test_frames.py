@@ -7,8 +7,10 @@ import pytest
 mpl.use("agg")
 from matplotlib import pyplot as plt
 
+from wadlib.errors import LabelError
 from wadlib.figures import frames as figures
-from wadlib.labels import CLASSES, colourise
+from wadlib.figures.frames import colourise
+from wadlib.labels import CLASSES
 
 
 @pytest.fixture
@@ -22,6 +24,19 @@ def axes():
 
 
 LABEL = np.array([[255, 255, 255, 255], [33000, 33000, 36001, 65535]], np.uint16)
+
+
+def test_colours():
+    label = np.array([[255, 65535, 33000, 33001, 37000]], np.uint16)
+    by_class = colourise(label)
+    assert by_class.shape == (1, 5, 3)
+    assert by_class.dtype == np.uint8
+    assert by_class[0, 2].tolist() == by_class[0, 3].tolist() == list(CLASSES[33].colour)
+    assert by_class[0].tolist()[:2] == [[38] * 3, [200] * 3]
+    by_instance = colourise(label, by="instance")
+    assert by_instance[0, 2].tolist() != by_instance[0, 3].tolist()
+    with pytest.raises(LabelError, match="by='colour' is neither"):
+        colourise(label, by="colour")
 
 
 def test_label_pixels_have_their_class_colours(axes):

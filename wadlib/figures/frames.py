@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.labels import CLASSES, IGNORE, colourise, decode, instance_codes
+from wadlib.errors import LabelError
+from wadlib.labels import CLASSES, IGNORE, decode, instance_codes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INK",
     "PALETTE",
+    "colourise",
     "draw_bars",
     "draw_class_legend",
     "draw_cumulative",
@@ -64,6 +66,31 @@ def plot_style() -> None:
             "ytick.color": INK,
         }
     )
+
+
+def colourise(label: npt.NDArray[np.uint16], by: str = "class") -> npt.NDArray[np.uint8]:
+    """Turn label codes (H,W) into RGB (H,W,3): one colour per class, or a shade of it per instance.
+
+    Background is dark grey, ignore is light grey; classes that are not evaluated are mid grey.
+    """
+    if by not in ("class", "instance"):
+        raise LabelError(
+            f"colourise: by={by!r} is neither 'class' nor 'instance'", cause="a typing slip", fix="use one of the two"
+        )
+    codes, index = np.unique(label, return_inverse=True)
+    ids, numbers = decode(codes)
+    palette = np.zeros((len(codes), 3))
+    for row, (code, class_id, number) in enumerate(zip(codes.tolist(), ids.tolist(), numbers.tolist(), strict=True)):
+        if code == IGNORE:
+            palette[row] = 200
+        elif class_id == 0:
+            palette[row] = 38
+        else:
+            colour = np.array(CLASSES[class_id].colour if class_id in CLASSES else (110, 110, 110), float)
+            # The golden ratio spreads the shades of neighbouring instance numbers far apart.
+            shade = 0.6 + 0.4 * ((number + 1) * 0.618034 % 1.0) if by == "instance" else 1.0
+            palette[row] = colour * shade
+    return np.asarray(palette.round().astype(np.uint8)[index.reshape(np.shape(label))])
 
 
 def draw_frame(axes: Axes, image: npt.NDArray[np.uint8], title: str = "") -> None:

@@ -25,8 +25,7 @@ from wadlib.errors import SegmentationError
 from wadlib.frames import FULL_SHAPE
 from wadlib.graphcut.colour import ColourMixtures, PixelSample, to_lab
 from wadlib.graphcut.location import cell_counts, density, upsample
-from wadlib.indices import network_indices
-from wadlib.labels import BACKGROUND, IDS, NETWORK_INDEX, encode
+from wadlib.labels import BACKGROUND, IDS, NETWORK_INDEX, encode, network_indices
 from wadlib.preprocess import crop_and_downscale
 
 __all__ = ["ABSENT_COST", "ColourLocationUnary", "instances_from_indices"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.labels import CLASSES, IDS, IGNORE
-from wadlib.overlap import NO_CLASS, Overlap, class_position
+from wadlib.labels import CLASSES, IDS, IGNORE, evaluated_index
+from wadlib.overlap import Overlap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,10 +20,10 @@ __all__ = ["confusion", "confusion_table", "frame_confusion"]
 def frame_confusion(overlap: Overlap) -> npt.NDArray[np.int64]:
     """(8,8) pixels of one frame by true class (rows) and predicted class (columns), see `confusion`."""
     known = overlap.truth != IGNORE
-    size = NO_CLASS + 1
-    rows = class_position(overlap.truth[known]).astype(np.int64)
-    counts = np.bincount(rows * size + class_position(overlap.prediction[known]), overlap.pixels[known], size * size)
-    return np.roll(counts.astype(np.int64).reshape(size, size), (1, 1), (0, 1))  # no class comes first
+    size = len(IDS) + 1  # no class comes first
+    rows = evaluated_index(overlap.truth[known]).astype(np.int64)
+    counts = np.bincount(rows * size + evaluated_index(overlap.prediction[known]), overlap.pixels[known], size * size)
+    return counts.astype(np.int64).reshape(size, size)
 
 
 def confusion(overlaps: Iterable[Overlap]) -> npt.NDArray[np.int64]:

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from wadlib.errors import MetricError
 from wadlib.instances.detections import Detections, ignore_mask, scores_of
 from wadlib.instances.masks import RunMasks
-from wadlib.labels import IDS, IGNORE
-from wadlib.overlap import NO_CLASS, Overlap, class_position
+from wadlib.labels import IDS, IGNORE, decode, evaluated_index
+from wadlib.overlap import Overlap
 
 __all__ = ["InstanceOverlap", "best_ious", "instance_iou"]
 
@@ -65,9 +65,9 @@ class InstanceOverlap:
         ignored = overlap.truth == IGNORE
         on_ignore = np.bincount(p[ignored], overlap.pixels[ignored], in_prediction.size + 1).astype(np.int64)
         return cls(
-            truth_classes=_IDS[class_position(in_truth)],
+            truth_classes=_class_ids(in_truth),
             truth_areas=counts.sum(axis=1)[:-1],
-            class_ids=_IDS[class_position(in_prediction)],
+            class_ids=_class_ids(in_prediction),
             scores=scores_of(in_prediction, scores),
             areas=counts.sum(axis=0)[:-1],
             shared=counts[:-1, :-1],
@@ -85,8 +85,8 @@ class InstanceOverlap:
                 fix="compare at one size: `wadlib prepare ROOT OUT` makes network-size truth",
             )
         codes, masks = RunMasks.from_label(truth)
-        wanted = class_position(codes) != NO_CLASS
-        class_ids = _IDS[class_position(codes[wanted])]
+        wanted = evaluated_index(codes) > 0
+        class_ids = _class_ids(codes[wanted])
         return cls.from_masks(class_ids, masks.take(wanted), found, ignore_mask(codes, masks))
 
     @classmethod
@@ -160,9 +160,13 @@ def class_index(class_ids: npt.NDArray[np.int32]) -> Ints:
     return np.searchsorted(_IDS, class_ids)
 
 
+def _class_ids(codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.int32]:
+    return np.asarray(decode(codes)[0], np.int32)
+
+
 def _instances(codes: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.uint16], Ints]:
     """The evaluated instances among codes, sorted; and for each code which it is (the number of them: none)."""
     names, inverse = np.unique(codes, return_inverse=True)
-    wanted = class_position(names) != NO_CLASS
+    wanted = evaluated_index(names) > 0
     number = np.where(wanted, np.cumsum(wanted) - 1, np.count_nonzero(wanted))
     return names[wanted], number[inverse]

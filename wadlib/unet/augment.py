@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import SegmentationError
-from wadlib.indices import NO_INDEX
+from wadlib.labels import NO_INDEX
 
 __all__ = ["Augmentation"]
 

@@ -15,8 +15,7 @@ from wadlib._shared.files import atomic_path, make_folder
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import TrainingError
-from wadlib.indices import NO_INDEX, network_indices
-from wadlib.labels import IDS, NETWORK_INDEX
+from wadlib.labels import IDS, NETWORK_INDEX, NO_INDEX, network_indices
 from wadlib.training import Batches
 from wadlib.unet.augment import Augmentation
 from wadlib.unet.geometry import Geometry

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.dataset.frame import Frame
-from wadlib.indices import label_from_indices
-from wadlib.labels import NETWORK_INDEX
+from wadlib.labels import NETWORK_INDEX, label_from_indices
 from wadlib.unet.geometry import Geometry
 
 if TYPE_CHECKING:

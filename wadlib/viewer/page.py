@@ -134,7 +134,7 @@ def _still(payload: Payload, source: str, codes: set[int]) -> str:
     import numpy as np
     from PIL import Image
 
-    from wadlib.labels import colourise
+    from wadlib.figures.frames import colourise
 
     image = simplejpeg.decode_jpeg(payload.buffers[0], colorspace="RGB").astype(np.float32)
     if payload.meta[source] is not None:

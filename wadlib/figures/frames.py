@@ -74,22 +74,15 @@ def colourise(label: npt.NDArray[np.uint16], by: str = "class") -> npt.NDArray[n
     Background is dark grey, ignore is light grey; classes that are not evaluated are mid grey.
     """
     if by not in ("class", "instance"):
-        raise LabelError(
-            f"colourise: by={by!r} is neither 'class' nor 'instance'", cause="a typing slip", fix="use one of the two"
-        )
+        what = f"colourise: by={by!r} is neither 'class' nor 'instance'"
+        raise LabelError(what, cause="a typing slip", fix="use one of the two")
     codes, index = np.unique(label, return_inverse=True)
     ids, numbers = decode(codes)
-    palette = np.zeros((len(codes), 3))
-    for row, (code, class_id, number) in enumerate(zip(codes.tolist(), ids.tolist(), numbers.tolist(), strict=True)):
-        if code == IGNORE:
-            palette[row] = 200
-        elif class_id == 0:
-            palette[row] = 38
-        else:
-            colour = np.array(CLASSES[class_id].colour if class_id in CLASSES else (110, 110, 110), float)
-            # The golden ratio spreads the shades of neighbouring instance numbers far apart.
-            shade = 0.6 + 0.4 * ((number + 1) * 0.618034 % 1.0) if by == "instance" else 1.0
-            palette[row] = colour * shade
+    colours = [CLASSES[c].colour if c in CLASSES else (110,) * 3 if c else (38,) * 3 for c in ids.tolist()]
+    palette = np.array(colours, float).reshape(-1, 3)
+    if by == "instance":  # the golden ratio spreads the shades of neighbouring instance numbers far apart
+        palette[ids > 0] *= 0.6 + 0.4 * ((numbers[ids > 0, None] + 1) * 0.618034 % 1.0)
+    palette[codes == IGNORE] = 200
     return np.asarray(palette.round().astype(np.uint8)[index.reshape(np.shape(label))])
 
 
@@ -159,8 +152,7 @@ def draw_grid(
     axes.grid(color="white", linewidth=1.5)
     axes.tick_params(length=0)
     axes.set_title(title)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def draw_bars(
@@ -240,12 +232,9 @@ def draw_rectangle(axes: Axes, top: float, bottom: float, left: float, right: fl
     """Outline a part of a picture (pixels, half-open) and name it."""
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(
-        Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor="white", linewidth=3, zorder=3)
-    )
-    axes.add_patch(
-        Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=PALETTE[4], linewidth=1.5, zorder=3)
-    )
+    corner, width, height = (left, top), right - left, bottom - top
+    for colour, line in (("white", 3), (PALETTE[4], 1.5)):
+        axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=line, zorder=3))
     if text:
         box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
         axes.annotate(text, (left, top), (4, -4), textcoords="offset points", va="top", fontsize=8, color=INK, bbox=box)
@@ -315,7 +304,6 @@ def _edges(label: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
 def _bare(axes: Axes, title: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     if title:
         axes.set_title(title)

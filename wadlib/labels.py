@@ -51,31 +51,16 @@ _UNKNOWN = 254  # in the tables below: a class id that no row of the class table
 
 @dataclass(frozen=True)
 class Class:
-    """One row of the class table.
+    """One row of the class table."""
 
-    Attributes
-    ----------
-    id : int
-        WAD class id; a label code divided by 1000, rounded down.
-    name : str
-        As in the Kaggle documentation ("motorbicycle" is its spelling).
-    evaluated : bool
-        One of the seven classes of the challenge and of the report's Table 1.
-    network_index : int
-        1..7 inside a network, 0 for a class that networks do not see.
-    colour : tuple of int
-        RGB 0..255. The evaluated classes take petroff10, which stays readable for
-        colour-blind eyes; figures add contours and names so that colour is never alone.
-    report_name : str
-        The name in the report's Table 1 ("pedestrian" for person).
-    """
-
-    id: int
-    name: str
-    evaluated: bool = False
-    network_index: int = 0
+    id: int  # a label code divided by 1000, rounded down
+    name: str  # as in the Kaggle documentation ("motorbicycle" is its spelling)
+    evaluated: bool = False  # one of the seven classes of the challenge and of the report's Table 1
+    network_index: int = 0  # 1..7 inside a network, 0 for a class that networks do not see
+    # RGB. The evaluated classes take petroff10, which stays readable for colour-blind eyes; figures add contours and
+    # names so that colour is never alone.
     colour: tuple[int, int, int] = (128, 128, 128)
-    report_name: str = ""
+    report_name: str = ""  # in the report's Table 1 ("pedestrian" for person)
 
 
 # fmt: off
@@ -134,7 +119,7 @@ _NAMES = {row.name: row for row in TABLE} | {"pedestrian": CLASSES[36]}
 
 
 def by_name(name: str) -> Class:
-    """The class called `name`; "pedestrian" is the report's word for person.
+    """Find the class called `name`; "pedestrian" is the report's word for person.
 
     Examples
     --------
@@ -151,7 +136,7 @@ def by_name(name: str) -> Class:
 
 
 def encode(class_id: npt.ArrayLike, instance: npt.ArrayLike) -> Any:
-    """``class_id * 1000 + instance`` as uint16 (report, section 3).
+    """Compute ``class_id * 1000 + instance`` as uint16 (report, section 3).
 
     Parameters
     ----------
@@ -169,7 +154,7 @@ def encode(class_id: npt.ArrayLike, instance: npt.ArrayLike) -> Any:
     >>> int(encode(33, 7))
     33007
     """
-    ids, numbers = np.asarray(class_id), np.asarray(instance)
+    ids, numbers = np.broadcast_arrays(class_id, instance)
     for name, values in (("class_id", ids), ("instance", numbers)):
         if values.dtype.kind not in "iu":
             raise LabelError(
@@ -179,11 +164,9 @@ def encode(class_id: npt.ArrayLike, instance: npt.ArrayLike) -> Any:
             )
     codes = ids.astype(np.int64) * INSTANCES_PER_CLASS + numbers
     bad = (numbers < 0) | (numbers >= INSTANCES_PER_CLASS) | (ids < 1) | (codes >= IGNORE)
-    if np.any(bad):
-        first = np.argwhere(np.broadcast_to(bad, codes.shape))[0]
-        pair = [int(np.broadcast_to(a, codes.shape)[tuple(first)]) for a in (ids, numbers)]
+    if bad.any():
         raise LabelError(
-            f"encode: class {pair[0]} with instance {pair[1]} is not a code below {IGNORE}",
+            f"encode: class {ids[bad][0]} with instance {numbers[bad][0]} is not a code below {IGNORE}",
             cause="a group class (161-168), or more than 1000 instances of one class in a frame",
             fix="use class ids 1..65 and instances 0..999",
         )
@@ -191,7 +174,7 @@ def encode(class_id: npt.ArrayLike, instance: npt.ArrayLike) -> Any:
 
 
 def decode(code: npt.ArrayLike) -> tuple[Any, Any]:
-    """Class id and instance number of label codes: ``divmod(code, 1000)`` where it means something.
+    """Split label codes into class id and instance number: ``divmod(code, 1000)`` where it means something.
 
     Returns
     -------
@@ -213,19 +196,17 @@ def decode(code: npt.ArrayLike) -> tuple[Any, Any]:
             cause="a label image that was resized with interpolation or read as floating point",
             fix="read labels with wadlib.frames.read_label and resize by stride",
         )
-    codes = codes.astype(np.uint16)
-    codes = np.where((codes == IGNORE) | (codes < INSTANCES_PER_CLASS), np.uint16(0), codes)
-    class_id, instance = np.divmod(codes, np.uint16(INSTANCES_PER_CLASS))
-    return class_id, instance
+    codes = np.where((codes == IGNORE) | (codes < INSTANCES_PER_CLASS), 0, codes).astype(np.uint16)
+    return np.divmod(codes, np.uint16(INSTANCES_PER_CLASS))
 
 
 def class_map(label: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-    """(H,W) label codes -> (H,W) uint8 WAD class ids; 0 where there is no instance."""
+    """Turn label codes (H,W) into WAD class ids (H,W) uint8; 0 where there is no instance."""
     return np.asarray(decode(label)[0].astype(np.uint8))
 
 
 def instance_codes(label: npt.NDArray[np.uint16], class_id: int | None = None) -> npt.NDArray[np.uint16]:
-    """Sorted codes of the evaluated instances in a label (of one class, if named).
+    """List the codes of the evaluated instances in a label, sorted (of one class, if named).
 
     Examples
     --------
@@ -238,7 +219,7 @@ def instance_codes(label: npt.NDArray[np.uint16], class_id: int | None = None) -
 
 
 def network_indices(label: npt.NDArray[np.uint16], indices: Mapping[int, int] = NETWORK_INDEX) -> npt.NDArray[np.uint8]:
-    """Label codes -> what a network learns: 0 background, 1..7 the classes, NO_INDEX (255) where IGNORE.
+    """Turn label codes into what a network learns: 0 background, 1..7 the classes, NO_INDEX (255) where IGNORE.
 
     Parameters
     ----------
@@ -263,10 +244,9 @@ def network_indices(label: npt.NDArray[np.uint16], indices: Mapping[int, int] = 
     """
     codes = np.asarray(label)
     if codes.dtype != np.uint16:
+        what = f"network_indices: expected uint16 codes, got {codes.dtype}"
         raise LabelError(
-            f"network_indices: expected uint16 codes, got {codes.dtype}",
-            cause="class ids or indices in place of label codes",
-            fix="read labels with wadlib.frames.read_label",
+            what, cause="class ids in place of label codes", fix="read labels with wadlib.frames.read_label"
         )
     found = _index_table(tuple(indices.items()))[codes]
     if (found == _UNKNOWN).any():
@@ -282,7 +262,7 @@ def network_indices(label: npt.NDArray[np.uint16], indices: Mapping[int, int] = 
 def label_from_indices(
     index: npt.NDArray[np.integer[Any]], indices: Mapping[int, int] = NETWORK_INDEX
 ) -> npt.NDArray[np.uint16]:
-    """Indices of a network -> a label of classes, instance 0 each: the way back from `network_indices`.
+    """Turn indices of a network into a label of classes, instance 0 each: the way back from `network_indices`.
 
     Raises
     ------
@@ -294,32 +274,25 @@ def label_from_indices(
     >>> label_from_indices(np.array([[0, 1, 7, 255]])).tolist()
     [[255, 33000, 40000, 65535]]
     """
-    found = np.asarray(index)
     table = np.zeros(NO_INDEX + 1, np.uint16)  # no code is 0
-    table[0], table[NO_INDEX] = BACKGROUND, IGNORE
     for class_id, number in indices.items():
-        if number != NO_INDEX:
-            table[number] = encode(class_id, 0)
-    whole = found.dtype.kind in "iu"
-    if not whole or (found.size and (found.min() < 0 or found.max() > NO_INDEX or not table[found].all())):
-        bad = found[(found < 0) | (found > NO_INDEX) | (table[found.clip(0, NO_INDEX).astype(int)] == 0)]
-        got = f"index {bad.flat[0]}" if whole else f"dtype {found.dtype}"
+        table[number] = encode(class_id, 0)
+    table[0], table[NO_INDEX] = BACKGROUND, IGNORE
+    found = np.asarray(index)
+    whole, small = found.dtype.kind in "iu", found.clip(0, NO_INDEX).astype(np.uint8)
+    bad = (small != found) | (table[small] == 0)
+    if bad.any() or not whole:
+        got = f"index {found[bad][0]}" if whole else f"dtype {found.dtype}"
         raise LabelError(
             f"label_from_indices: expected 0, {NO_INDEX} or one of {sorted(set(indices.values()))}, got {got}",
             cause="class ids, or the output of a network with other classes",
             fix="pass the argmax over the channels, and the table that the network was trained with",
         )
-    return np.asarray(table[found])
+    return table[small]
 
 
 def evaluated_index(codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-    """Index 1..7 of the class of each code; 0 for what is no evaluated instance: background, IGNORE, riders…
-
-    Examples
-    --------
-    >>> evaluated_index(np.array([255, 33001, 40000, 37002, 64000, 65535], np.uint16)).tolist()
-    [0, 1, 7, 0, 0, 0]
-    """
+    """Turn codes into the index 1..7 of their class; 0 for what is no evaluated instance: background, IGNORE, riders…"""
     found = _index_table(tuple(NETWORK_INDEX.items()))[codes]
     return np.where(found <= len(IDS), found, np.uint8(0))
 

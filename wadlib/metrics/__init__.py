@@ -16,6 +16,7 @@ from wadlib.metrics.evaluation import Evaluation
 from wadlib.metrics.instance_overlap import InstanceOverlap, best_ious, instance_iou
 from wadlib.metrics.matching import SIZES, THRESHOLDS, MatchTable, match
 from wadlib.metrics.panoptic import PanopticQuality, panoptic_quality
+from wadlib.metrics.published import PublishedWaterfall, as_published, erased, published_waterfall
 from wadlib.metrics.score_threshold import IoUAtThresholds, iou_at_thresholds
 from wadlib.metrics.scores import FrameScores, Scores
 from wadlib.overlap import ClassAreas, Overlap
@@ -39,14 +40,17 @@ __all__ = [
     "PanopticQuality",
     "PrecisionRecall",
     "PredictionFolder",
+    "PublishedWaterfall",
     "RunMasks",
     "ScoreSweep",
     "Scores",
+    "as_published",
     "average_precision",
     "best_ious",
     "bootstrap",
     "confusion",
     "confusion_table",
+    "erased",
     "evaluate_folder",
     "instance_iou",
     "iou_at_thresholds",
@@ -55,6 +59,7 @@ __all__ = [
     "panoptic_quality",
     "pooled_iou",
     "precision_recall",
+    "published_waterfall",
     "report_iou",
     "score_sweep",
     "table",

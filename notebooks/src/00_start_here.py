@@ -25,7 +25,8 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.course.classroom import open_data, profile, show
+from wadlib.course.facts import cite
 from wadlib.figures.frames import draw_bars, draw_frame, draw_grid, draw_overlay, plot_style
 from wadlib.labels import CLASSES, by_name
 from wadlib.metrics import Overlap, report_iou
@@ -123,7 +124,7 @@ assert profile() in ("quick", "full")
 # report's numbers are kept as data.
 
 # %%
-table_1 = {by_name(name).id: value for name, value in report_facts()["table_1_mean_iou"].items()}
+table_1 = {by_name(name).id: value for name, value in cite("table_1").value.items()}
 figure, axes = plt.subplots(figsize=(8, 3))
 draw_bars(axes, {"the report, Table 1": table_1}, ylabel="mean IoU", form="{:.4f}")
 axes.set_ylim(0, 1)

@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.course.classroom import open_data, profile, show
+from wadlib.course.facts import cite
 from wadlib.figures.frames import (
     draw_frame,
     draw_grid,
@@ -117,21 +118,18 @@ assert CLASSES[int(decode(averaged[1, 1])[0])].name == "motorbicycle", "half car
 from wadlib.frames import FULL_SHAPE
 from wadlib.preprocess import CROP_X_PX, CROP_Y_PX, FACTOR, NETWORK_SHAPE
 
-facts = report_facts()
-size, crop, small_size = facts["frame_size_px"], facts["crop_px"], facts["network_input_px"]
-width = (size["width"] - crop["left"] - crop["right"]) / facts["downscale"]
-height = (size["height"] - crop["top"] - crop["bottom"]) / facts["downscale"]
-print(
-    f"({size['width']} - {crop['left']} - {crop['right']}) / {facts['downscale']} = {width:g} columns"
+size, crop, small_size, factor = (
+    cite(key).value for key in ("frame_size", "crop", "network_input", "downscale")
 )
-print(
-    f"({size['height']} - {crop['top']} - {crop['bottom']}) / {facts['downscale']} = {height:g} rows"
-)
+width = (size["width"] - crop["left"] - crop["right"]) / factor
+height = (size["height"] - crop["top"] - crop["bottom"]) / factor
+print(f"({size['width']} - {crop['left']} - {crop['right']}) / {factor} = {width:g} columns")
+print(f"({size['height']} - {crop['top']} - {crop['bottom']}) / {factor} = {height:g} rows")
 
 assert (size["height"], size["width"]) == FULL_SHAPE
 assert (height, width) == (small_size["height"], small_size["width"]) == NETWORK_SHAPE
 assert crop == {"left": CROP_X_PX, "right": CROP_X_PX, "top": CROP_Y_PX, "bottom": CROP_Y_PX}
-assert facts["downscale"] == FACTOR
+assert factor == FACTOR
 
 # %% [markdown]
 # Then the arrays. We tile our small street until it fills a whole frame, and compare the library with the
@@ -174,7 +172,7 @@ frame = max(wad.frames[:: max(1, len(wad.frames) // 24)], key=area_of_instances)
 image, label = frame.read_pair()
 small_image, small_label = crop_and_downscale(image, label)
 strip_image, strip_label = full_resolution_strip(image, label)
-assert facts["unet"]["rows_px"] == [STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop]
+assert cite("unet_rows").value == [STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop]
 for name, array in {
     "whole frame": label,
     "network size": small_label,
@@ -220,7 +218,7 @@ def fill(code):
 
 
 codes, areas = code_areas(label)
-usual = facts["wad_facts"]["instance_area_px"]["p50"]
+usual = cite("instance_area").value["p50"]
 code = max(codes[np.argsort(np.abs(np.log(areas / usual)))[:3]], key=fill)
 
 # %% [markdown]
@@ -310,7 +308,7 @@ for name, column in {"crop": "in_crop", "strip": "in_strip"}.items():
         "of the objects, at least partly": (objects[column] > 0).mean(),
     }
 print(pd.DataFrame(kept).map("{:.1%}".format).to_string())
-known = facts["wad_facts"]["objects_between_rows_px"]["share"]
+known = cite("objects_between_rows").value["share"]
 print(f"The notes on WAD: {known:.1%} of the objects lie in the strip\n")
 strip_size = (STRIP_WINDOW[0].stop - STRIP_WINDOW[0].start) * FULL_SHAPE[1]
 per_object = objects["in_strip"].sum() / objects["small"].sum()
@@ -519,7 +517,7 @@ found = pd.DataFrame(
 )
 print(found.mean().map("{:.1%}".format).to_string())
 mean = found.to_numpy().mean()
-second = facts["wad_facts"]["second_place_private_score_map"]
+second = cite("second_place_private_score").value
 print(
     f"mean over thresholds and classes {mean:.3f}; the second place scored {second} on the real test set"
 )

@@ -23,12 +23,12 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.course.classroom import open_data, profile, show
+from wadlib.course.facts import cite
 from wadlib.figures.frames import draw_bars, draw_grid, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IDS, by_name, decode
 
 plot_style()
-facts = report_facts()
 names = {class_id: row.name for class_id, row in CLASSES.items()}
 
 # %% [markdown]
@@ -156,7 +156,8 @@ print(
 # Against the background, all of them are rare:
 
 # %%
-everything = counts.frames * facts["frame_size_px"]["width"] * facts["frame_size_px"]["height"]
+size = cite("frame_size").value
+everything = counts.frames * size["width"] * size["height"]
 objects = sum(pixels.values())
 print(f"{objects / everything:.2%} of all pixels belong to an object.")
 print(
@@ -172,8 +173,8 @@ print(
 # %%
 from wadlib._shared.parallel import map_frames
 
-known = facts["wad_facts"]
-top, bottom = known["objects_between_rows_px"]["top"], known["objects_between_rows_px"]["bottom"]
+strip = cite("objects_between_rows").value
+top, bottom = strip["top"], strip["bottom"]
 
 
 def inside_strip(frame):
@@ -188,7 +189,7 @@ inside = np.concatenate(
 )
 
 # %%
-per_frame, area = known["instances_per_frame"], known["instance_area_px"]
+per_frame, area = cite("instances_per_frame").value, cite("instance_area").value
 rows = {"instances per frame, mean": (counts.per_frame.mean(), per_frame["mean"])}
 rows["instances per frame, most"] = (counts.per_frame.max(), per_frame["max"])
 for percent, name in ((5, "p5"), (50, "median"), (95, "p95")):
@@ -203,9 +204,9 @@ for percent in (5, 50, 95):
     )
 rows[f"objects in rows {top} to {bottom}, %"] = (
     100 * inside.mean(),
-    100 * known["objects_between_rows_px"]["share"],
+    100 * strip["share"],
 )
-print("WAD's areas:", area["note"])
+print("WAD's areas:", cite("instance_area").where)
 pd.DataFrame(rows, index=["this data", "WAD"]).T.map("{:,.1f}".format)
 
 # %% [markdown]
@@ -216,8 +217,8 @@ pd.DataFrame(rows, index=["this data", "WAD"]).T.map("{:,.1f}".format)
 # from a later public listing, and ours. (The scale is logarithmic: one step is a factor of ten.)
 
 # %%
-reported = {by_name(name).id: n for name, n in facts["figure_4_instance_counts"].items()}
-listing = facts["full_train_set_annotation_counts"]
+reported = {by_name(name).id: n for name, n in cite("figure_4_counts").value.items()}
+listing = cite("full_train_set_counts").value
 complete = {c: listing[names[c]] for c in IDS}
 series = {
     "report, Fig 4": reported,
@@ -271,40 +272,38 @@ print("\nClearly rarer in the report's sample:", ", ".join(names[c] for c in rar
 # a video show the same objects over and over. One bus that drives ahead for a minute is hundreds of instances.
 # (Exercise 4.)
 #
-# How large was the report's training set, by the way? The sources name two numbers of frames. The mean number of
-# instances per frame puts them beside the bars: if these count the training frames, both numbers mean that the report's
-# videos were quieter than the whole set.
+# Which frames do the bars count? The published notebook that drew them reads a list of its own, nearly all frames of the
+# sampled videos. The training set is smaller: the text and the conversion for Mask R-CNN agree on that. The mean number of
+# instances per frame says whether the sampled videos were quieter than the whole set.
 
 # %%
-total, per_frame_wad = sum(reported.values()), sum(complete.values()) / listing["frames"]
-videos = facts["videos"]
-text = int("".join(filter(str.isdigit, videos["train_frames_report"])))
-code = videos["train_frames_in_published_notebook"]
-print(
-    f"sampled {videos['sampled']} of {videos['in_training_set']} videos; the bars of Fig 4 add up to {total:,}"
+whole_set = cite("full_train_set_frames").value
+total, per_frame_wad = sum(reported.values()), sum(complete.values()) / whole_set
+drawn, text, code = (
+    cite(k).value for k in ("figure_4_frames", "train_frames_text", "train_frames")
 )
-print(
-    f"report's text, '{videos['train_frames_report']}' frames:      {total / text:.1f} instances per frame"
-)
-print(f"published notebook, {code} training frames: {total / code:.1f}")
-print(f"whole training set, {listing['frames']} frames:       {per_frame_wad:.1f}")
-assert max(total / text, total / code) < per_frame_wad
-print("Note on the listing:", listing["note"])
+sampled, videos = cite("videos_sampled").value, cite("videos_in_training_set").value
+print(f"sampled {sampled} of {videos} videos; the bars of Fig 4 add up to {total:,}")
+print(f"instances per frame: {total / drawn:.1f} of the {drawn:,} frames behind the bars (code),")
+print(f"                     {per_frame_wad:.1f} of the {whole_set:,} of the whole training set")
+print(f"training frames: about {text:,} (text), {code:,} (code)")
+assert total / drawn < per_frame_wad
+assert abs(code / text - 1) < 0.05, "text and code agree"
+print("Note on the listing:", cite("full_train_set_counts").note)
 
 # %% [markdown]
 # ### What follows for training
 #
 # The report trained for a number of epochs, but an "epoch" there is a handful of steps. How many pictures did the
-# network see in all, and how many instances of each class were in them? We take the number of frames in the published
-# notebook. (Mask R-CNN also keeps only some of a frame's objects, which we leave aside.)
+# network see in all, and how many instances of each class were in them? The number of steps stands only in the published
+# code. (Mask R-CNN also keeps only some of a frame's objects, which we leave aside.)
 
 # %%
-training = facts["training"]
-per_epoch = training["steps_per_epoch"] * training["images_per_step"]
-images = training["epochs"] * per_epoch
-at_checkpoint = training["checkpoint_evaluated_epoch"] * per_epoch
-steps, batch = training["steps_per_epoch"], training["images_per_step"]
-print(f"{training['epochs']} epochs x {steps} steps x {batch} images = {images} images")
+steps, batch, epochs = (cite(k).value for k in ("steps_per_epoch", "images_per_step", "epochs"))
+per_epoch = steps * batch
+images = epochs * per_epoch
+at_checkpoint = cite("checkpoint_epoch").value * per_epoch
+print(f"{epochs} epochs x {steps} steps x {batch} images = {images} images")
 for name, number in {"text": text, "published code": code}.items():
     print(
         f"with {number} training frames ({name}), that is {images / number:.2f} passes over the data"
@@ -313,7 +312,7 @@ for name, number in {"text": text, "published code": code}.items():
 assert images < min(text, code), "not one full pass over the data"
 
 # %%
-seen = pd.Series(reported) / code  # instances per frame
+seen = pd.Series(reported) / drawn  # instances per frame
 exposure = pd.DataFrame(
     {
         "per epoch": seen * per_epoch,
@@ -322,7 +321,7 @@ exposure = pd.DataFrame(
     }
 )
 exposure["Table 1"] = pd.Series(
-    {by_name(name).id: iou for name, iou in facts["table_1_mean_iou"].items()}
+    {by_name(name).id: iou for name, iou in cite("table_1").value.items()}
 )
 exposure.loc[list(IDS)].rename(index=names).round(
     {"per epoch": 1, "until the checkpoint": 0, "in all": 0}
@@ -420,11 +419,11 @@ assert voice["power 1"].max() < 1.2 / len(p), (
 # %% [markdown]
 # **2.** That code computes the weights *per batch*. What weight has a class that is absent from a batch, and what harm
 # does it do? What weight has a class of which a single pixel is in the batch? (Take the share of the background as 1;
-# the sizes are in `facts["unet"]`.)
+# the sizes are in `cite("unet_input")`.)
 
 # %% tags=["solution", "hide-cell"]
-size = facts["unet"]["input_px"]
-batch = facts["unet"]["batch"] * size["width"] * size["height"]
+size = cite("unet_input").value
+batch = cite("unet_batch").value * size["width"] * size["height"]
 absent, single = ((1 / (n / batch + 1e-6)) ** 0.3 for n in (0, 1))
 print(f"absent: {absent:.0f}, a single pixel among {batch:,}: {single:.0f}")
 print("The absent class has no pixel to be weighted, so its weight does nothing.")

@@ -30,7 +30,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.course.classroom import open_data, profile, show
+from wadlib.course.facts import cite
 from wadlib.figures.frames import PALETTE, draw_frame, draw_grid, draw_label, plot_style
 from wadlib.graphcut import (
     assoc,
@@ -478,7 +479,7 @@ def overlaps_of(frame):
 
 results = [r for _, r in map_frames(overlaps_of, held_out, threads=True, progress=False)]
 scores = {name: report_iou([r[name] for r in results]) for name in results[0]}
-table_1 = {by_name(name).id: value for name, value in report_facts()["table_1_mean_iou"].items()}
+table_1 = {by_name(name).id: value for name, value in cite("table_1").value.items()}
 lines = {
     name: {CLASSES[c].name: iou[c] for c in IDS} | {"mean": mean_iou(iou)}
     for name, iou in {**scores, "report, Mask R-CNN": table_1}.items()

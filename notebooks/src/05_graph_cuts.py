@@ -27,7 +27,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.course.classroom import open_data, profile, show
+from wadlib.course.facts import cite
 from wadlib.figures.frames import (
     PALETTE,
     draw_bars,
@@ -469,7 +470,7 @@ else:
 # Table 1 of the report has one column, Mask R-CNN. Here are three of ours beside it:
 
 # %%
-table_1 = {by_name(name).id: value for name, value in report_facts()["table_1_mean_iou"].items()}
+table_1 = {by_name(name).id: value for name, value in cite("table_1").value.items()}
 bars = {"report, Mask R-CNN": table_1} | {f"ours, {n}": report_iou(o) for n, o in scores.items()}
 figure, axes = plt.subplots(figsize=(11, 4.2))
 draw_bars(axes, bars, ylabel="mean IoU, the report's way", form="{:.3f}")
@@ -483,9 +484,10 @@ show(
 # It is the same ruler, but **not the same test**:
 
 # %%
-facts = report_facts()
-training, sample = facts["training"], facts["videos"]
-print(f"the report: {sample['validation_frames']:,} real frames, {training['hours']} h of training")
+frames_of_theirs, hours = cite("validation_frames").value, cite("hours").value
+print(
+    f"the authors: {frames_of_theirs:,} real frames (their code), {hours} h of training (the text)"
+)
 print(f"ours:       frames: {len(held_out)}, for training: {len(split.train)}, learnt in seconds")
 
 # %% [markdown]

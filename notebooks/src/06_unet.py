@@ -35,14 +35,8 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import (
-    is_rendered,
-    open_data,
-    profile,
-    project_root,
-    report_facts,
-    show,
-)
+from wadlib.course.classroom import is_rendered, open_data, profile, project_root, show
+from wadlib.course.facts import cite
 from wadlib.figures import draw_unet
 from wadlib.figures.frames import INK, PALETTE, draw_class_legend, draw_label, plot_style
 from wadlib.labels import CLASSES, IDS
@@ -525,7 +519,7 @@ show(
 # have 4 frames instead of 32, or it would have taken days):
 
 # %%
-theirs = np.array(report_facts()["unet"]["log"])
+theirs = np.array(cite("unet_log").value)
 long_run, facts = (
     read_log(kept / "attempt9"),
     json.loads((kept / "attempt9" / "evaluation.json").read_text()),

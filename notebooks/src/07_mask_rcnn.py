@@ -32,7 +32,8 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.course.classroom import open_data, profile, show
+from wadlib.course.facts import cite
 from wadlib.figures import draw_rcnn_family
 from wadlib.figures.frames import PALETTE, draw_frame, plot_style
 from wadlib.labels import CLASSES
@@ -483,12 +484,11 @@ assert agree[["C2", "C5", "P2", "P5", "rpn_class", "rpn_bbox"]].all()
 # counterpart are left out without a word. Our loader says it (notebook 08 measures it).
 
 # %%
-facts = report_facts()["training"]
-for key in ("backbone", "optimizer_in_report", "optimizer_in_published_code", "learning_rate_in_report",
-            "learning_rate_in_published_code", "rpn_anchor_scales", "train_rois_per_image"):  # fmt: skip
-    print(f"{key.replace('_', ' '):34s} {facts[key]}")
-print(f"{'backbone of the COCO weights':34s} {facts['pretrained_weights']['backbone']}")
-assert list(config.anchor_scales) == facts["rpn_anchor_scales"]
+for key in ("backbone", "optimizer", "optimizer_code", "learning_rate", "learning_rate_code", "anchor_scales",
+            "train_rois_per_image"):  # fmt: skip
+    print(cite(key))
+print("backbone of the COCO weights:", cite("pretrained_weights").value["backbone"])
+assert list(config.anchor_scales) == cite("anchor_scales").value
 
 # %% [markdown]
 # ## Exercises

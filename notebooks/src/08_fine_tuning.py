@@ -34,7 +34,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, project_root, report_facts, show
+from wadlib.course.classroom import open_data, profile, project_root, show
+from wadlib.course.facts import report_facts
 from wadlib.figures.frames import PALETTE, draw_class_legend, draw_overlay, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.maskrcnn import Config, MaskRCNN
@@ -90,10 +91,10 @@ assert np.allclose(first, 1 - 1 / 10, atol=1e-4)
 # 100 of them, and how many pictures with a class does the network ever see, if one frame in fifty holds it?
 
 # %%
-facts = report_facts()
-told = facts["training"]
+told = {key: fact.value for key, fact in report_facts().items()}
 shown = told["epochs"] * told["steps_per_epoch"] * told["images_per_step"]
-frames = facts["videos"]["train_frames_in_published_notebook"]
+frames = told["train_frames"]
+assert (shown, round(shown / frames, 2)) == (told["images_seen"], told["passes"])
 print(
     f"{shown} pictures from {frames} frames: each is seen {shown / frames:.2f} times in the whole training"
 )
@@ -161,12 +162,12 @@ stage = ", then ".join(f"{s.layers} ({s.learning_rate:g})" for s in plan.stages)
 rows = {
     "backbone": (told["backbone"], told["backbone"], config.backbone),
     "begins with": ("COCO", f"{told['pretrained_weights']['backbone']}'s COCO weights", "ImageNet, the same backbone"),
-    "optimizer": (told["optimizer_in_report"], told["optimizer_in_published_code"], config.optimizer),
-    "learning rate": (told["learning_rate_in_report"], told["learning_rate_in_published_code"], stage),
+    "optimizer": (told["optimizer"], told["optimizer_code"], config.optimizer),
+    "learning rate": (told["learning_rate"], told["learning_rate_code"], stage),
     "pictures": ("832x640, a quarter of the resolution", "the same", "half of a 1664x384 strip, half the resolution"),
     "pictures in an epoch": ("-", told["steps_per_epoch"] * told["images_per_step"], plan.steps * config.batch_size),
     "validation": ("-", "frames of the same videos", "other videos"),
-    "weights evaluated": ("-", f"epoch {told['checkpoint_evaluated_epoch']}", "mean of the last epochs'"),
+    "weights evaluated": ("-", f"epoch {told['checkpoint_epoch']}", "mean of the last epochs'"),
     "rare classes": ("-", "-", f"repeat factors, windows around them, {plan.copy_paste:g} copy in a picture"),
 }  # fmt: skip
 pd.set_option("display.max_colwidth", 60, "display.width", 200)
@@ -448,7 +449,7 @@ for run, change in changes.groupby(level="run", sort=False):
 score = json.loads((results / "evaluation.json").read_text())
 real = json.loads((results / "evaluation_real.json").read_text())
 table = pd.DataFrame({
-    "the report's Table 1": {("person" if k == "pedestrian" else k): v for k, v in facts["table_1_mean_iou"].items()},
+    "the report's Table 1": {("person" if k == "pedestrian" else k): v for k, v in told["table_1"].items()},
     "ours: report IoU": score["report_iou"],
     "pooled IoU": score["pooled_iou"],
     "AP": score["ap"],
@@ -499,9 +500,7 @@ for layers in ("heads", "4+", "all"):
 
 # %% tags=["solution", "hide-cell"]
 total = curves[curves["loss"] == "loss"].set_index("epoch")["val"]
-print(
-    f"epoch {told['checkpoint_evaluated_epoch']}: {total[told['checkpoint_evaluated_epoch']]:.3f}"
-)
+print(f"epoch {told['checkpoint_epoch']}: {total[told['checkpoint_epoch']]:.3f}")
 print(
     f"least: {total.min():.3f} in epoch {total.idxmin()}; an epoch's validation has 25 pictures, so mind the noise:"
 )

@@ -30,7 +30,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.course.classroom import open_data, profile, show
+from wadlib.course.facts import cite, report_facts
 from wadlib.figures.frames import draw_bars, draw_grid, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IGNORE, by_name, class_map, encode
 from wadlib.metrics import Overlap, evaluate_folder, mean_iou, pooled_iou, report_iou
@@ -553,7 +554,7 @@ if method not in evaluations:
     evaluations["(simulated)"] = scored
 
 # %%
-table_1 = {by_name(name).id: value for name, value in report_facts()["table_1_mean_iou"].items()}
+table_1 = {by_name(name).id: value for name, value in cite("table_1").value.items()}
 lines = {"report, Mask R-CNN": {CLASSES[c].name: v for c, v in table_1.items()}}
 lines["report, Mask R-CNN"]["mean"] = mean_iou(table_1)
 for name, e in evaluations.items():
@@ -581,11 +582,12 @@ show(figure, "Bars per class: Table 1 of the report, where only the car stands o
 # The bars stand side by side, but it is **not the same test**. Read them as "the same ruler", never as a race:
 
 # %%
-facts = report_facts()
-rule, sample, training = facts["evaluation"], facts["videos"], facts["training"]
-print(f"the report: {sample['validation_frames']:,} real frames of {sample['sampled']} videos")
-print(f"            Mask R-CNN, detections of score {rule['detection_min_confidence']} and more")
-print(f"            {training['hours']} h, epoch {training['checkpoint_evaluated_epoch']}")
+theirs = {key: fact.value for key, fact in report_facts().items()}
+print(f"the text:   {theirs['videos_sampled']} videos, Mask R-CNN, {theirs['hours']} h")
+print(
+    f"the code:   {theirs['validation_frames']:,} real frames, epoch {theirs['checkpoint_epoch']},"
+)
+print(f"            detections of score {theirs['min_confidence']} and more")
 print(f"ours:       frames: {result.frames}, videos: {len({f.video for f in split.validation})}")
 print("            colour and place: of each pixel, learnt in seconds, without any idea of a shape")
 

@@ -29,7 +29,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, report_facts, show
+from wadlib.course.classroom import open_data, profile, show
+from wadlib.course.facts import cite
 from wadlib.dataset import open_wad, prepare
 from wadlib.figures.frames import draw_bars, draw_grid, draw_label, draw_overlay, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IDS, IGNORE, by_name, class_map, decode
@@ -46,7 +47,6 @@ from wadlib.metrics import (
 )
 
 plot_style()
-facts = report_facts()
 
 # %% [markdown]
 # ## By hand
@@ -128,7 +128,7 @@ print(f"frames: {len(frames)}, true objects: {objects}, reported: {sum(map(len, 
 # Everything below is scored with these few lines: a threshold, a way to fuse, and the report's IoU.
 
 # %%
-PUBLISHED = facts["evaluation"]["detection_min_confidence"]
+PUBLISHED = cite("min_confidence").value
 CHOSEN = 0.5  # a plain middle value, not tuned
 
 
@@ -266,7 +266,7 @@ for c in IDS:
     values = [score(o)[c] for score in (report_iou, pooled_iou) for o in (honest, gamed)]
     text = "".join("           -" if np.isnan(v) else f"{v:12.4f}" for v in values)
     print(f"{CLASSES[c].name:14s}{text}")
-table_1 = {by_name(name).id: value for name, value in facts["table_1_mean_iou"].items()}
+table_1 = {by_name(name).id: value for name, value in cite("table_1").value.items()}
 zeros = [c for c in IDS if table_1[c] == 0]
 beaten = [CLASSES[c].name for c in zeros if report_iou(gamed)[c] > 0]
 print("zeros of Table 1:", ", ".join(CLASSES[c].name for c in zeros))
@@ -369,7 +369,7 @@ for low, high in pairwise(edges):
     means = [f"{x[inside].mean():.2f}" if inside.any() else "-" for x in (perfect, ours)]
     print(f"{name:>19s}{inside.sum():10d}{means[0]:>18s}{means[1]:>20s}")
 line("scored at full size -> at network size", at_full_size, mean_report(top))
-median = facts["wad_facts"]["instance_area_px"]["p50"]
+median = cite("instance_area").value["p50"]
 print(f"half of WAD's objects have at most {median} pixels: {median // 16} for the network")
 
 # %% [markdown]
@@ -403,7 +403,7 @@ def copies_in(frame):
 # %%
 counted = [result for _, result in map_frames(copies_in, split.train, threads=True, progress=False)]
 classes, copies = (np.concatenate(each) for each in zip(*counted, strict=True))
-slots = facts["training"]["max_gt_instances"]
+slots = cite("max_gt_instances").value
 print("class          objects   masks in training")
 for c in IDS:
     if (classes == c).any():
@@ -483,8 +483,8 @@ else:
 
 # %%
 BLOCKS = {"resnet50": {2: 3, 3: 4, 4: 6, 5: 3}, "resnet101": {2: 3, 3: 4, 4: 23, 5: 3}}
-weights = facts["training"]["pretrained_weights"]["backbone"]
-built = facts["training"]["backbone"]
+weights = cite("pretrained_weights").value["backbone"]
+built = cite("backbone").value
 letters = "abcdefghijklmnopqrstuvwxyz"
 for stage, number in BLOCKS[weights].items():
     kept, lost = BLOCKS[built][stage], number - BLOCKS[built][stage]
@@ -497,16 +497,14 @@ print("and stage 5 reads features that it was never trained on")
 assert dropped == 17
 
 # %%
-training, videos = facts["training"], facts["videos"]
-drawn = training["epochs"] * training["steps_per_epoch"] * training["images_per_step"]
-available = videos["train_frames_in_published_notebook"]
-whole = facts["full_train_set_annotation_counts"]
-print(f"{training['epochs']} epochs of {training['steps_per_epoch']} steps", end=" ")
-print(f"of {training['images_per_step']} pictures: {drawn:,} pictures,")
+epochs, steps, batch = (cite(k).value for k in ("epochs", "steps_per_epoch", "images_per_step"))
+drawn, available = epochs * steps * batch, cite("train_frames").value
+whole, whole_frames = cite("full_train_set_counts").value, cite("full_train_set_frames").value
+print(f"{epochs} epochs of {steps} steps of {batch} pictures: {drawn:,} pictures,")
 print(f"of {available:,} available: {drawn / available:.2f} passes over the data")
 print("\nobjects seen in the whole training, if they are as frequent as in all of WAD:")
 for c in CLASSES.values():
-    each = whole[c.name] / whole["frames"]
+    each = whole[c.name] / whole_frames
     rate = f"one in {1 / each:.1f} pictures" if each < 1 else f"{each:.1f} in each picture"
     print(f"  {c.name:14s}{each * drawn:9,.0f}   {rate}")
 

@@ -160,7 +160,7 @@ def test_label_maps_in_place_of_overlaps_are_refused():
 
 
 def test_table_1_is_the_reports():
-    facts = json.loads(REPORT_FACTS.read_text())["table_1_mean_iou"]
+    facts = json.loads(REPORT_FACTS.read_text())["facts"]["table_1"]["value"]
     assert {CLASSES[class_id].report_name: value for class_id, value in REPORT_TABLE_1.items()} == facts
 
 

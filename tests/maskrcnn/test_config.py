@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from wadlib.course.facts import report_facts
 from wadlib.errors import ImageError, SegmentationError
 from wadlib.maskrcnn import Config
 from wadlib.maskrcnn.config import LossWeights
@@ -14,27 +15,22 @@ from wadlib.maskrcnn.frames.views import looking_at
 READY = [Config.report(), Config.coco(), Config.classroom()]
 
 
-def test_report_is_as_published(report_facts):
-    config, facts = Config.report(), report_facts["training"]
-    size = report_facts["network_input_px"]
+def test_report_is_as_published():
+    config = Config.report()
+    facts = {key: fact.value for key, fact in report_facts().items()}
+    size = facts["network_input"]
     assert config.image_shape == (size["height"], size["width"])
     assert config.backbone == facts["backbone"]
-    assert list(config.anchor_scales) == facts["rpn_anchor_scales"]
+    assert list(config.anchor_scales) == facts["anchor_scales"]
     assert config.rois_per_image == facts["train_rois_per_image"]
     assert config.max_gt_instances == facts["max_gt_instances"]
     assert config.proposals_inference == facts["post_nms_rois_inference"]
     assert config.proposals_training == facts["post_nms_rois_training"]
-    assert config.learning_rate == facts["learning_rate_in_report"]
+    assert config.learning_rate == facts["learning_rate"]
     assert config.momentum == facts["momentum"]
     assert config.weight_decay == facts["weight_decay"]
     assert config.batch_size == facts["images_per_step"]
-    assert config.min_confidence == report_facts["evaluation"]["detection_min_confidence"]
-
-
-@pytest.fixture
-def report_facts(request):
-    path = request.config.rootpath / "report" / "report_facts.json"
-    return json.loads(path.read_text(encoding="utf-8"))
+    assert config.min_confidence == facts["min_confidence"]
 
 
 def test_what_follows_from_the_fields():

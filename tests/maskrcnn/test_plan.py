@@ -4,19 +4,19 @@ import json
 
 import pytest
 
-from wadlib.course.classroom import report_facts
+from wadlib.course.facts import cite
 from wadlib.errors import TrainingError
 from wadlib.maskrcnn.learning.plan import Plan, TrainStage
 
 
 def test_the_reports_plan_is_the_published_one():
-    facts, plan = report_facts()["training"], Plan.report()
-    assert plan.epochs == facts["epochs"]
-    assert plan.steps == facts["steps_per_epoch"]
-    assert plan.validation_frames == facts["validation_steps"] * facts["images_per_step"]
+    plan = Plan.report()
+    assert plan.epochs == cite("epochs").value
+    assert plan.steps == cite("steps_per_epoch").value
+    assert plan.validation_frames == cite("validation_steps").value * cite("images_per_step").value
     (stage,) = plan.stages
-    assert stage.layers == "all"
-    assert f"{stage.learning_rate:g}" in facts["learning_rate_in_published_code"]
+    assert stage.layers == cite("layers_code").value
+    assert stage.learning_rate == cite("learning_rate_code").value
 
 
 def test_stages_have_names_of_their_own():

@@ -375,7 +375,7 @@ def test_summary_shortens_long_lists():
 
 class TestByName:
     def test_address_and_check_sum_are_the_reports(self):
-        facts = json.loads(FACTS.read_text(encoding="utf-8"))["training"]["pretrained_weights"]
+        facts = json.loads(FACTS.read_text(encoding="utf-8"))["facts"]["pretrained_weights"]["value"]
         assert (facts["url"], facts["md5"]) == (released.COCO_URL, released.COCO_MD5)
 
     def test_unknown(self, tmp_path):

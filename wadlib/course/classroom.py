@@ -11,7 +11,6 @@ import base64
 import functools
 import hashlib
 import io
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -35,7 +34,6 @@ __all__ = [
     "open_data",
     "profile",
     "project_root",
-    "report_facts",
     "show",
 ]
 
@@ -107,12 +105,6 @@ def project_root() -> Path:
         cause="the command was started outside the cloned project",
         fix="change to the project's folder first",
     )
-
-
-def report_facts() -> dict[str, Any]:
-    """The report's own numbers: ``report/report_facts.json``, digitised from its text and figures."""
-    facts: dict[str, Any] = json.loads((project_root() / "report" / "report_facts.json").read_text(encoding="utf-8"))
-    return facts
 
 
 def show(figure: Figure, alt: str) -> None:

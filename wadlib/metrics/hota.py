@@ -1,0 +1,180 @@
+r"""Higher order tracking accuracy (Luiten et al., IJCV 2021): detection and association, weighed equally.
+
+At each threshold :math:`\alpha` of IoU, true and found masks are matched one to one in every frame. For a matched pair
+c of a true track g and a found track p, with TPA frames in which the two are matched, FNA other frames of g and FPA
+other frames of p:
+
+.. math::
+   DetA_\alpha = \frac{TP}{TP + FN + FP} \qquad
+   AssA_\alpha = \frac1{TP} \sum_{c \in TP} \frac{TPA(c)}{TPA(c) + FNA(c) + FPA(c)} \qquad
+   HOTA_\alpha = \sqrt{DetA_\alpha \, AssA_\alpha}
+
+and each final score is the mean over :math:`\alpha = 0.05, 0.10, \dots, 0.95`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from wadlib.metrics.tracks import EPS, NumberedFrame, TrackFrame, number_tracks
+
+__all__ = ["ALPHAS", "Hota", "hota"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+ALPHAS: Floats = np.arange(0.05, 0.99, 0.05)
+"""The 19 thresholds of IoU."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hota:
+    """Counts of one or several sequences at each of the 19 thresholds, and the scores that follow.
+
+    Scores are ``nan`` where the truth holds nothing.
+
+    Attributes
+    ----------
+    tp, fn, fp : (19,) int64
+        Matched, missed and false masks.
+    association, recall, precision : (19,) float64
+        Sums over the matched masks of TPA / (TPA + FNA + FPA), TPA / (TPA + FNA) and TPA / (TPA + FPA).
+    iou : (19,) float64
+        Sum over the matched masks of their IoU.
+    """
+
+    tp: Ints
+    fn: Ints
+    fp: Ints
+    association: Floats
+    recall: Floats
+    precision: Floats
+    iou: Floats
+
+    @classmethod
+    def combine(cls, parts: Iterable[Hota]) -> Hota:
+        """Add up the counts of several sequences."""
+        parts = list(parts)
+        whole, real = np.zeros(ALPHAS.size, np.int64), np.zeros(ALPHAS.size)
+        return cls(
+            tp=sum((p.tp for p in parts), whole),
+            fn=sum((p.fn for p in parts), whole),
+            fp=sum((p.fp for p in parts), whole),
+            association=sum((p.association for p in parts), real),
+            recall=sum((p.recall for p in parts), real),
+            precision=sum((p.precision for p in parts), real),
+            iou=sum((p.iou for p in parts), real),
+        )
+
+    @property
+    def hota_alpha(self) -> Floats:
+        """HOTA at each threshold, (19,)."""
+        return np.sqrt(self.deta_alpha * self.assa_alpha)
+
+    @property
+    def deta_alpha(self) -> Floats:
+        """DetA at each threshold, (19,)."""
+        return self._known(self.tp / np.maximum(1, self.tp + self.fn + self.fp))
+
+    @property
+    def assa_alpha(self) -> Floats:
+        """AssA at each threshold, (19,)."""
+        return self._known(self.association / np.maximum(1, self.tp))
+
+    @property
+    def hota(self) -> float:
+        """HOTA, the mean over the thresholds."""
+        return float(self.hota_alpha.mean())
+
+    @property
+    def deta(self) -> float:
+        """Detection accuracy."""
+        return float(self.deta_alpha.mean())
+
+    @property
+    def assa(self) -> float:
+        """Association accuracy."""
+        return float(self.assa_alpha.mean())
+
+    @property
+    def assre(self) -> float:
+        """Association recall: low if true tracks are broken into many."""
+        return float(self._known(self.recall / np.maximum(1, self.tp)).mean())
+
+    @property
+    def asspr(self) -> float:
+        """Association precision: low if found tracks run over several objects."""
+        return float(self._known(self.precision / np.maximum(1, self.tp)).mean())
+
+    @property
+    def loca(self) -> float:
+        """Localisation accuracy, the mean IoU of matched masks; 1 at a threshold where none is matched."""
+        return float(self._known(np.maximum(1e-10, self.iou) / np.maximum(1e-10, self.tp)).mean())
+
+    def _known(self, values: Floats) -> Floats:
+        return np.where(self.tp + self.fn > 0, values, np.nan)
+
+
+def hota(frames: Iterable[TrackFrame]) -> Hota:
+    """Compute HOTA of one sequence: one class of one video.
+
+    Equal to TrackEval's (``metrics/hota.py``) to rounding.
+
+    Parameters
+    ----------
+    frames : iterable of TrackFrame
+        All frames of the sequence, empty ones included.
+
+    Examples
+    --------
+    One object over two frames, found both times but under two numbers:
+
+    >>> frame_1, frame_2 = TrackFrame([1], [5], [[1.0]]), TrackFrame([1], [6], [[1.0]])
+    >>> result = hota([frame_1, frame_2])
+    >>> result.deta, result.assa  # TPA = 1, FNA = 1, FPA = 0
+    (1.0, 0.5)
+    """
+    numbered, true_tracks, found_tracks = number_tracks(frames)
+    alignment = _alignment(numbered, true_tracks, found_tracks)
+    tp = np.zeros(ALPHAS.size, np.int64)
+    iou_sum = np.zeros(ALPHAS.size)
+    matches = np.zeros((ALPHAS.size, true_tracks, found_tracks))
+    true_masks, found_masks = np.zeros(true_tracks), np.zeros(found_tracks)
+    for frame in numbered:
+        true_masks[frame.truth] += 1
+        found_masks[frame.found] += 1
+        # The pairs that fit best over the whole video first, then those that overlap most.
+        score = alignment[np.ix_(frame.truth, frame.found)] * frame.iou
+        rows, columns = linear_sum_assignment(-score)
+        overlap = frame.iou[rows, columns]
+        matched = overlap >= ALPHAS[:, None] - EPS  # (19, matches)
+        tp += matched.sum(axis=1)
+        iou_sum += (matched * overlap).sum(axis=1)
+        matches[:, frame.truth[rows], frame.found[columns]] += matched
+    every_true, every_found = true_masks[:, None], found_masks[None, :]
+    return Hota(
+        tp=tp,
+        fn=int(true_masks.sum()) - tp,
+        fp=int(found_masks.sum()) - tp,
+        association=(matches * (matches / np.maximum(1, every_true + every_found - matches))).sum(axis=(1, 2)),
+        recall=(matches * (matches / np.maximum(1, every_true))).sum(axis=(1, 2)),
+        precision=(matches * (matches / np.maximum(1, every_found))).sum(axis=(1, 2)),
+        iou=iou_sum,
+    )
+
+
+def _alignment(frames: list[NumberedFrame], true_tracks: int, found_tracks: int) -> Floats:
+    """How well each true track fits each found one over the whole sequence, (true, found): a soft Jaccard index."""
+    together = np.zeros((true_tracks, found_tracks))
+    true_masks, found_masks = np.zeros(true_tracks), np.zeros(found_tracks)
+    for frame in frames:
+        true_masks[frame.truth] += 1
+        found_masks[frame.found] += 1
+        union = frame.iou.sum(axis=0)[None, :] + frame.iou.sum(axis=1)[:, None] - frame.iou
+        together[np.ix_(frame.truth, frame.found)] += np.where(union > EPS, frame.iou / np.maximum(union, EPS), 0)
+    return np.asarray(together / (true_masks[:, None] + found_masks[None, :] - together))

@@ -18,6 +18,7 @@ __all__ = [
     "RenderError",
     "SegmentationError",
     "StorageError",
+    "TrackingError",
     "TrainingError",
     "WadError",
     "WeightsError",
@@ -84,6 +85,10 @@ class MetricError(WadError):
 
 class SegmentationError(WadError):
     """Input that a segmentation method cannot work on."""
+
+
+class TrackingError(WadError):
+    """Frames, times or track numbers that cannot be linked to one video."""
 
 
 class TrainingError(WadError):

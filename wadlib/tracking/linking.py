@@ -1,0 +1,347 @@
+"""Give each detection the number of its track: online, one frame at a time, or over a whole video.
+
+Nothing is dropped, moved or reordered: the answer is one whole number per detection, and masks and scores stay as they
+were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from wadlib.errors import TrackingError
+from wadlib.instances.crops import Crop
+from wadlib.instances.instances import Instances
+from wadlib.tracking.assign import assign
+from wadlib.tracking.flow import Flow, median_shift
+from wadlib.tracking.motion import Camera, ego_motion, grown_iou, shifted
+
+__all__ = ["LinkConfig", "Linker", "link"]
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_WIDTH = 832  # pixels of the picture that `grow_px` speaks of
+
+
+@dataclass(frozen=True)
+class LinkConfig:
+    """How tracks are linked.
+
+    Attributes
+    ----------
+    hypotheses : of "stay", "velocity", "flow", "ego"
+        See `wadlib.tracking.motion`. "flow" needs images, "ego" needs `camera`.
+    box_weight : float
+        Similarity is `box_weight` * IoU of grown boxes + the rest * IoU of the shifted mask.
+    grow_px : float
+        How far boxes are grown, in pixels of an 832-pixel-wide picture.
+    gate : float
+        Smallest similarity of a link.
+    smoothing : float
+        Weight of the newest displacement in the velocity, 0 to 1.
+    max_age : int
+        Frames that a track may be unseen.
+    max_age_s : float
+        Seconds that it may be unseen: after a longer gap in the video every track is a new one.
+    sure : float
+        Detections of this score or more are linked first; the others may only go on tracks of the frame before.
+    camera : Camera, optional
+    """
+
+    hypotheses: tuple[str, ...] = ("stay", "velocity", "flow")
+    box_weight: float = 0.7
+    grow_px: float = 2.0
+    gate: float = 0.05
+    smoothing: float = 0.6
+    max_age: int = 7
+    max_age_s: float = 30.0
+    sure: float = 0.5
+    camera: Camera | None = None
+
+    def __post_init__(self) -> None:
+        unknown = set(self.hypotheses) - {"stay", "velocity", "flow", "ego"}
+        if unknown or not self.hypotheses:
+            raise TrackingError(
+                f"LinkConfig: expected hypotheses of 'stay', 'velocity', 'flow' and 'ego', got {self.hypotheses}",
+                cause="a typing slip",
+                fix="leave it out: the default is what was found to work best",
+            )
+        if "ego" in self.hypotheses and self.camera is None:
+            raise TrackingError(
+                "LinkConfig: the hypothesis 'ego' needs a camera, got none",
+                cause="the ground plane is known for a camera, not in general",
+                fix="LinkConfig(hypotheses=…, camera=Camera.wad(5))",
+            )
+
+
+@dataclass
+class _Track:
+    """A track that may still be seen again."""
+
+    number: int
+    class_id: int
+    box: Floats
+    crop: Crop
+    time_s: float
+    velocity: Floats = field(default_factory=lambda: np.zeros(2))  # pixels per second
+    flowed: Floats = field(default_factory=lambda: np.zeros(2))  # where flow carried it since it was seen
+    age: int = 0  # frames since it was seen
+
+
+class Linker:
+    """Links frame after frame; remembers only the tracks that may still be seen.
+
+    Parameters
+    ----------
+    config : LinkConfig, optional
+
+    Examples
+    --------
+    >>> def car(x):
+    ...     mask = np.zeros((1, 20, 60), bool)
+    ...     mask[0, 5:15, x : x + 12] = True
+    ...     return Instances.from_masks(mask, [33], [0.9])
+    >>> linker = Linker()
+    >>> [linker.update(car(x), time_s).tolist() for x, time_s in ((0, 0.0), (4, 0.1), (9, 0.2))]
+    [[0], [0], [0]]
+    """
+
+    def __init__(self, config: LinkConfig | None = None) -> None:
+        self.config = LinkConfig() if config is None else config
+        self.tracks = 0
+        """How many tracks there were so far."""
+        self._alive: list[_Track] = []
+        self._flow = Flow()
+        self._shape: tuple[int, int] | None = None
+        self._time_s = -math.inf
+        self._step_s = 0.0  # a usual step, to tell a missing frame from a slow car
+
+    def update(self, found: Instances, time_s: float, image: npt.NDArray[np.uint8] | None = None) -> Ids:
+        """Link the detections of the next frame.
+
+        Parameters
+        ----------
+        found : Instances
+        time_s : float
+            Its time, later than that of the frame before (`wadlib.tracking.frame_times`).
+        image : (H, W, 3) uint8, optional
+            Its picture, for the flow hypothesis. Give it for every frame, or for none.
+
+        Returns
+        -------
+        (D,) int64
+            The track of each detection: numbers from 0, in the order of appearance, never twice in a frame.
+
+        Raises
+        ------
+        TrackingError
+            A time that does not grow, or a frame of another size.
+        """
+        self._check(found, time_s, image)
+        field = None if image is None else self._flow.next(image)
+        self._age(time_s, field)
+        ids = np.full(len(found), -1, np.int64)
+        boxes, class_ids = found.boxes.astype(np.float64), found.class_ids
+        similarity = self._similarity(found, boxes, time_s)
+        sure = found.scores >= self.config.sure
+        fresh = np.array([track.age == 1 for track in self._alive], np.bool_)
+        free = np.ones(len(self._alive), np.bool_)
+        for tracks, detections in ((free, sure), (free & fresh, ~sure)):
+            for t, d in self._pairs(similarity, class_ids, tracks & free, detections):
+                self._see(self._alive[t], found, boxes, d, time_s)
+                ids[d], free[t] = self._alive[t].number, False
+        for d in np.flatnonzero(ids < 0).tolist():
+            ids[d] = self.tracks
+            self._alive.append(_Track(self.tracks, int(class_ids[d]), boxes[d], found.crops[d], time_s))
+            self.tracks += 1
+        return ids
+
+    # --- the steps of update -----------------------------------------------------------------------
+
+    def _check(self, found: Instances, time_s: float, image: npt.NDArray[np.uint8] | None) -> None:
+        if not time_s > self._time_s:  # nan is not
+            raise TrackingError(
+                f"Linker.update: expected a time after {self._time_s:g} s, got {time_s:g} s",
+                cause="frames out of order, of two cameras or two videos, or names without a clock",
+                fix="use one Linker for each video, and frame_times(video.frames)",
+            )
+        if self._shape is not None and found.shape != self._shape:
+            raise TrackingError(
+                f"Linker.update: expected detections in a {self._shape[1]}x{self._shape[0]} picture like before, "
+                f"got {found.shape[1]}x{found.shape[0]}",
+                cause="predictions of two sizes",
+                fix="predict all frames of a video at one size",
+            )
+        if image is not None and image.shape[:2] != found.shape:
+            raise TrackingError(
+                f"Linker.update: expected a picture of {found.shape[1]}x{found.shape[0]} like the detections, "
+                f"got {image.shape[1]}x{image.shape[0]}",
+                cause="network-size predictions of full-size pictures, or the other way round",
+                fix="predict with --full-frame, or prepare the pictures with `wadlib prepare`",
+            )
+        self._shape = found.shape
+
+    def _age(self, time_s: float, flow: npt.NDArray[np.float32] | None) -> None:
+        """Let go of tracks that are too old, and carry the others along with the flow."""
+        step = time_s - self._time_s
+        if math.isfinite(step):
+            self._step_s = min(self._step_s, step) if self._step_s else step
+        self._time_s = time_s
+        for track in self._alive:
+            track.age += 1
+        limit = self.config
+        self._alive = [t for t in self._alive if t.age <= limit.max_age + 1 and time_s - t.time_s <= limit.max_age_s]
+        if flow is None or self._shape is None or "flow" not in self.config.hypotheses:
+            return
+        for track in self._alive:
+            shift = median_shift(flow, _moved(track.crop, track.flowed), self._shape)
+            if shift is not None:
+                track.flowed += shift
+
+    def _similarity(self, found: Instances, boxes: Floats, time_s: float) -> Floats:
+        """Compare each track with each detection, (T, D), under the motion hypothesis that fits the pair best."""
+        best = np.zeros((len(self._alive), len(found)))
+        if not best.size:
+            return best
+        scale = max(1.0, found.shape[1] / _WIDTH)
+        same = np.array([t.class_id for t in self._alive])[:, None] == found.class_ids[None, :]
+        weight = self.config.box_weight
+        for moved in self._hypotheses(time_s):
+            box_iou = grown_iou(moved, boxes, self.config.grow_px * scale) * same
+            score = weight * box_iou
+            if weight < 1:
+                # Only where the masks could decide: they overlap at most fully.
+                for t, d in zip(*np.nonzero((box_iou > 0) & (score + 1 - weight > best)), strict=True):
+                    track = self._alive[t]
+                    shift = (moved[t, :2] + moved[t, 2:] - track.box[:2] - track.box[2:]) / 2
+                    score[t, d] += (1 - weight) * _mask_iou(_moved(track.crop, shift), found.crops[d])
+            np.maximum(best, score, out=best)
+        return best
+
+    def _hypotheses(self, time_s: float) -> list[Floats]:
+        """Boxes of all tracks, (T, 4), under each hypothesis."""
+        tracks = self._alive
+        at = np.array([track.box for track in tracks])
+        found = []
+        for name in self.config.hypotheses:
+            if name == "stay":
+                found.append(at)
+            elif name == "velocity":
+                velocity = np.array([track.velocity for track in tracks])
+                since = np.array([time_s - track.time_s for track in tracks])[:, None]
+                found.append(shifted(at, velocity * since))
+                # One picture a metre: after a slow metre most things moved as far as after a quick one.
+                by_step = np.array([track.age for track in tracks])[:, None] * self._step_s
+                if (since > 1.5 * by_step).any():
+                    found.append(shifted(at, velocity * by_step))
+            elif name == "flow":
+                found.append(shifted(at, np.array([track.flowed for track in tracks])))
+            elif self.config.camera is not None:
+                age = max(track.age for track in tracks)
+                ages = np.array([track.age for track in tracks])[:, None]
+                moved = at
+                for k in range(1, age + 1):
+                    moved = np.where(ages >= k, ego_motion(moved, self.config.camera), moved)
+                found.append(moved)
+        return found
+
+    def _pairs(
+        self,
+        similarity: Floats,
+        class_ids: npt.NDArray[np.int32],
+        tracks: npt.NDArray[np.bool_],
+        found: npt.NDArray[np.bool_],
+    ) -> list[tuple[int, int]]:
+        rows, columns = np.flatnonzero(tracks), np.flatnonzero(found)
+        classes = np.array([self._alive[t].class_id for t in rows], np.int32)
+        t, d = assign(similarity[np.ix_(rows, columns)], classes, class_ids[columns], self.config.gate)
+        return list(zip(rows[t].tolist(), columns[d].tolist(), strict=True))
+
+    def _see(self, track: _Track, found: Instances, boxes: Floats, d: int, time_s: float) -> None:
+        before, box = track.box, boxes[d]
+        shift = (box[:2] + box[2:] - before[:2] - before[2:]) / 2
+        velocity = shift / (time_s - track.time_s)
+        smoothing = self.config.smoothing
+        track.velocity = smoothing * velocity + (1 - smoothing) * track.velocity
+        track.box, track.crop, track.time_s = box, found.crops[d], time_s
+        track.flowed, track.age = np.zeros(2), 0
+
+
+def link(
+    detections: Iterable[Instances],
+    times: Iterable[float],
+    images: Iterable[npt.NDArray[np.uint8]] | None = None,
+    config: LinkConfig | None = None,
+) -> list[Ids]:
+    """Link the detections of one video.
+
+    Parameters
+    ----------
+    detections : iterable of Instances, one per frame
+        A generator will do: only the tracks that may still be seen are kept.
+    times : iterable of float, seconds
+        See `wadlib.tracking.frame_times`.
+    images : iterable of (H, W, 3) uint8, optional
+        The pictures, for the flow hypothesis; without them objects are linked by place and velocity.
+    config : LinkConfig, optional
+
+    Returns
+    -------
+    list of (D,) int64, one array per frame
+        The track of each detection, in the order of the detections. Numbers count from 0, whatever the class.
+
+    Raises
+    ------
+    TrackingError
+        Times that do not grow; frames of several sizes; another number of times or images than of frames.
+
+    Examples
+    --------
+    >>> link([Instances.empty((640, 832)), Instances.empty((640, 832))], [0.0, 0.139])
+    [array([], dtype=int64), array([], dtype=int64)]
+    """
+    linker = Linker(config)
+    if images is None:
+        rows = zip(detections, times, strict=True)
+        frames = ((found, time_s, None) for found, time_s in rows)
+    else:
+        frames = zip(detections, times, images, strict=True)  # type: ignore[assignment]
+    ids = []
+    try:
+        for found, time_s, image in frames:
+            ids.append(linker.update(found, float(time_s), image))
+    except ValueError as error:
+        if "zip() argument" not in str(error):
+            raise
+        raise TrackingError(
+            f"link: expected one time (and one picture) for each frame, got other numbers ({error})",
+            cause="frames that were left out on one side",
+            fix="frame_times(frames) and [f.read_image() for f in frames] of the frames that were detected",
+        ) from error
+    return ids
+
+
+def _moved(crop: Crop, shift: Floats) -> Crop:
+    dy, dx = np.rint(shift).astype(int).tolist()
+    return Crop(crop.y + dy, crop.x + dx, crop.mask)
+
+
+def _mask_iou(a: Crop, b: Crop) -> float:
+    """Intersection over union of two masks; they may reach over the edges of the picture."""
+    top, left = max(a.y, b.y), max(a.x, b.x)
+    bottom = min(a.y + a.mask.shape[0], b.y + b.mask.shape[0])
+    right = min(a.x + a.mask.shape[1], b.x + b.mask.shape[1])
+    if top >= bottom or left >= right:
+        return 0.0
+    shared = np.count_nonzero(
+        a.mask[top - a.y : bottom - a.y, left - a.x : right - a.x]
+        & b.mask[top - b.y : bottom - b.y, left - b.x : right - b.x]
+    )
+    if not shared:
+        return 0.0
+    return float(shared / (np.count_nonzero(a.mask) + np.count_nonzero(b.mask) - shared))

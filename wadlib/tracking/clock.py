@@ -57,7 +57,7 @@ def frame_times(frames: Sequence[Frame]) -> npt.NDArray[np.float64]:
             )
     clock = [frame.time_s for frame in frames]
     if any(math.isnan(time) for time in clock):
-        return np.arange(len(frames)) * STEP_S
+        return np.arange(len(frames), dtype=np.float64) * STEP_S
     times = np.array(clock, np.float64)
     steps = np.diff(times)
     steps[steps < -_DAY_S / 2] += _DAY_S  # past midnight

@@ -68,8 +68,9 @@ class Flow:
 def dis_flow(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Field:
     """Flow between two grey pictures, (H, W) uint8 each: (H, W, 2) float32, (dy, dx) in pixels."""
     # A fresh one each time: it keeps the last result as a start for the next otherwise, and is not safe in threads.
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return np.asarray(dis.calc(before, after, None))[..., ::-1]  # OpenCV says (dx, dy)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    field = np.asarray(dis.calc(before, after, None))  # type: ignore[call-overload]
+    return field[..., ::-1]  # OpenCV says (dx, dy)
 
 
 def median_shift(field: Field, crop: Crop, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:

@@ -19,7 +19,7 @@ Boxes = npt.NDArray[np.float64]
 
 def shifted(boxes: Boxes, shifts: npt.NDArray[np.float64]) -> Boxes:
     """Move boxes (T, 4) ``y1, x1, y2, x2`` by (T, 2) ``dy, dx``."""
-    return boxes + np.concatenate([shifts, shifts], axis=1)
+    return np.asarray(boxes + np.concatenate([shifts, shifts], axis=1))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def ego_motion(boxes: Boxes, camera: Camera, frames: float = 1.0) -> Boxes:
     nearer = camera.growth_per_px * frames * (boxes[:, 2] - camera.horizon_px)
     growth = 1 / (1 - np.clip(nearer, 0, 0.75))[:, None]  # what is behind the camera by then grows no further
     focus = np.array([camera.horizon_px, camera.focus_px] * 2)
-    return focus + growth * (boxes - focus)
+    return np.asarray(focus + growth * (boxes - focus))
 
 
 def grown_iou(boxes: Boxes, others: Boxes, grow_px: float) -> npt.NDArray[np.float64]:

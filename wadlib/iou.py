@@ -1,7 +1,7 @@
 """Intersection over union per class: the report's, and the pooled one beside it.
 
-Each number is given its own line: A_c is the area of class c in the truth, B_c in the prediction,
-I_c of both, U_c = A_c + B_c - I_c of either.
+Each number is given its own line: A_c is the area of class c in the prediction, B_c in the truth,
+I_c of both, U_c = A_c + B_c - I_c of either (the letters of the report, section 5).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class IoUSum:
 
     def add_areas(self, areas: ClassAreas) -> None:
         """Add one frame of which only the areas are known, see `add`."""
-        present = areas.truth > 0  # the frames F_c; where A_c > 0, U_c > 0 too
+        present = areas.truth > 0  # the frames F_c; where B_c > 0, U_c > 0 too
         union = areas.truth + areas.prediction - areas.intersection
         self._ratios[present] += areas.intersection[present] / union[present]
         self._with_class += present
@@ -107,7 +107,7 @@ def pooled_iou(overlaps: Iterable[Overlap]) -> dict[int, float]:
     .. math:: IoU_c = \frac{\sum_f |A_{fc} \cap B_{fc}|}{\sum_f |A_{fc} \cup B_{fc}|}
 
     over *all* frames, so that a false positive costs the same wherever it stands. Predicted pixels
-    whose truth is IGNORE are left out of B_c: they count neither for nor against.
+    whose truth is IGNORE are left out of A_c: they count neither for nor against.
 
     Parameters
     ----------

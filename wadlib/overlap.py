@@ -1,10 +1,10 @@
 """One joint histogram per frame: how many pixels hold each pair (truth code, predicted code).
 
 Every metric of this package is a few sums over that small table, so a frame is read once however
-many classes and metrics are asked for. With H[g, p] the table, A[g] its sum over p (the area of g in
-the truth) and B[p] its sum over g (the area of p in the prediction):
+many classes and metrics are asked for. With H[g, p] the table, A[p] its sum over g (the area of p in
+the prediction) and B[g] its sum over p (the area of g in the truth):
 
-* intersection of class c: the sum of H over g in c and p in c; area: the sum of A over g in c;
+* intersection of class c: the sum of H over g in c and p in c; area: the sum of B over g in c;
 * IoU of instance g with detection p: H / (A + B - H).
 """
 
@@ -31,10 +31,10 @@ class ClassAreas:
 
     Attributes
     ----------
-    truth : A_c, pixels whose true class is c
-    prediction : B_c, pixels whose predicted class is c
+    truth : B_c, pixels whose true class is c
+    prediction : A_c, pixels whose predicted class is c
     intersection : I_c, pixels where both hold
-    predicted_on_ignore : pixels of B_c whose truth is IGNORE
+    predicted_on_ignore : pixels of A_c whose truth is IGNORE
         Nobody knows what is there; `pooled_iou` forgives them, `report_iou` does not.
     """
 

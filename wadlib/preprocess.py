@@ -1,6 +1,6 @@
 """From a full-size frame to what a network sees, and back.
 
-The report (section 4.1) cuts 28 columns off either side and 75 rows off top and bottom, then keeps one
+The report (section 4.2) cuts 28 columns off either side and 75 rows off top and bottom, then keeps one
 pixel in four::
 
     3384 - 2*28 = 3328 = 4 * 832        2710 - 2*75 = 2560 = 4 * 640
@@ -75,7 +75,7 @@ def crop_and_downscale(image: Image, label: None = None) -> tuple[Image, None]: 
 @overload
 def crop_and_downscale(image: None, label: Label) -> tuple[None, Label]: ...
 def crop_and_downscale(image: Image | None, label: Label | None = None) -> tuple[Image | None, Label | None]:
-    """Crop 28 columns and 75 rows off each side, then divide the size by 4 (report, section 4.1).
+    """Crop 28 columns and 75 rows off each side, then divide the size by 4 (report, section 4.2).
 
     Parameters
     ----------

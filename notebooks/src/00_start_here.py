@@ -141,9 +141,9 @@ assert len(zeros) == 3
 #
 # | report | what | notebook |
 # |---|---|---|
-# | section 3, Figs 3 and 5 | what is in a label file | [01 · From a 16-bit PNG to instances](01_labels.ipynb) |
-# | section 4.1 | crop, downscale, and what that costs | [02 · Crop and downscale](02_preprocessing.ipynb) |
-# | section 3, Fig 4 | few classes have nearly all objects | [03 · Class imbalance](03_class_imbalance.ipynb) |
+# | sections 3 and 3.2, Figs 3 and 5 | what is in a label file | [01 · From a 16-bit PNG to instances](01_labels.ipynb) |
+# | section 4.2 | crop, downscale, and what that costs | [02 · Crop and downscale](02_preprocessing.ipynb) |
+# | section 3.1, Fig 4 | few classes have nearly all objects | [03 · Class imbalance](03_class_imbalance.ipynb) |
 # | section 2.1, eqs 1–6 | a picture as a graph that is cut in two | [04 · Normalized cut](04_normalized_cut.ipynb) |
 # | section 2.1, Fig 1 | smooth labels by exact minimum cuts | [05 · α-β swap and α-expansion](05_graph_cuts.ipynb) |
 # | section 2.2, Fig 2 | a network that learnt nothing, and why | [06 · The U-Net that did not converge](06_unet.ipynb) |

@@ -5,7 +5,7 @@
 #
 # The dataset gives a grey picture for every frame, and it looks black. In it is everything that the
 # network is to learn: which pixels are a car, and *which car*. How do two answers fit into one
-# number, and how do we get them back without losing any? (Report, section 3, Figs 3 and 5.)
+# number, and how do we get them back without losing any? (Report, sections 3 and 3.2, Figs 3 and 5.)
 #
 # ## The idea in five lines
 #

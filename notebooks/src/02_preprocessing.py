@@ -6,7 +6,7 @@
 # A frame of the dataset has millions of pixels, and the report's network sees only a small part of them: the edges
 # are cut off, and the rest is made four times smaller along each side. Nobody misses the sky. But most objects in
 # these videos are far away and small. Which of them survive, and how well can a network score that sees no more than
-# this? (Report, section 4.1.)
+# this? (Report, section 4.2.)
 #
 # ## The idea in five lines
 #
@@ -399,7 +399,7 @@ print(f"plain stride and mean differ by {difference[place].mean():.1f} grey leve
 print(f"by {difference.mean():.1f} in the frame as a whole")
 
 # %% [markdown]
-# The report's text says that frames are "downscaled by 4". Its published code is more careful than that sentence:
+# The report's text says that they "downscaled the image and its mask by a factor of 4". Its published code is more careful than that sentence:
 # it calls `skimage.transform.resize` with `anti_aliasing=True`, which first blurs the picture with a Gaussian of
 # standard deviation $(s - 1) / 2$ and then samples it. So here are three ways to read one sentence:
 
@@ -437,7 +437,7 @@ assert with_mean > with_stride
 #
 # ## The report's figure beside ours
 #
-# Section 4.1 has no figure of its own, so we set our result beside the report's **Table 1**. The bars answer:
+# Section 4.2 has no figure of this, so we set our result beside the report's **Table 1**. The bars answer:
 # if a network gave back its small labels without one mistake, what would the report's metric say? "Pooled" adds up
 # the pixels of all frames first (notebook 09 explains the difference).
 

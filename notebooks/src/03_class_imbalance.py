@@ -5,7 +5,7 @@
 #
 # A street is full of cars, and now and then a tricycle passes. A network learns from what it sees, so how much does
 # it see of each class? The answer depends on what you count: objects, pixels, or frames in which the class
-# occurs at all. And what can one do about it? (Report, Fig 4.)
+# occurs at all. And what can one do about it? (Report, section 3.1, Fig 4.)
 #
 # ## The idea in five lines
 #

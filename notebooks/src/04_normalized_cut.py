@@ -137,8 +137,8 @@ for A in cuts:
 print(f"Ncut = 2 - (what stays within) for all {len(cuts)} cuts, to 1e-12")
 
 # %% [markdown]
-# **A slip worth knowing.** One version of the report's equation 4 prints $cut(B, V) / assoc(B, V)$ for
-# the second fraction. Read it slowly: $cut(B, V)$ sums $w$ from $B$ to *everything*, and that is just what
+# **A slip worth knowing.** A machine-read text of the report prints $cut(B, V) / assoc(B, V)$ for the
+# second fraction of equation 4; both public PDFs print $cut(A, B)$, as they should. Read it slowly: $cut(B, V)$ sums $w$ from $B$ to *everything*, and that is just what
 # $assoc(B, V)$ is. So what does the fraction say about a cut?
 
 # %%
@@ -511,8 +511,8 @@ print("Not in the held-out frames (–): " + (", ".join(absent) or "no class is 
 #   large and the objects of these videos are small. Balance is built into $Ncut$: a small side has a small
 #   $assoc$, and pays for it.
 #
-# Two kind remarks on section 2.1. The fraction $cut(B, V) / assoc(B, V)$ we have met. And the
-# text says that the method seeks a **maximum flow**. That is its neighbour: a maximum flow finds the minimum cut
+# One remark on section 2.1. It says that normalized cut seeks "to find the minimum loss, or maximum
+# flow". Maximum flow belongs to another method: a maximum flow finds the minimum cut
 # between *two given terminals*, exactly, and so solves an energy with two labels (notebook 05). The normalized cut has no
 # terminals and is NP-hard; what we compute is the eigenvector of a relaxed problem, and $\lambda_2$ tells how far off
 # we may be.

@@ -503,7 +503,7 @@ print(f"ours:       frames: {len(held_out)}, for training: {len(split.train)}, l
 # - **Fig 1 is the graph of the swap.** It has *two* terminals named α and β, and only pixels with one of the two labels.
 #   An expansion has terminals "α" and "not α" and all pixels; in the original paper (Boykov, Veksler & Zabih 2001), it
 #   also has auxiliary nodes between neighbours whose labels differ. The two figures are easily confused.
-# - **Normalized cut does not "seek the maximum flow".** Maximum flow finds the minimum cut between *two given
+# - **Normalized cut finds no "maximum flow".** Maximum flow finds the minimum cut between *two given
 #   terminals*, exactly and fast: that is this notebook. The normalized cut has no terminals and divides by the
 #   size of its parts, which makes it NP-hard; it is relaxed to eigenvectors (notebook 04).
 #

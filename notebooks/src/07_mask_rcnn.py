@@ -530,7 +530,7 @@ print(f"{len(kept)} of {len(some)} boxes are kept")
 assert kept == library[library >= 0].tolist()
 
 # %% [markdown]
-# **3.** The report says that the class loss over-fits and suggests weights for the five losses. Set the one of
+# **3.** The report says that the classification loss "is diverging" and would weight the losses differently (section 5). Set the one of
 # `mrcnn_class_loss` to ½: what does the reported loss become, for the same weights and the same frame?
 
 # %% tags=["solution", "hide-cell"]

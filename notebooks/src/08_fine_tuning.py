@@ -5,7 +5,7 @@
 #
 # The report let the machine of notebook 07 learn for 16 hours on one graphics card, and drew six loss curves. They fall
 # as loss curves should, and yet Table 1 is almost all zeros. What did the network see in those hours, what did the
-# curves say, and what would one do differently with the same budget? (Report, section 4.2, Figs 10 to 15.)
+# curves say, and what would one do differently with the same budget? (Report, sections 4.2 and 5, Figs 10 to 15.)
 #
 # ## The idea in five lines
 #
@@ -87,7 +87,7 @@ assert np.allclose(first, 1 - 1 / 10, atol=1e-4)
 # Adam divides by the size of the gradient: its first step is the learning rate, whether the gradient is 3 or 300. So "0.001"
 # means something else for adam than for SGD, and the report's text (adam) and its code (SGD) do not describe the same training.
 #
-# **How much is an epoch?** The report's epochs have 10 steps of 5 pictures. How often does a frame get its turn in
+# **How much is an epoch?** In the published code an epoch has 10 steps of 5 pictures. How often does a frame get its turn in
 # 100 of them, and how many pictures with a class does the network ever see, if one frame in fifty holds it?
 
 # %%
@@ -328,7 +328,7 @@ for part in (list(numbers)[:3], list(numbers)[3:]):
     )
 
 # %% [markdown]
-# **What over-fitting looks like.** The report says that the class loss over-fits. Here are its own digitised curves, in fifths of
+# **What over-fitting looks like.** The report says that the classification loss "is diverging" (section 5). Here are its own digitised curves, in fifths of
 # the training. Over-fitting shows where a loss goes on falling on training frames and rises on validation frames.
 
 # %%
@@ -496,7 +496,7 @@ for layers in ("heads", "4+", "all"):
     print(f"{layers:6s} {learning:>9,} of {network.count_params():,}")
 
 # %% [markdown]
-# **2.** The report evaluated the weights of epoch 78. By its own validation curve, was there a better epoch?
+# **2.** The published code evaluates the weights of epoch 78. By its own validation curve, was there a better epoch?
 
 # %% tags=["solution", "hide-cell"]
 total = curves[curves["loss"] == "loss"].set_index("epoch")["val"]

@@ -10,7 +10,7 @@
 #
 # ## The idea in five lines
 #
-# In frame $f$ let $A_{fc}$ be the pixels that truly are of class $c$, and $B_{fc}$ those that were predicted to be.
+# In frame $f$ let $A_{fc}$ be the pixels that were predicted to be of class $c$, and $B_{fc}$ those that truly are (the report's letters).
 # $F_c$ are the frames whose truth holds the class. The report takes the intersection over union of each of these
 # frames and then the mean (left). **Pooled** IoU adds up the pixels of *all* frames first (right):
 #
@@ -65,8 +65,8 @@ predictions = [
 # %%
 figure, axes = plt.subplots(2, 2, figsize=(7.6, 7.6))
 for f, (truth, prediction) in enumerate(zip(truths, predictions, strict=True)):
-    draw_grid(axes[f, 0], truth, f"Frame {f + 1}: truth (A)")
-    draw_grid(axes[f, 1], prediction, f"Frame {f + 1}: prediction (B)")
+    draw_grid(axes[f, 0], truth, f"Frame {f + 1}: truth (B)")
+    draw_grid(axes[f, 1], prediction, f"Frame {f + 1}: prediction (A)")
 show(
     figure,
     "Four tables of 6 by 6 codes. Frame 1: a car, predicted one column too far right, and a person "
@@ -83,15 +83,15 @@ counts = {}
 print("frame  class    A   B   I   U   I/U")
 for f, (truth, prediction) in enumerate(zip(truths, predictions, strict=True)):
     for c in (33, 36):
-        a, b = class_map(truth) == c, class_map(prediction) == c
+        a, b = class_map(prediction) == c, class_map(truth) == c
         counts[f, c] = tuple(int(pixels.sum()) for pixels in (a, b, a & b, a | b))
         in_a, in_b, in_both, in_either = counts[f, c]
         assert in_either == in_a + in_b - in_both
         name, ratio = CLASSES[c].name, Fraction(in_both, in_either)
         print(f"{f + 1:5d}  {name:7s}{in_a:3d} {in_b:3d} {in_both:3d} {in_either:3d}   {ratio}")
 
-assert (counts[0, 33], counts[0, 36]) == ((12, 12, 9, 15), (4, 2, 2, 4))
-assert (counts[1, 33], counts[1, 36]) == ((0, 6, 0, 6), (6, 8, 6, 8))
+assert (counts[0, 33], counts[0, 36]) == ((12, 12, 9, 15), (2, 4, 2, 4))
+assert (counts[1, 33], counts[1, 36]) == ((6, 0, 0, 6), (8, 6, 6, 8))
 
 # %% [markdown]
 # Now the two formulas. The truth of frame 2 holds no car, so $F_{\mathrm{car}}$ is frame 1 alone:
@@ -481,7 +481,7 @@ show(figure, "A matrix: for each true class the share of its pixels by predicted
 
 # %% [markdown]
 # ### Knowing the street
-# Now for the split. The report trains on the first 70 % of *each* video and validates on the rest, so train and
+# Now for the split. The published code trains on the first 70 % of *each* video and validates on the rest, so train and
 # validation share every video: often the very same parked car. What remains when whole videos are kept apart?
 
 # %%

@@ -3,8 +3,8 @@
 #
 # ## The question
 #
-# Four of the seven numbers in Table 1 are below one percent, and three of them are exactly zero. The report blames
-# little training, and its authors say openly how little compute they had. But between a network and a number in a table
+# Five of the seven numbers in Table 1 are below one percent, and three of them are exactly zero. The report blames
+# the class imbalance, and its authors say openly how little compute they had. But between a network and a number in a table
 # stand many small decisions: how masks are put into one picture, which detections are kept, which files are
 # compared. Can some of *them* turn a fair prediction into a zero? (Report, sections 4 and 5, and the published code.)
 #
@@ -377,8 +377,8 @@ print(f"half of WAD's objects have at most {median} pixels: {median // 16} for t
 # place of the challenge kept the full resolution of a strip in place of the whole picture (notebook 02).
 #
 # ### Cause 6: one training mask per polygon
-# The published loader reads polygons. An object that a lamp post cuts in two has two of them, and becomes two *identical*
-# objects, each with the whole mask. How many objects are that?
+# The published loader reads polygons. An object that a lamp post cuts in two has two of them, and becomes two *nested*
+# objects: the first part, and both parts together. How many objects are that?
 
 # %%
 import cv2
@@ -441,7 +441,7 @@ for name, answer in {"these predictions": found, "a perfect prediction": perfect
 
 # %% [markdown]
 # ### Cause 7: training and validation share their videos
-# The report trains on the first 70 % of each video and validates on the rest. Retraining a Mask R-CNN takes too long for a
+# The published code trains on the first 70 % of each video and validates on the rest. Retraining a Mask R-CNN takes too long for a
 # notebook, so ask the quick method of notebook 09, colour and place, what it owes to knowing the street. Both versions
 # are scored on the same frames:
 

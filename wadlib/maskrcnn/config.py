@@ -28,7 +28,7 @@ _COCO_TO_WAD = {1: 36, 2: 35, 3: 33, 4: 34, 6: 39, 8: 38}
 class LossWeights(Mapping[str, float]):
     """A weight for each of the five losses; reads like a dict.
 
-    The report suggests re-weighting them as a cure for its over-fitting class loss (section 5).
+    More weight on box and mask loss than on the class loss "could have helped", says the report (section 5).
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 A WAD frame of 3384x2710 pixels is too large for a network. `Config.view` says what is shown of it:
 
-- ``"report"``: rows 75 to 2634 and columns 28 to 3355 at a quarter of the resolution (section 4.1): 832x640;
+- ``"report"``: rows 75 to 2634 and columns 28 to 3355 at a quarter of the resolution (section 4.2): 832x640;
 - ``"strip"``: rows 1536 to 2303 of the same columns at half the resolution: 1664x384. Nearly all objects lie in rows
   1560 to 2279, and there each has four times as many pixels as in the report's view;
 - ``"whole"``: everything, scaled down to fit.

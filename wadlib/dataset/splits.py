@@ -63,7 +63,8 @@ def split_videos(
     videos : training videos; those without a labelled frame are left out
     kind : "report" or "by_video"
         "report" (70:30 in section 3; how, in the published code): the first `train_fraction` of the
-        frames of each video are for training. Consecutive frames are a metre apart, so the two sides share their objects.
+        frames of each video are for training. Consecutive frames are a metre apart, so the two sides
+        share their objects.
         "by_video": whole videos on either side.
     seed : int
         Draws the sample of videos and, by video, their side.

@@ -292,7 +292,7 @@ def label_from_indices(
 
 
 def evaluated_index(codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-    """Turn codes into the index 1..7 of their class; 0 for what is no evaluated instance: background, IGNORE, riders…"""
+    """Turn codes into the index 1..7 of their class; 0 for no evaluated instance: background, IGNORE, riders…"""
     found = _index_table(tuple(NETWORK_INDEX.items()))[codes]
     return np.where(found <= len(IDS), found, np.uint8(0))
 

@@ -6,17 +6,18 @@ pixel in four::
     3384 - 2*28 = 3328 = 4 * 832        2710 - 2*75 = 2560 = 4 * 640
 
 The second-place solution of the challenge kept the full resolution of one strip instead: nearly all
-objects lie between rows 1560 and 2280.
+objects lie between rows 1560 and 2280. `VIEWS` is the one table of these and of all other parts of a frame.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.errors import ImageError, LabelError
+from wadlib.errors import ImageError, LabelError, WadError
 from wadlib.frames import FULL_SHAPE
 from wadlib.labels import BACKGROUND
 
@@ -24,48 +25,170 @@ __all__ = [
     "CROP_X_PX",
     "CROP_Y_PX",
     "FACTOR",
-    "HALF_STRIP_WINDOW",
     "NETWORK_SHAPE",
+    "NETWORK_VIEWS",
     "NETWORK_WINDOW",
     "STRIP_WINDOW",
     "VIEWS",
-    "boxes_to_full_frame",
+    "View",
     "crop_and_downscale",
     "full_resolution_strip",
-    "shrink",
-    "to_full_frame",
     "upsample_label",
+    "view_of",
 ]
 
 Image = npt.NDArray[np.uint8]
 Label = npt.NDArray[np.uint16]
 
-CROP_Y_PX, CROP_X_PX = 75, 28
+
+@dataclass(frozen=True)
+class View:
+    """Which pixels of the full frame a picture shows.
+
+    Its pixel (i, j) is a block of ``factor x factor`` pixels of the full frame, of which the upper left one lies at
+    ``(rows[0] + factor * i, columns[0] + factor * j)``.
+    """
+
+    name: str
+    rows: tuple[int, int]  # of the full frame: the first, and the first that is not shown
+    columns: tuple[int, int]
+    factor: int  # pixels of the full frame per pixel of the picture, along each axis
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the picture in pixels."""
+        return (self.rows[1] - self.rows[0]) // self.factor, (self.columns[1] - self.columns[0]) // self.factor
+
+    @property
+    def region(self) -> tuple[int, int, int, int]:
+        """Box of the shown part in the full frame, half-open: y1, x1, y2, x2."""
+        return self.rows[0], self.columns[0], self.rows[1], self.columns[1]
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """The pixels of a full label that the picture's label keeps, ``label[view.window]``; for `read_label`."""
+        return slice(*self.rows, self.factor), slice(*self.columns, self.factor)
+
+    def shrink(self, image: Image, where: str = "View.shrink") -> Image:
+        """Show a full-size picture (2710, 3384, 3) uint8 RGB in this view.
+
+        Returns
+        -------
+        (height, width, 3) uint8
+            Each pixel is the mean of its block, rounded to the nearest whole number (OpenCV's ``INTER_AREA``; a half
+            may go either way).
+
+        Raises
+        ------
+        ImageError
+            Another size or dtype.
+
+        Examples
+        --------
+        >>> VIEWS["strip"].shrink(np.zeros((*FULL_SHAPE, 3), np.uint8)).shape
+        (384, 1664, 3)
+        """
+        if image.shape != (*FULL_SHAPE, 3) or image.dtype != np.uint8:
+            what = f"{where}: expected a {(*FULL_SHAPE, 3)} uint8 image, got {image.shape} {image.dtype}"
+            raise ImageError(what, **_why(image.shape[:2]))
+        import cv2
+
+        part = image[slice(*self.rows), slice(*self.columns)]
+        return np.asarray(cv2.resize(part, self.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+    def stride(self, label: Label, where: str = "View.stride") -> Label:
+        """Show a full-size label (2710, 3384) uint16 in this view: the upper left pixel of each block.
+
+        Codes must not be averaged: the mean of two cars is no car.
+
+        Raises
+        ------
+        LabelError
+            Another size or dtype.
+        """
+        _check_label(label, FULL_SHAPE, where)
+        return label[self.window].copy()
+
+    def boxes_to_full_frame(self, boxes: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Bring half-open boxes (N, 4) ``y1, x1, y2, x2`` from pixels of this view to those of the full frame.
+
+        Edges are distances from the upper left corner: pixel row `y` covers ``[y, y + 1)``; its centre is ``y + 0.5``.
+
+        Examples
+        --------
+        >>> VIEWS["report"].boxes_to_full_frame([[0, 0, 1, 2]]).tolist()
+        [[75.0, 28.0, 79.0, 36.0]]
+        """
+        corner = np.array(self.region[:2] * 2, np.float32)
+        return np.asarray(boxes, np.float32).reshape(-1, 4) * np.float32(self.factor) + corner
+
+    def label_to_full_frame(self, label: Label, where: str = "View.label_to_full_frame") -> Label:
+        """Bring a label of this view back to full size: each pixel fills its block, 255 where nothing is shown.
+
+        Raises
+        ------
+        LabelError
+            Another size or dtype.
+        """
+        _check_label(label, self.shape, where)
+        full = np.full(FULL_SHAPE, BACKGROUND, np.uint16)
+        full[slice(*self.rows), slice(*self.columns)] = label.repeat(self.factor, axis=0).repeat(self.factor, axis=1)
+        return full
+
+
+# fmt: off
+VIEWS: dict[str, View] = {view.name: view for view in (
+    #    name             rows          columns    factor    height x width
+    View("full",          (0, 2710),    (0, 3384),  1),    # 2710 x 3384
+    View("report",        (75, 2635),   (28, 3356), 4),    #  640 x 832: section 4.1
+    # Half the resolution of the rows that hold nearly all objects: 1.2 times the pixels of the report's frame, and each
+    # object has four times as many. (384 and 1664 are multiples of 64, as a network with a pyramid wants it.)
+    View("strip",         (1536, 2304), (28, 3356), 2),    #  384 x 1664
+    View("full_strip",    (1560, 2280), (0, 3384),  1),    #  720 x 3384: the second place of the challenge
+    # A row higher than "strip", and not the same: 1535 = 75 + 4 * 365, so that each cell of a U-Net is a whole pixel of
+    # the report's view, and prepared frames give the very pixels that full-size ones give. Stored weights learnt on it.
+    View("unet_strip",    (1535, 2303), (28, 3356), 4),    #  192 x 832
+    View("unet_attempt",  (1560, 2280), (7, 3383),  8),    #   90 x 422: what the report's authors trained a U-Net on
+)}
+# fmt: on
+"""Every part of a frame that is shown to a network or written to a file, by name."""
+
+NETWORK_VIEWS = ("report", "strip")
+"""Those that `wadlib prepare` writes and that fill the input of a Mask R-CNN."""
+
+CROP_Y_PX, CROP_X_PX = VIEWS["report"].region[:2]
 """Rows cut off at top and at bottom, columns cut off at left and at right."""
 
-FACTOR = 4
+FACTOR = VIEWS["report"].factor
 """Full-frame pixels per network pixel, along each axis."""
 
-NETWORK_SHAPE = (640, 832)
+NETWORK_SHAPE = VIEWS["report"].shape
 """(height, width) of a network-size frame in pixels."""
 
-NETWORK_WINDOW = (
-    slice(CROP_Y_PX, FULL_SHAPE[0] - CROP_Y_PX, FACTOR),
-    slice(CROP_X_PX, FULL_SHAPE[1] - CROP_X_PX, FACTOR),
-)
+NETWORK_WINDOW = VIEWS["report"].window
 """The label pixels that are kept: ``label[75:-75, 28:-28][::4, ::4]``, for ``read_label(window=…)``."""
 
-STRIP_WINDOW = (slice(1560, 2280), slice(0, FULL_SHAPE[1]))
+STRIP_WINDOW = VIEWS["full_strip"].window
 """Rows 1560 to 2279 in full width: the strip of the second-place solution."""
 
-HALF_STRIP_WINDOW = (slice(1536, 2304, 2), slice(CROP_X_PX, FULL_SHAPE[1] - CROP_X_PX, 2))
-"""Rows 1536 to 2303 at half the resolution, 1664x384: 1.2 times the pixels of the report's frame, and each object has
-four times as many. (384 and 1664 are multiples of 64, as a network with a pyramid wants it.)"""
 
-VIEWS = {"report": NETWORK_WINDOW, "strip": HALF_STRIP_WINDOW}
-"""Ways to make a frame small enough for a network: the pixels of the full frame that its label keeps."""
+def view_of(shape: tuple[int, int], expected: str, error: type[WadError] = ImageError) -> View:
+    """Find the view whose pictures have `shape` (height, width).
 
-_CROP = (NETWORK_WINDOW[0].start, NETWORK_WINDOW[0].stop, NETWORK_WINDOW[1].start, NETWORK_WINDOW[1].stop)
+    Raises
+    ------
+    error
+        There is none; its message begins with `expected`, such as ``"draw: expected"``.
+    """
+    for view in VIEWS.values():
+        if view.shape == tuple(shape):
+            return view
+    known = ", ".join(f"{width}x{height}" for height, width in (view.shape for view in VIEWS.values()))
+    raise error(
+        f"{expected} a {known} picture, got {shape[1]}x{shape[0]}",
+        cause="a picture that was cut or scaled in another way",
+        fix="use the full frames",
+    )
 
 
 @overload
@@ -85,11 +208,9 @@ def crop_and_downscale(image: Image | None, label: Label | None = None) -> tuple
     Returns
     -------
     image : (640, 832, 3) uint8, or None
-        Each pixel is the mean of its 4x4 block, rounded to the nearest whole number (OpenCV's
-        ``INTER_AREA``; a half may go either way).
+        The mean of each 4x4 block, see `View.shrink`.
     label : (640, 832) uint16, or None
-        The upper left pixel of each 4x4 block. Codes must not be averaged: the mean of two cars is
-        no car.
+        The upper left pixel of each 4x4 block, see `View.stride`.
 
     Raises
     ------
@@ -104,52 +225,11 @@ def crop_and_downscale(image: Image | None, label: Label | None = None) -> tuple
     >>> small.shape, small[0, :2].tolist()
     ((640, 832), [33000, 255])
     """
-    small_image: Image | None = None
-    if image is not None:
-        _check_image(image, "crop_and_downscale")
-        small_image = shrink(image, NETWORK_WINDOW)
-    small_label: Label | None = None
-    if label is not None:
-        _check_label(label, FULL_SHAPE, "crop_and_downscale")
-        small_label = np.ascontiguousarray(label[NETWORK_WINDOW])
-    return small_image, small_label
-
-
-def shrink(image: Image, window: tuple[slice, slice]) -> Image:
-    """The picture that belongs to ``label[window]``: each pixel the mean of the block of which the label keeps one.
-
-    Parameters
-    ----------
-    image : (2710, 3384, 3) uint8 RGB
-    window : rows, columns
-        One of `VIEWS`.
-
-    Returns
-    -------
-    (h, w, 3) uint8
-        Means rounded to the nearest whole number (OpenCV's ``INTER_AREA``; a half may go either way).
-
-    Raises
-    ------
-    ImageError
-        Another size or dtype.
-
-    Examples
-    --------
-    >>> shrink(np.zeros((*FULL_SHAPE, 3), np.uint8), VIEWS["strip"]).shape
-    (384, 1664, 3)
-    """
-    import cv2
-
-    _check_image(image, "shrink")
-    rows, columns = window
-    part = image[rows.start : rows.stop, columns.start : columns.stop]
-    size = (part.shape[1] // columns.step, part.shape[0] // rows.step)
-    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return _pair("report", image, label, "crop_and_downscale")
 
 
 def full_resolution_strip(image: Image | None, label: Label | None = None) -> tuple[Image | None, Label | None]:
-    """Rows 1560 to 2279 in full width and full resolution (second place of the challenge).
+    """Cut out rows 1560 to 2279 in full width and full resolution (second place of the challenge).
 
     Parameters
     ----------
@@ -167,46 +247,11 @@ def full_resolution_strip(image: Image | None, label: Label | None = None) -> tu
     ImageError, LabelError
         Another size or dtype.
     """
-    if image is not None:
-        _check_image(image, "full_resolution_strip")
-        image = image[STRIP_WINDOW].copy()
-    if label is not None:
-        _check_label(label, FULL_SHAPE, "full_resolution_strip")
-        label = label[STRIP_WINDOW].copy()
-    return image, label
-
-
-def to_full_frame(y: npt.ArrayLike, x: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Where a point of the network-size frame lies in the full frame, in pixels.
-
-    A point is a distance from the upper left corner of the frame, so that pixel row `y` covers ``[y, y + 1)``
-    and its centre is ``y + 0.5``: ``y_full = 4 y + 75``, ``x_full = 4 x + 28``.
-
-    Examples
-    --------
-    >>> [float(v) for v in to_full_frame(640, 832)]  # the lower right corner
-    [2635.0, 3356.0]
-    """
-    return (
-        np.asarray(y, np.float64) * FACTOR + CROP_Y_PX,
-        np.asarray(x, np.float64) * FACTOR + CROP_X_PX,
-    )
-
-
-def boxes_to_full_frame(boxes: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Half-open boxes (N, 4) ``y1, x1, y2, x2`` from network pixels to full-frame pixels.
-
-    Examples
-    --------
-    >>> boxes_to_full_frame([[0, 0, 1, 2]]).tolist()
-    [[75.0, 28.0, 79.0, 36.0]]
-    """
-    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    return np.asarray(boxes * FACTOR + np.array([CROP_Y_PX, CROP_X_PX] * 2, np.float32), np.float32)
+    return _pair("full_strip", image, label, "full_resolution_strip")
 
 
 def upsample_label(label: Label) -> Label:
-    """A network-size label back at full size: each pixel fills its 4x4 block, 255 outside of the crop.
+    """Bring a network-size label back to full size: each pixel fills its 4x4 block, 255 outside of the crop.
 
     What is lost on the way down stays lost: the IoU of ``upsample_label(crop_and_downscale(None, label)[1])``
     with `label` is what a network reaches that learns those labels perfectly. (Choosing the best set of
@@ -232,30 +277,27 @@ def upsample_label(label: Label) -> Label:
     >>> full.shape, int(full[0, 0]), int(full[75, 28]), bool((full[NETWORK_WINDOW] == small).all())
     ((2710, 3384), 255, 33000, True)
     """
-    _check_label(label, NETWORK_SHAPE, "upsample_label")
-    full = np.full(FULL_SHAPE, BACKGROUND, np.uint16)
-    y0, y1, x0, x1 = _CROP
-    full[y0:y1, x0:x1] = label.repeat(FACTOR, axis=0).repeat(FACTOR, axis=1)
-    return full
+    return VIEWS["report"].label_to_full_frame(label, "upsample_label")
 
 
-def _check_image(image: Image, where: str) -> None:
-    if image.shape != (*FULL_SHAPE, 3) or image.dtype != np.uint8:
-        cause, fix = _why(image.shape[:2])
-        raise ImageError(
-            f"{where}: expected a (2710, 3384, 3) uint8 image, got {image.shape} {image.dtype}", cause=cause, fix=fix
-        )
+def _pair(view: str, image: Image | None, label: Label | None, where: str) -> tuple[Image | None, Label | None]:
+    return (
+        None if image is None else VIEWS[view].shrink(image, where),
+        None if label is None else VIEWS[view].stride(label, where),
+    )
 
 
 def _check_label(label: Label, shape: tuple[int, int], where: str) -> None:
     if label.shape != shape or label.dtype != np.uint16:
-        cause, fix = _why(label.shape)
-        raise LabelError(
-            f"{where}: expected a {shape} uint16 label, got {label.shape} {label.dtype}", cause=cause, fix=fix
-        )
+        what = f"{where}: expected a {shape} uint16 label, got {label.shape} {label.dtype}"
+        raise LabelError(what, **_why(label.shape))
 
 
-def _why(shape: tuple[int, ...]) -> tuple[str, str]:
+def _why(shape: tuple[int, ...]) -> dict[str, str]:
+    """Cause and fix of a wrong picture or label."""
     if shape == NETWORK_SHAPE:
-        return "the frame is already downscaled", "use it as it is, or read the full-size frame"
-    return "not a WAD frame, or the wrong dtype", "read frames with wadlib.frames.read_image and read_label"
+        return {"cause": "the frame is already downscaled", "fix": "use it as it is, or read the full-size frame"}
+    return {
+        "cause": "not a WAD frame, or the wrong dtype",
+        "fix": "read frames with wadlib.frames.read_image and read_label",
+    }

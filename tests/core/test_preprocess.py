@@ -9,12 +9,14 @@ from wadlib.preprocess import (
     NETWORK_SHAPE,
     NETWORK_WINDOW,
     STRIP_WINDOW,
-    boxes_to_full_frame,
+    VIEWS,
     crop_and_downscale,
     full_resolution_strip,
-    to_full_frame,
     upsample_label,
+    view_of,
 )
+
+REPORT = VIEWS["report"]
 
 
 @pytest.fixture(scope="module")
@@ -68,17 +70,54 @@ def test_a_point_there_and_back():
     # The upper left corner of network pixel (y, x) is the upper left corner of the pixel that its label came from.
     label = np.arange(FULL_SHAPE[0] * FULL_SHAPE[1], dtype=np.uint32).reshape(FULL_SHAPE)
     y, x = np.array([0, 3, 639]), np.array([0, 700, 831])
-    y_full, x_full = to_full_frame(y, x)
-    assert (label[y_full.astype(int), x_full.astype(int)] == label[NETWORK_WINDOW][y, x]).all()
+    for view in (REPORT, VIEWS["strip"], VIEWS["unet_strip"]):
+        y, x = y.clip(0, view.shape[0] - 1), x.clip(0, view.shape[1] - 1)
+        y_full, x_full = view.boxes_to_full_frame(np.stack([y, x, y, x], axis=1))[:, :2].T
+        assert (label[y_full.astype(int), x_full.astype(int)] == label[view.window][y, x]).all()
     # The centre of a network pixel is the centre of its 4x4 block.
-    assert [float(v) for v in to_full_frame(0.5, 0.5)] == [75 + 4 / 2, 28 + 4 / 2]
+    assert REPORT.boxes_to_full_frame([[0.5, 0.5, 0.5, 0.5]])[0, :2].tolist() == [75 + 4 / 2, 28 + 4 / 2]
 
 
 def test_boxes():
-    boxes = boxes_to_full_frame(np.array([[0, 0, 640, 832], [10, 20, 11, 22]], np.float32))
+    boxes = REPORT.boxes_to_full_frame(np.array([[0, 0, 640, 832], [10, 20, 11, 22]], np.float32))
     assert boxes.dtype == np.float32
     assert boxes.tolist() == [[75, 28, 2710 - 75, 3384 - 28], [115, 108, 119, 116]]
-    assert boxes_to_full_frame(np.empty((0, 4))).shape == (0, 4)
+    assert REPORT.boxes_to_full_frame(np.empty((0, 4))).shape == (0, 4)
+    for view in VIEWS.values():
+        assert view.boxes_to_full_frame([[0, 0, *view.shape]]).tolist() == [list(view.region)]
+
+
+def test_the_table_of_views():
+    shapes = {name: view.shape for name, view in VIEWS.items()}
+    assert shapes == {
+        "full": FULL_SHAPE, "report": (640, 832), "strip": (384, 1664), "full_strip": (720, 3384),
+        "unet_strip": (192, 832), "unet_attempt": (90, 422),
+    }  # fmt: skip
+    for view in VIEWS.values():
+        y1, x1, y2, x2 = view.region
+        assert 0 <= y1 < y2 <= FULL_SHAPE[0]
+        assert 0 <= x1 < x2 <= FULL_SHAPE[1]
+        assert (view.shape[0] * view.factor, view.shape[1] * view.factor) == (y2 - y1, x2 - x1), "no pixel is cut"
+        assert view_of(view.shape, "test: expected") is view
+    with pytest.raises(ImageError, match=r"test: expected a 3384x2710, 832x640, .* picture, got 800x600"):
+        view_of((600, 800), "test: expected")
+    # Cells of the U-Net's strip are whole pixels of the report's view; those of the other strip could not be.
+    assert (VIEWS["unet_strip"].rows[0] - REPORT.rows[0]) % REPORT.factor == 0
+    assert (VIEWS["strip"].rows[0] - REPORT.rows[0]) % REPORT.factor == 1
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=lambda view: view.name)
+def test_every_view_there_and_back(view, pair):
+    image, label = pair
+    small = view.stride(label)
+    y1, x1, y2, x2 = view.region
+    assert (small == label[y1:y2, x1:x2][:: view.factor, :: view.factor]).all()
+    assert not np.shares_memory(small, label)
+    back = view.label_to_full_frame(small)
+    assert (view.stride(back) == small).all()
+    assert (np.delete(back, slice(*view.rows), axis=0) == 255).all()
+    assert (np.delete(back, slice(*view.columns), axis=1) == 255).all()
+    assert view.shrink(image).shape == (*view.shape, 3)
 
 
 def test_round_trip_of_a_label():

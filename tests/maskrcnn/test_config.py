@@ -10,7 +10,7 @@ from wadlib.course.facts import report_facts
 from wadlib.errors import ImageError, SegmentationError
 from wadlib.maskrcnn import Config
 from wadlib.maskrcnn.config import LossWeights
-from wadlib.maskrcnn.frames.views import looking_at
+from wadlib.maskrcnn.frames.views import config_for_view
 
 READY = [Config.report(), Config.coco(), Config.classroom()]
 
@@ -49,13 +49,13 @@ def test_coco_has_six_of_the_seven_classes():
 
 
 def test_another_view_keeps_the_anchors_as_large_on_the_road():
-    there = looking_at("report", Config.classroom())
+    there = config_for_view("report", Config.classroom())
     assert (there.view, there.image_shape, there.anchor_scales) == ("report", (640, 832), (5, 10, 22, 48, 104))
-    assert looking_at("strip", there) == Config.classroom()
-    assert looking_at("report", Config.report()) == Config.report()
+    assert config_for_view("strip", there) == Config.classroom()
+    assert config_for_view("report", Config.report()) == Config.report()
     for config, view in ((Config.coco(), "strip"), (Config.report(), "whole")):
         with pytest.raises(ImageError, match="one of the views report, strip, got 'whole'"):
-            looking_at(view, config)
+            config_for_view(view, config)
 
 
 @pytest.mark.parametrize("config", READY, ids=lambda config: config.name)

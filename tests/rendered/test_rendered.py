@@ -15,7 +15,7 @@ import pytest
 from wadlib.errors import RenderError, StorageError
 from wadlib.frames import read_image, read_label
 from wadlib.labels import BACKGROUND, IDS, IGNORE, decode
-from wadlib.preprocess import VIEWS, shrink
+from wadlib.preprocess import VIEWS
 from wadlib.rendered import render_dataset, render_frame, write
 from wadlib.rendered.drawing.camera import CX, FULL, FX, FY, NETWORK, Camera, camera
 from wadlib.rendered.drawing.masks import KEEP, cluster, tidy
@@ -211,10 +211,10 @@ def full_frame():  # type: ignore[no-untyped-def]
 
 def test_strip_is_the_part_of_the_full_frame_that_holds_the_objects(full_frame) -> None:  # type: ignore[no-untyped-def]
     strip = render_frame(video=5, frame=10, seed=0, size="strip")
-    window = VIEWS["strip"]
+    view = VIEWS["strip"]
     assert strip.image.shape == (384, 1664, 3)
-    assert (strip.label != full_frame.label[window]).mean() < 1e-4
-    assert np.abs(shrink(full_frame.image, window).astype(int) - strip.image).mean() < 6
+    assert (strip.label != full_frame.label[view.window]).mean() < 1e-4
+    assert np.abs(view.shrink(full_frame.image).astype(int) - strip.image).mean() < 6
     assert strip.tracks.items() <= full_frame.tracks.items()  # who stands above or below it is not in the strip
 
 

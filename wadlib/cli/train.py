@@ -93,7 +93,7 @@ def unet(
 
     chosen = RECIPES[recipe.value]
     if cell is not None:
-        if recipe is not UnetRecipe.cured or 768 % (16 * cell) or 3328 % (16 * cell):
+        if recipe is not UnetRecipe.cured or any(side % (16 * cell) for side in strip(1).shape):
             raise typer.BadParameter("2, 4 or 8, with --recipe cured", param_hint="--cell")
         chosen = chosen.replace(geometry=strip(cell))
     if any(width % narrow for width in chosen.architecture.widths):

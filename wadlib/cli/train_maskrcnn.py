@@ -96,10 +96,10 @@ def maskrcnn(
 
         plan = plan.replace(augmentation=Augmentation() if augment else None)
     if view is not None:
-        from wadlib.maskrcnn.frames.views import looking_at
+        from wadlib.maskrcnn.frames.views import config_for_view
 
         share = (plan.window or 0) / network.image_shape[1]  # a window shows as much of the frame as before
-        network = looking_at(view.value, network)
+        network = config_for_view(view.value, network)
         plan = plan.replace(window=round(share * network.image_shape[1]) or None)
     plan = plan.with_options(
         {

@@ -15,7 +15,7 @@ from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame, Video
 from wadlib.errors import DatasetError, WadError
 from wadlib.frames import read_image, write_image, write_label
-from wadlib.preprocess import VIEWS, shrink
+from wadlib.preprocess import NETWORK_VIEWS, VIEWS, View
 
 __all__ = ["Failure", "PrepareReport", "prepare"]
 
@@ -127,9 +127,9 @@ def prepare(
             cause="the folder of the dataset was given twice",
             fix="choose a folder beside it, such as " + (wad.root.parent / (wad.root.name + "_832x640")).as_posix(),
         )
-    if view not in VIEWS:
+    if view not in NETWORK_VIEWS:
         raise DatasetError(
-            f"prepare: expected a view among {', '.join(VIEWS)}, got {view!r}",
+            f"prepare: expected a view among {', '.join(NETWORK_VIEWS)}, got {view!r}",
             cause="a typing slip",
             fix="'report' is 832x640 as in the report, 'strip' the part that holds nearly all objects, 1664x384",
         )
@@ -150,7 +150,7 @@ def prepare(
     todo = {frame for frame in frames if not there.issuperset(_outputs(frame, out))}
     prepared, failed = 0, list[Failure]()
     for frame, error in map_frames(
-        functools.partial(_prepare_frame, out=out, window=VIEWS[view], quality=quality, strict=strict),
+        functools.partial(_prepare_frame, out=out, view=VIEWS[view], quality=quality, strict=strict),
         frames,
         done=lambda frame: frame not in todo,
         workers=workers,
@@ -178,15 +178,15 @@ def _outputs(frame: Frame, out: Path) -> tuple[Path, ...]:
     return tuple(out / path.parent.name / path.name for path in paths)
 
 
-def _prepare_frame(frame: Frame, *, out: Path, window: tuple[slice, slice], quality: int, strict: bool) -> str | None:
+def _prepare_frame(frame: Frame, *, out: Path, view: View, quality: int, strict: bool) -> str | None:
     """Prepare one frame; None, or the message of what is wrong with its files."""
     image_out, *label_out = _outputs(frame, out)
     try:
         if frame.label_path is None:
             image, label = read_image(frame.image_path), None
         else:
-            image, label = frame.read_pair(window=window)
-        small = shrink(image, window)
+            image, label = frame.read_pair(window=view.window)
+        small = view.shrink(image)
     except WadError as error:
         if strict:
             raise
@@ -208,7 +208,7 @@ def _check_view(there: set[Path], frames: Iterable[Frame], out: Path, view: str)
     found = next((path for frame in frames if (path := _outputs(frame, out)[0]) in there), None)
     if found is None:
         return
-    height, width = (len(range(part.start, part.stop, part.step)) for part in VIEWS[view])
+    height, width = VIEWS[view].shape
     shape = read_image(found).shape[:2]
     if shape != (height, width):
         raise DatasetError(

@@ -14,15 +14,9 @@ from wadlib.errors import InstancesError, LabelError
 from wadlib.frames import FULL_SHAPE
 from wadlib.instances.crops import Crop
 from wadlib.labels import BACKGROUND, CLASSES, IDS, INSTANCES_PER_CLASS, encode
-from wadlib.preprocess import HALF_STRIP_WINDOW, NETWORK_WINDOW, STRIP_WINDOW
+from wadlib.preprocess import view_of
 
 __all__ = ["Instances"]
-
-_PARTS = (tuple(slice(0, side) for side in FULL_SHAPE), NETWORK_WINDOW, HALF_STRIP_WINDOW, STRIP_WINDOW)
-_INTO_FULL_FRAME = {  # shape of a known part of a frame: factor, first row, first column
-    tuple(len(range(*lines.indices(lines.stop))) for lines in part): (part[0].step or 1, part[0].start, part[1].start)
-    for part in _PARTS
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -251,16 +245,9 @@ class Instances:
         InstancesError
             A picture that is no known part of a frame.
         """
-        if self.shape not in _INTO_FULL_FRAME:
-            known = ", ".join(f"{width}x{height}" for height, width in _INTO_FULL_FRAME)
-            raise InstancesError(
-                f"to_full_frame: expected instances of a {known} picture, got {self.shape[1]}x{self.shape[0]}",
-                cause="a picture that was cut or scaled in another way",
-                fix="detect on the full frame: the instances come back in its pixels",
-            )
-        factor, y, x = _INTO_FULL_FRAME[self.shape]
-        boxes = self.boxes * factor + np.array([y, x, y, x], np.float32)
-        crops = tuple(crop.enlarged(factor, y, x) for crop in self.crops)
+        view = view_of(self.shape, "to_full_frame: expected instances of", InstancesError)
+        boxes = view.boxes_to_full_frame(self.boxes)
+        crops = tuple(crop.enlarged(view.factor, *view.region[:2]) for crop in self.crops)
         return Instances(boxes, self.class_ids, self.scores, crops, FULL_SHAPE)
 
 

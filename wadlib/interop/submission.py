@@ -26,7 +26,7 @@ from wadlib.instances.detections import Detections
 from wadlib.instances.masks import RunMasks
 from wadlib.instances.prediction_folder import PredictionFolder
 from wadlib.labels import IDS
-from wadlib.preprocess import FACTOR, NETWORK_SHAPE, boxes_to_full_frame
+from wadlib.preprocess import NETWORK_SHAPE, VIEWS
 
 __all__ = ["COLUMNS", "read_submission", "to_full_size", "without_overlaps", "write_submission"]
 
@@ -160,11 +160,11 @@ def to_full_size(found: Detections) -> Detections:
             cause="the masks are at full size already, or of another network",
             fix="use them as they are",
         )
-    parts = []
+    report, parts = VIEWS["report"], []
     for n in range(len(found)):
         mask, y, x = found.masks.crop(n)
-        top, left = boxes_to_full_frame([[y, x, y, x]])[0, :2].astype(int).tolist()
-        large = mask.repeat(FACTOR, axis=0).repeat(FACTOR, axis=1)
+        top, left = report.boxes_to_full_frame([[y, x, y, x]])[0, :2].astype(int).tolist()
+        large = mask.repeat(report.factor, axis=0).repeat(report.factor, axis=1)
         parts.append(RunMasks.from_crop(large, top, left, FULL_SHAPE))
     return Detections(found.class_ids, found.scores, RunMasks.concatenate(parts, FULL_SHAPE))
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from wadlib.errors import SegmentationError
 from wadlib.labels import IDS
+from wadlib.preprocess import NETWORK_SHAPE, NETWORK_VIEWS, VIEWS
 
-__all__ = ["BACKBONES", "VIEWS", "Config", "LossWeights"]
+__all__ = ["BACKBONES", "Config", "LossWeights"]
 
 BACKBONES = ("resnet50", "resnet101", "lite0")
 
-# Part of a full-size frame that is scaled to `image_shape`: the report's crop at a quarter of the resolution; the rows
-# that hold 99.7 % of all objects, at half of it; or everything.
-VIEWS = ("report", "strip", "whole")
+# Part of a full-size frame that is scaled to `image_shape`: a row of `wadlib.preprocess.VIEWS`, or everything.
+_SHOWN = (*NETWORK_VIEWS, "whole")
 
 # COCO's numbers of the classes that WAD has too (COCO knows no tricycle).
 _COCO_TO_WAD = {1: 36, 2: 35, 3: 33, 4: 34, 6: 39, 8: 38}
@@ -67,10 +67,10 @@ class Config:
 
     # --- the picture -----------------------------------------------------------------------------
     name: str = "report"  # names runs and weight files
-    image_shape: tuple[int, int] = (640, 832)  # height, width in pixels, multiples of 64 (the pyramid halves six times)
+    image_shape: tuple[int, int] = NETWORK_SHAPE  # height, width; multiples of 64 (the pyramid halves six times)
     mean_pixel: tuple[float, float, float] = (123.7, 116.8, 103.9)  # RGB, subtracted from the picture
     pixel_scale: float = 1.0  # what the picture is divided by afterwards
-    view: str = "report"  # what it shows of a 3384x2710 frame, see VIEWS
+    view: str = "report"  # what it shows of a 3384x2710 frame, see _SHOWN
     num_classes: int = 8  # background included
     wad_classes: tuple[int, ...] = ()  # WAD id of each network class, 0 for none; () for background and the seven
 
@@ -189,7 +189,7 @@ class Config:
             name="classroom",
             view="strip",
             backbone="lite0",
-            image_shape=(384, 1664),
+            image_shape=VIEWS["strip"].shape,
             mean_pixel=(127.0, 127.0, 127.0),
             pixel_scale=128.0,
             fpn_channels=96,
@@ -239,7 +239,7 @@ def _rules(c: Config) -> Iterator[tuple[str, str, bool]]:
              "mask_pool_size", "max_instances", "batch_size")  # fmt: skip
     yield "image_shape", "two positive multiples of 64", _are_whole(c.image_shape, 2, multiple_of=64)
     yield "backbone", f"one of {', '.join(BACKBONES)}", c.backbone in BACKBONES
-    yield "view", f"one of {', '.join(VIEWS)}", c.view in VIEWS
+    yield "view", f"one of {', '.join(_SHOWN)}", c.view in _SHOWN
     yield "dtype", "float32 or mixed_bfloat16", c.dtype in ("float32", "mixed_bfloat16")
     yield "optimizer", "sgd or adam", c.optimizer in ("sgd", "adam")
     yield "num_classes", "at least 2: background and one class", c.num_classes >= 2

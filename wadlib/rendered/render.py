@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.labels import BACKGROUND, IGNORE, encode
-from wadlib.rendered.drawing.camera import Camera, Grid, camera
+from wadlib.rendered.drawing.camera import NETWORK, Camera, Grid, camera
 from wadlib.rendered.drawing.masks import KEEP, cluster, tidy
 from wadlib.rendered.drawing.materials import FENCE, LEAF, byte_noise, grain, leaf_texture
 from wadlib.rendered.drawing.mesh import Mesh
@@ -231,7 +231,7 @@ def _label(
     Everything is decided on the samples that both sizes share (every second row and column), so that
     both give the same instances.
     """
-    first = (75 - grid.first_row) % 2
+    first = (NETWORK.first_row - grid.first_row) % 2
     shared = (slice(first, None, 2), slice(None, None, 2)) if grid.step == 1 else (slice(None), slice(None))
     change = tidy(owner[shared], pierced[shared])
     decided = np.where(change == KEEP, owner[shared], change)

@@ -15,12 +15,11 @@ import numpy.typing as npt
 
 from wadlib.errors import ImageError, LabelError, SegmentationError
 from wadlib.frames import FULL_SHAPE
-from wadlib.preprocess import CROP_X_PX, CROP_Y_PX, FACTOR, NETWORK_SHAPE
+from wadlib.preprocess import NETWORK_SHAPE, VIEWS, View
 
 __all__ = ["ATTEMPT", "NETWORK", "Geometry", "strip"]
 
-# (height, width) of a frame -> pixels of the full frame per pixel of it, and where its first pixel lies.
-_PLACES = {FULL_SHAPE: (1, 0, 0), NETWORK_SHAPE: (FACTOR, CROP_Y_PX, CROP_X_PX)}
+_FRAMES = {view.shape: view for view in (VIEWS["full"], VIEWS["report"])}  # what a picture may be: full-size, prepared
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,12 @@ class Geometry:
                 cause="a window in network pixels, or a typing slip",
                 fix="give the window in pixels of the full frame",
             )
+
+    @classmethod
+    def of(cls, view: View, step: int) -> Geometry:
+        """Cover what a view shows with cells of `step` x `step` pixels of the full frame."""
+        (top, bottom), (left, right) = view.rows, view.columns
+        return cls(top, left, step, (bottom - top) // step, (right - left) // step)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -160,14 +165,14 @@ class Geometry:
     ) -> tuple[slice, slice, int]:
         """Rows and columns of a frame that the cells cover (they may leave a prepared one), and its pixels per cell."""
         size = (int(shape[0]), int(shape[1])) if len(shape) == 2 else None
-        if size not in _PLACES:
+        if size not in _FRAMES:
             raise error(
                 f"Geometry: expected a frame of {FULL_SHAPE[1]}x{FULL_SHAPE[0]} or "
                 f"{NETWORK_SHAPE[1]}x{NETWORK_SHAPE[0]} pixels, got shape {tuple(shape)}",
                 cause="a picture that is not of WAD, or was resized another way",
                 fix="pass full-size frames, or those that `wadlib prepare` makes",
             )
-        pixel, top, left = _PLACES[size]
+        top, left, pixel = *_FRAMES[size].region[:2], _FRAMES[size].factor
         if self.step % pixel:
             raise error(
                 f"Geometry: expected a full-size frame for cells of {self.step}x{self.step} pixels, "
@@ -187,15 +192,15 @@ def strip(step: int = 4) -> Geometry:
     It holds the strip of the second-place solution (rows 1560 to 2279); its borders are those of prepared
     frames' pixels, and its size divides by 32 for a step of 4 (832x192) or 8 (416x96).
     """
-    return Geometry(1535, CROP_X_PX, step, 768 // step, 3328 // step)
+    return Geometry.of(VIEWS["unet_strip"], step)
 
 
-ATTEMPT = Geometry(1560, 7, 8, 90, 422)
+ATTEMPT = Geometry.of(VIEWS["unet_attempt"], 8)
 """What the report's authors trained on: rows 1560 to 2279, columns from 7, an eighth of the resolution.
 
 They resized columns 7 to 3376 to 422; here they are cells of exactly 8 pixels, as their label's stride
 is, which is 6 columns more on the right.
 """
 
-NETWORK = Geometry(CROP_Y_PX, CROP_X_PX, 8, 320, 416)
+NETWORK = Geometry.of(VIEWS["report"], 8)
 """The whole network-size frame (832x640) at half its resolution."""

@@ -1,6 +1,7 @@
 """What part of a picture a network sees, where it lies in its input, and how boxes come back.
 
-A WAD frame of 3384x2710 pixels is too large for a network. `Config.view` says what is shown of it:
+A WAD frame of 3384x2710 pixels is too large for a network. `Config.view` says what is shown of it, by the table
+`wadlib.preprocess.VIEWS`:
 
 - ``"report"``: rows 75 to 2634 and columns 28 to 3355 at a quarter of the resolution (section 4.2): 832x640;
 - ``"strip"``: rows 1536 to 2303 of the same columns at half the resolution: 1664x384. Nearly all objects lie in rows
@@ -21,29 +22,14 @@ from wadlib.errors import ImageError
 from wadlib.frames import FULL_SHAPE
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network import boxes
-from wadlib.preprocess import CROP_X_PX, CROP_Y_PX, FACTOR, NETWORK_SHAPE, STRIP_WINDOW
+from wadlib.preprocess import NETWORK_SHAPE, NETWORK_VIEWS, VIEWS, view_of
 
-__all__ = ["INTO_FULL_FRAME", "Placement", "looking_at"]
+__all__ = ["Placement", "config_for_view"]
 
 Region = tuple[int, int, int, int]
 
-_REPORT: Region = (CROP_Y_PX, CROP_X_PX, FULL_SHAPE[0] - CROP_Y_PX, FULL_SHAPE[1] - CROP_X_PX)
-_STRIP: Region = (1536, CROP_X_PX, 2304, FULL_SHAPE[1] - CROP_X_PX)
-_REGIONS = {"report": _REPORT, "strip": _STRIP}
 
-# Height and width of the input, for the views of which it is a known part of the frame.
-_INPUTS = {"report": NETWORK_SHAPE, "strip": (384, 1664)}
-
-INTO_FULL_FRAME: dict[tuple[int, int], tuple[int, int, int]] = {
-    FULL_SHAPE: (1, 0, 0),
-    _INPUTS["report"]: (FACTOR, CROP_Y_PX, CROP_X_PX),
-    _INPUTS["strip"]: (2, _STRIP[0], _STRIP[1]),
-    (720, FULL_SHAPE[1]): (1, STRIP_WINDOW[0].start, 0),  # `wadlib.preprocess.full_resolution_strip`
-}
-"""(height, width) of a known part of a frame -> factor, first row and first column in the full frame."""
-
-
-def looking_at(view: str, config: Config) -> Config:
+def config_for_view(view: str, config: Config) -> Config:
     """The same network for another view of the frame, with anchors as large on the road as before.
 
     Parameters
@@ -57,20 +43,20 @@ def looking_at(view: str, config: Config) -> Config:
 
     Examples
     --------
-    >>> strip = looking_at("strip", Config.report())
+    >>> strip = config_for_view("strip", Config.report())
     >>> strip.image_shape, strip.anchor_scales
     ((384, 1664), (16.0, 32.0, 64.0, 128.0, 256.0))
     """
     for each in (view, config.view):
-        if each not in _INPUTS:
+        if each not in NETWORK_VIEWS:
             raise ImageError(
-                f"looking_at: expected one of the views {', '.join(_INPUTS)}, got {each!r}",
+                f"config_for_view: expected one of the views {', '.join(NETWORK_VIEWS)}, got {each!r}",
                 cause="a view without a scale of its own, so that nobody knows how large an anchor is",
                 fix="begin with Config.report() or Config.classroom()",
             )
-    before, after = (INTO_FULL_FRAME[_INPUTS[each]][0] for each in (config.view, view))
-    scales = tuple(scale * before / after for scale in config.anchor_scales)
-    return config.replace(view=view, image_shape=_INPUTS[view], anchor_scales=scales)
+    before, after = VIEWS[config.view], VIEWS[view]
+    scales = tuple(scale * before.factor / after.factor for scale in config.anchor_scales)
+    return config.replace(view=view, image_shape=after.shape, anchor_scales=scales)
 
 
 @dataclass(frozen=True)
@@ -174,17 +160,9 @@ class Placement:
         ImageError
             A picture that is no known part of a frame.
         """
-        if self.picture_shape not in INTO_FULL_FRAME:
-            known = ", ".join(f"{width}x{height}" for height, width in INTO_FULL_FRAME)
-            raise ImageError(
-                f"in_full_frame: expected a {known} picture, got {self.picture_shape[1]}x{self.picture_shape[0]}",
-                cause="a picture that was cut or scaled in another way",
-                fix="use the full frames",
-            )
-        factor, y, x = INTO_FULL_FRAME[self.picture_shape]
-        y1, x1, y2, x2 = self.region
-        region = (y1 * factor + y, x1 * factor + x, y2 * factor + y, x2 * factor + x)
-        return replace(self, picture_shape=FULL_SHAPE, region=region)
+        view = view_of(self.picture_shape, "in_full_frame: expected")
+        y1, x1, y2, x2 = view.boxes_to_full_frame([self.region])[0].astype(int).tolist()
+        return replace(self, picture_shape=FULL_SHAPE, region=(y1, x1, y2, x2))
 
     def to_input(self, pixels: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Boxes (N, 4) of the picture in pixels of the input, cut to the window; not rounded.
@@ -199,11 +177,12 @@ class Placement:
 
 def _region(shape: tuple[int, int], view: str) -> tuple[Region, bool]:
     """The part of a picture that is shown, and whether it may be scaled up."""
-    if shape == FULL_SHAPE and view in _REGIONS:
-        return _REGIONS[view], False
+    if shape == FULL_SHAPE and view in VIEWS:
+        return VIEWS[view].region, False
     if shape == NETWORK_SHAPE and view == "strip":
-        y1, x1, y2, x2 = _STRIP
-        top, bottom = (round((row - CROP_Y_PX) / FACTOR) for row in (y1, y2))
-        left, right = (round((column - CROP_X_PX) / FACTOR) for column in (x1, x2))
+        # To the nearest pixel: the strip begins a quarter of one below row 365.
+        report, strip = VIEWS["report"], VIEWS["strip"]
+        top, bottom = (round((row - report.rows[0]) / report.factor) for row in strip.rows)
+        left, right = (round((column - report.columns[0]) / report.factor) for column in strip.columns)
         return (top, left, bottom, right), True
     return (0, 0, *shape), False

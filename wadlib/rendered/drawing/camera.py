@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import RenderError
+from wadlib.frames import FULL_SHAPE
+from wadlib.preprocess import VIEWS, View
 
 __all__ = ["CAMERAS", "CX", "CY", "FULL", "FX", "FY", "NETWORK", "SIZES", "STRIP", "Camera", "Grid", "camera"]
 
@@ -48,12 +50,17 @@ class Grid:
     average: int
 
 
-FULL = Grid("full", 2710, 3384, 0, 0, 1, 1)
-# The report crops 28/28 columns and 75/75 rows and downscales by 4. Two samples of four along each
-# side make a fair mean, and the first of them is the pixel where the label is taken.
-NETWORK = Grid("network", 1280, 1664, 75, 28, 2, 2)
-# The rows that hold nearly all objects, at half the resolution: all four pixels of each block are sampled.
-STRIP = Grid("strip", 768, 3328, 1536, 28, 1, 2)
+def _grid(name: str, view: View, average: int) -> Grid:
+    """Sample a view: `average` samples per pixel along each side."""
+    step = view.factor // average
+    return Grid(name, view.shape[0] * average, view.shape[1] * average, view.rows[0], view.columns[0], step, average)
+
+
+FULL = _grid("full", VIEWS["full"], 1)
+# Two samples of four along each side make a fair mean, and the first of them is the pixel where the label is taken.
+NETWORK = _grid("network", VIEWS["report"], 2)
+# All four pixels of each block are sampled.
+STRIP = _grid("strip", VIEWS["strip"], 2)
 SIZES = {grid.name: grid for grid in (FULL, NETWORK, STRIP)}
 
 
@@ -114,7 +121,7 @@ class Camera:
         """
         right, _, forward = self._axes
         aside, depth = right[0] * x + right[1] * y, forward[0] * x + forward[1] * y
-        left_limit, right_limit = -CX / FX, (3384 - CX) / FX
+        left_limit, right_limit = -CX / FX, (FULL_SHAPE[1] - CX) / FX
         return bool(
             depth > -reach
             and aside - left_limit * depth > -reach * math.hypot(1, left_limit)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from wadlib.frames import FULL_SHAPE
 from wadlib.rendered.drawing.camera import Camera
 from wadlib.rendered.street.road import Road, curve_tables, place
 from wadlib.rendered.street.streams import propose
@@ -151,7 +152,7 @@ def _look(road: Road, members: Sequence[tuple[int, Stream, Any]], lens: Camera, 
     seen = np.stack([lens.project(corner) for corner in corners])
     there = (seen[..., 2] > 0.8).all(axis=0) & ~_behind_houses(road, curve, s, d, x, y)
     low, high = seen[..., :2].min(axis=0), seen[..., :2].max(axis=0)
-    low, high = np.clip(low, [0, FIRST_ROW], [3384, 2340]), np.clip(high, [0, FIRST_ROW], [3384, 2340])
+    low, high = (np.clip(corner, [0, FIRST_ROW], [FULL_SHAPE[1], 2340]) for corner in (low, high))
     area = np.where(there, fill * (high - low).prod(axis=1), 0.0)
     with np.errstate(invalid="ignore"):
         cells = np.where(there[:, None], np.round(np.hstack([low, high]) / CELL_PX), 0).astype(int)

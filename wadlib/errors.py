@@ -22,6 +22,7 @@ __all__ = [
     "TrainingError",
     "WadError",
     "WeightsError",
+    "WorkerError",
 ]
 
 
@@ -101,3 +102,7 @@ class InstancesError(WadError):
 
 class WeightsError(WadError):
     """A file of network weights that cannot be had, cannot be read, or does not fit the network."""
+
+
+class WorkerError(WadError):
+    """A worker process that ended before its work was done."""

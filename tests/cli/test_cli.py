@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -98,6 +100,19 @@ def test_a_wrong_profile_is_a_clear_error():
     result = run("report", WADLIB_PROFILE="quik")
     assert result.returncode == 2
     assert "'quik'" in result.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGINT for another process")
+def test_ctrl_c_says_that_the_work_is_kept(tmp_path):
+    command = [sys.executable, "-m", "wadlib.cli", "render", str(tmp_path), "--videos", "9", "--size", "strip"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while process.poll() is None and not (tmp_path / "render.json").exists():
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "goes on from here" in errors
+    assert "Traceback" not in errors
 
 
 def test_interrupt_says_that_the_work_is_kept(monkeypatch, capsys):

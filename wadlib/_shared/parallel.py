@@ -8,17 +8,22 @@ memory bounded, Ctrl-C honoured, and any `concurrent.futures.Executor` in place 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
+import re
 import signal
+import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
-__all__ = ["available_cores", "map_frames"]
+from wadlib.errors import WorkerError
+
+__all__ = ["available_cores", "in_order", "map_frames"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,7 +52,7 @@ def map_frames(
     Parameters
     ----------
     function : callable
-        Takes one item. For processes and clusters it must be importable (no lambda).
+        Takes one item. For a cluster it must be importable (no lambda).
     items : iterable
         Frames, paths, indices…; read whole at the start, to know how many there are.
     done : callable, optional
@@ -66,10 +71,16 @@ def map_frames(
     progress : bool
         Show the bar.
 
+    Raises
+    ------
+    WorkerError
+        A worker process was killed.
+
     Notes
     -----
     At most four results per worker wait to be taken: memory does not grow with the number of
     frames. An exception in `function`, or Ctrl-C, cancels what has not begun and is raised here.
+    Worker processes never run the caller's script again, so that it needs no ``if __name__ == "__main__"``.
 
     Examples
     --------
@@ -91,45 +102,114 @@ def map_frames(
         unit="frame",
         disable=not wanted,
     ) as bar:
-        for pair in _results(function, todo, max(1, workers), threads, executor):
+        if executor is None and (workers <= 1 or len(todo) < 2):
+            workers = 0
+        workers = min(workers, len(todo))
+        for pair in in_order(function, todo, workers=workers, threads=threads, executor=executor):
             bar.update()
             yield pair
 
 
-def _results(
-    function: Callable[[Item], Result], items: list[Item], workers: int, threads: bool, executor: Executor | None
-) -> Iterator[tuple[Item, Result]]:
-    if executor is None and (workers == 1 or len(items) < 2):
-        for item in items:
+def in_order(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    threads: bool = True,
+    executor: Executor | None = None,
+    ahead: int | None = None,
+) -> Generator[tuple[Item, Result], None, None]:
+    """Yield ``(item, function(item))`` in the order of `items`, which are taken only as they are needed.
+
+    Work begins with this call, before the first result is asked for; the generator's ``close`` ends it.
+
+    Parameters
+    ----------
+    function, items, threads, executor : see `map_frames`
+    workers : int
+        How many at once; 0 computes each in this thread when it is asked for.
+    ahead : int, optional
+        How many may be begun, or done and not yet taken; by default four for each worker.
+
+    Raises
+    ------
+    WorkerError
+        A worker process was killed.
+    """
+    results = _in_order(function, iter(items), workers, threads, executor, ahead or 4 * workers)
+    next(results)
+    return results
+
+
+def _in_order(
+    function: Callable[[Item], Result],
+    source: Iterator[Item],
+    workers: int,
+    threads: bool,
+    executor: Executor | None,
+    ahead: int,
+) -> Generator[Any, None, None]:
+    """Yield None when the work has begun, then the pairs of `in_order`."""
+    if executor is None and workers < 1:
+        yield
+        for item in source:
             yield item, function(item)
         return
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
     with contextlib.ExitStack() as stack:
         if executor is None:
-            executor = _own_executor(min(workers, len(items)), threads)
-            # Not `with executor`: leaving after Ctrl-C must not wait for the whole queue.
-            stack.callback(executor.shutdown, wait=True, cancel_futures=True)
-        waiting: deque[tuple[Item, Future[Result]]] = deque()
+            executor = ThreadPoolExecutor(workers) if threads else _processes(workers)
+            stack.callback(executor.shutdown, wait=True)
+        begin = executor.submit
         try:
-            for item in items:
-                waiting.append((item, executor.submit(function, item)))
-                if len(waiting) >= 4 * workers:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
+            waiting.extend((item, begin(function, item)) for item in islice(source, ahead))
+            yield
             while waiting:
                 first, future = waiting.popleft()
-                yield first, future.result()
+                result = future.result()
+                waiting.extend((item, begin(function, item)) for item in islice(source, 1))
+                yield first, result
+        except BrokenExecutor as error:
+            name = getattr(function, "__name__", "map_frames")
+            codes = re.search(r"exit codes.*\{(.+)\}", str(error))  # of loky
+            detail = codes[1] if codes else str(error).split("\n")[0].rstrip(".")
+            raise WorkerError(
+                f"{name}: a worker process ended in the middle of its work ({detail})",
+                cause="the system ran out of memory and killed it, or somebody else did",
+                fix="call it again with fewer workers; what is finished is kept",
+            ) from None
         finally:
+            # What has not begun is dropped: leaving after an error or Ctrl-C does not wait for the whole queue.
             for _, future in waiting:
                 future.cancel()
 
 
-def _own_executor(workers: int, threads: bool) -> Executor:
-    if threads:
-        return ThreadPoolExecutor(workers)
-    # "spawn": a fork of a process that already runs threads (TensorFlow, OpenCV) can hang.
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_ignore_interrupt)
+def _processes(workers: int) -> Executor:
+    """Worker processes that do not import the main module, and that end with this process."""
+    import loky
+
+    executor: Executor = loky.ProcessPoolExecutor(workers, initializer=_begin_worker, initargs=(os.getpid(),))
+    # The first task starts the processes. They inherit that Ctrl-C is blocked: it is for the parent, which stops them
+    # in good order.
+    can_block = hasattr(signal, "pthread_sigmask")  # not on Windows
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if can_block else None
+    try:
+        executor.submit(int)
+    finally:
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return executor
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches the parent, which stops the workers in good order."""
+def _begin_worker(parent: int) -> None:
+    """Run once in each worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == "posix":
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: killed, it could not say so."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

@@ -26,6 +26,8 @@ def main() -> None:
     except WadError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        if isinstance(stopped, SystemExit) and stopped.code != 130:  # typer makes exit code 130 of Ctrl-C
+            raise
         typer.echo("\nStopped. What is finished is kept; the same command goes on from here.", err=True)
         sys.exit(130)

@@ -12,11 +12,11 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from wadlib._shared.files import make_folder, write_text
+from wadlib._shared.parallel import map_frames
 from wadlib.course.classroom import data_root, is_rendered, profile, project_root
 from wadlib.errors import WadError
 from wadlib.viewer import page
@@ -134,14 +134,7 @@ def execute_all(
         say(f"  {path.stem}: ran in {time.perf_counter() - start:.0f} s")
         return target
 
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(run, path) for path in paths]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+    return [target for _, target in map_frames(run, paths, workers=workers, threads=True, progress=False)]
 
 
 def fingerprint_of(root: Path) -> str:

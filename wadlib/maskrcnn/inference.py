@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from wadlib._shared.parallel import available_cores, map_frames
+from wadlib._shared.parallel import available_cores, in_order, map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.dataset.prepare import Failure
 from wadlib.errors import DatasetError, ImageError, WadError
@@ -219,17 +217,9 @@ def _written(
     answers: Iterable[tuple[Frame, Callable[[], Instances]]],
     workers: int,
 ) -> Iterator[int]:
-    """Write in threads while the network goes on; at most four frames per thread wait."""
-    with contextlib.ExitStack() as stack:
-        pool = ThreadPoolExecutor(workers)
-        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        waiting: deque[Future[int]] = deque()
-        for frame, answer in answers:
-            waiting.append(pool.submit(write, frame, answer))
-            while waiting and (waiting[0].done() or len(waiting) > 4 * workers):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    """Write in threads while the network goes on; at most two frames per thread wait."""
+    for _, count in in_order(lambda pair: write(*pair), answers, workers=workers, ahead=2 * workers):
+        yield count
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.parallel import in_order
 from wadlib.errors import TrainingError
 
 __all__ = ["Batch", "Batches", "Source", "Stream", "leaves"]
@@ -246,23 +245,13 @@ class Stream(Iterator[Batch]):
         self, source: Source, places: Iterable[tuple[int, int]], *, workers: int = 2, ahead: int | None = None
     ) -> None:
         self.waited_s = 0.0
-        self._source = source
-        self._places = iter(places)
-        self._pending: deque[Future[Batch]] = deque()
-        self._ahead = max(1, 2 * workers if ahead is None else ahead)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="batches") if workers > 0 else None
-        self._top_up()
+        ahead = max(1, 2 * workers if ahead is None else ahead)
+        self._batches = in_order(lambda place: source.batch(*place), places, workers=workers, ahead=ahead)
 
     def __next__(self) -> Batch:
         start = time.perf_counter()
         try:
-            if self._pool is None:
-                return self._source.batch(*next(self._places))
-            if not self._pending:
-                raise StopIteration
-            batch = self._pending.popleft().result()
-            self._top_up()
-            return batch
+            return next(self._batches)[1]
         finally:
             self.waited_s += time.perf_counter() - start
 
@@ -274,13 +263,4 @@ class Stream(Iterator[Batch]):
 
     def close(self) -> None:
         """Forget what was not asked for, and end the threads."""
-        self._pending.clear()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _top_up(self) -> None:
-        while self._pool is not None and len(self._pending) < self._ahead:
-            place = next(self._places, None)
-            if place is None:
-                return
-            self._pending.append(self._pool.submit(self._source.batch, *place))
+        self._batches.close()

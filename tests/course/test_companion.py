@@ -104,3 +104,13 @@ def test_pages_go_into_the_book_and_not_into_the_repository(tmp_path):
     before = (pages / "00_a.ipynb").stat().st_mtime_ns
     book._gather(source, [tmp_path / "00_a.ipynb"], pages)
     assert (pages / "00_a.ipynb").stat().st_mtime_ns == before, "an unchanged page keeps its time"
+
+
+def test_prepared_is_small_thin_and_says_so(tiny_wad, capsys):
+    from wadlib.course import prepared
+    from wadlib.dataset import open_wad
+
+    small = prepared(open_wad(tiny_wad(videos=2, frames=4)), frames=4)
+    assert [len(video.frames) for video in small.train_videos] == [2, 2]
+    assert small.frames[0].read_image().shape == (640, 832, 3)
+    assert "one frame in 2 is used" in capsys.readouterr().out

@@ -1,1 +1,6 @@
-"""The course around the package: notebooks, their frames and figures, the book."""
+"""The course around the package: what notebooks open with, the report's facts, running the notebooks, the book."""
+
+import lazy_loader
+
+# The names stand in __init__.pyi; each is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,7 +1,7 @@
 """What every notebook opens with: the profile, the data, the look of its figures.
 
->>> from wadlib.course.classroom import open_data, show      # doctest: +SKIP
->>> wad = open_data()                                 # doctest: +SKIP
+>>> from wadlib.course import open_data, show         # doctest: +SKIP
+>>> data = open_data()                                # doctest: +SKIP
 Profile quick · rendered data · videos: 8 · frames with labels: 48
 """
 
@@ -13,12 +13,14 @@ import hashlib
 import io
 import os
 import re
+import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wadlib.dataset import Wad, open_wad
+from wadlib.dataset import Wad, open_wad, prepare
 from wadlib.errors import DatasetError, WadError
 from wadlib.viewer import page
 
@@ -32,8 +34,10 @@ __all__ = [
     "data_root",
     "is_rendered",
     "open_data",
+    "prepared",
     "profile",
     "project_root",
+    "say",
     "show",
 ]
 
@@ -95,6 +99,36 @@ def open_data() -> Wad:
     return wad
 
 
+def prepared(wad: Wad, frames: int) -> Wad:
+    """Prepare a dataset for the report's network: 832x640, at most about so many frames.
+
+    Of a larger dataset every n-th frame of each video is taken; one line says how many. The files go away with the
+    process.
+
+    Parameters
+    ----------
+    wad : Wad
+        With full-size frames.
+    frames : int
+        How many labelled frames, in all.
+
+    Returns
+    -------
+    Wad
+        Its training videos, at network size.
+    """
+    step = -(-len(wad.frames) // frames)
+    thin = replace(wad, videos=tuple(replace(v, frames=v.frames[::step]) for v in wad.train_videos))
+    workspace = tempfile.TemporaryDirectory(prefix="wadlib-")
+    _WORKSPACES.append(workspace)
+    report = prepare(thin, Path(workspace.name) / "wad", progress=False)
+    print(("every frame" if step == 1 else f"one frame in {step}") + f" is used: {report.summary()}")
+    return open_wad(Path(workspace.name) / "wad")
+
+
+_WORKSPACES: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
+
+
 def project_root() -> Path:
     """The companion's folder (it holds ``notebooks/`` and ``report/``), from here upwards."""
     for folder in [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]]:
@@ -105,6 +139,18 @@ def project_root() -> Path:
         cause="the command was started outside the cloned project",
         fix="change to the project's folder first",
     )
+
+
+def say(text: str) -> None:
+    """Display a sentence, or a table, with computed numbers: Markdown in a notebook and in the book.
+
+    Examples
+    --------
+    >>> say(f"**{2 / 3:.0%}** of the frames")  # doctest: +SKIP
+    """
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))
 
 
 def show(figure: Figure, alt: str) -> None:

@@ -1,0 +1,12 @@
+from .classroom import companion as companion
+from .classroom import data_root as data_root
+from .classroom import open_data as open_data
+from .classroom import prepared as prepared
+from .classroom import profile as profile
+from .classroom import project_root as project_root
+from .classroom import say as say
+from .classroom import show as show
+from .facts import cite as cite
+from .facts import report_facts as report_facts
+from .kept_predictions import scored_instances as scored_instances
+from .kept_predictions import stored_predictions as stored_predictions

@@ -274,13 +274,9 @@ def measure(frame):
 
 
 # %%
-from wadlib._shared.parallel import map_frames
-
 most = {"quick": 100, "full": 600}[profile()]
 chosen = np.sort(np.random.default_rng(0).permutation(len(wad.frames))[:most])
-results = [
-    r for _, r in map_frames(measure, [wad.frames[i] for i in chosen], threads=True, progress=False)
-]
+results = wad.map(measure, [wad.frames[i] for i in chosen], progress=False)
 objects = pd.concat([table for table, _ in results])
 print(f"{len(objects):,} objects in {len(chosen)} of {len(wad.frames)} frames")
 

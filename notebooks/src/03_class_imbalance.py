@@ -171,8 +171,6 @@ print(
 # picture where the objects are. The right column holds what is known about WAD; its areas come from few frames.
 
 # %%
-from wadlib._shared.parallel import map_frames
-
 strip = cite("objects_between_rows").value
 top, bottom = strip["top"], strip["bottom"]
 
@@ -184,9 +182,7 @@ def inside_strip(frame):
     return ~np.isin(code_areas(label)[0], outside)
 
 
-inside = np.concatenate(
-    [result for _, result in map_frames(inside_strip, frames, threads=True, progress=False)]
-)
+inside = np.concatenate(wad.map(inside_strip, frames, progress=False))
 
 # %%
 per_frame, area = cite("instances_per_frame").value, cite("instance_area").value

@@ -465,7 +465,6 @@ MaskViewer(image, truth=label, prediction=voted, mode="swipe", zoom="objects", t
 # ours, by the same mean IoU. (The last column is the mean over the classes that have a number.)
 
 # %%
-from wadlib._shared.parallel import map_frames
 from wadlib.labels import by_name
 from wadlib.metrics import Overlap, mean_iou, report_iou
 
@@ -477,7 +476,7 @@ def overlaps_of(frame):
     return {n: Overlap.from_labels(label, instances_from_indices(found)) for n, found in answers}
 
 
-results = [r for _, r in map_frames(overlaps_of, held_out, threads=True, progress=False)]
+results = wad.map(overlaps_of, held_out, progress=False)
 scores = {name: report_iou([r[name] for r in results]) for name in results[0]}
 table_1 = {by_name(name).id: value for name, value in cite("table_1").value.items()}
 lines = {

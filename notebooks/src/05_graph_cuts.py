@@ -211,7 +211,6 @@ unary = ColourLocationUnary.fit(split.train, seed=0, samples=5_000)
 # does best by itself. (The scores at the end take all of them.)
 
 # %%
-from wadlib._shared.parallel import map_frames
 from wadlib.metrics import Overlap, mean_iou, pooled_iou, report_iou
 
 
@@ -227,7 +226,7 @@ def alone(frame):
 
 
 held_out = evenly(split.validation, {"quick": 16, "full": 64}[profile()])
-iou_alone = dict(map_frames(alone, held_out, threads=True, progress=False))
+iou_alone = dict(zip(held_out, wad.map(alone, held_out, progress=False), strict=True))
 frame = max(held_out, key=iou_alone.get)
 print(f"frames: {len(held_out)}, best mean IoU of D alone in one: {iou_alone[frame]:.3f}")
 
@@ -424,8 +423,8 @@ def score(unary, frames, methods):
         labels = {name: instances_from_indices(m(costs, weights)) for name, m in methods.items()}
         return {name: Overlap.from_labels(truth, label) for name, label in labels.items()}
 
-    found = dict(map_frames(one, frames, threads=True, progress=False))  # as they are done
-    return {name: [found[frame][name] for frame in frames] for name in methods}
+    found = wad.map(one, frames, progress=False)
+    return {name: [overlaps[name] for overlaps in found] for name in methods}
 
 
 # %%

@@ -213,7 +213,6 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from wadlib._shared.parallel import map_frames
 from wadlib.dataset import open_wad, prepare
 from wadlib.frames import read_label, write_label
 from wadlib.graphcut import ColourLocationUnary
@@ -241,10 +240,11 @@ print(split.report())
 
 def predict_folder(unary, frames, out):
     """Predict each frame and write its label file below `out`."""
-    for frame, prediction in map_frames(
-        lambda frame: unary.predict(frame.read_image()), frames, threads=True, progress=False
-    ):
-        write_label(prediction_path(out, frame), prediction)
+
+    def predict(frame):
+        write_label(prediction_path(out, frame), unary.predict(frame.read_image()))
+
+    wad.map(predict, frames, progress=False)
 
 
 def prediction_path(out, frame):
@@ -542,8 +542,12 @@ def smoothed(frame):
     return instances_from_indices(labels)
 
 
-for frame, label in map_frames(smoothed, split.validation, threads=True, progress=False):
-    write_label(prediction_path(folder / "smoothed", frame), label)
+def predict_smoothed(frame):
+    """Write the smoothed prediction of a frame."""
+    write_label(prediction_path(folder / "smoothed", frame), smoothed(frame))
+
+
+wad.map(predict_smoothed, split.validation, progress=False)
 evaluations = {
     "colour and place": result,
     "+ α-expansion": evaluate_folder(split.validation, folder / "smoothed", progress=False),

@@ -325,7 +325,6 @@ line("the same for a perfect prediction", paired_by_position(truths), mean_repor
 # answer cover, by the object's size?
 
 # %%
-from wadlib._shared.parallel import map_frames
 from wadlib.preprocess import crop_and_downscale
 
 full_size = {frame.name: frame for frame in data.frames}
@@ -342,7 +341,7 @@ def ceiling(frame):
     return instances.truth_areas, *scores, Overlap.from_labels(label, upsample_label(answer))
 
 
-results = [result for _, result in map_frames(ceiling, frames, threads=True, progress=False)]
+results = data.map(ceiling, frames, progress=False)
 areas, perfect, ours = (np.concatenate([r[k] for r in results]) for k in range(3))
 at_full_size = mean_iou(report_iou(r[3] for r in results))
 
@@ -401,7 +400,7 @@ def copies_in(frame):
 
 
 # %%
-counted = [result for _, result in map_frames(copies_in, split.train, threads=True, progress=False)]
+counted = data.map(copies_in, split.train, progress=False)
 classes, copies = (np.concatenate(each) for each in zip(*counted, strict=True))
 slots = cite("max_gt_instances").value
 print("class          objects   masks in training")
@@ -456,7 +455,7 @@ def unary_scores(train, validation):
     def one(frame):
         return Overlap.from_labels(frame.read_label(), unary.predict(frame.read_image()))
 
-    return [overlap for _, overlap in map_frames(one, validation, threads=True, progress=False)]
+    return data.map(one, validation, progress=False)
 
 
 if len({frame.video for frame in wad.frames}) > 1:

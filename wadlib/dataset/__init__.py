@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wadlib.dataset.frame import Frame, InstanceCounts, Video, code_areas, count_instances
+from wadlib.dataset.counts import InstanceCounts, code_areas, count_instances
+from wadlib.dataset.frame import Frame, Video
 from wadlib.dataset.listfiles import Problem
 from wadlib.dataset.prepare import Failure, PrepareReport, prepare
 from wadlib.dataset.splits import Split

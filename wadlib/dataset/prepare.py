@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from wadlib._shared.files import make_folder, write_bytes
 from wadlib._shared.parallel import map_frames
-from wadlib.dataset.frame import Frame, Video
+from wadlib.dataset.frame import Frame
+from wadlib.dataset.wad import Wad
 from wadlib.errors import DatasetError, WadError
 from wadlib.frames import read_image, write_image, write_label
 from wadlib.preprocess import NETWORK_VIEWS, VIEWS, View
@@ -20,17 +21,6 @@ from wadlib.preprocess import NETWORK_VIEWS, VIEWS, View
 __all__ = ["Failure", "PrepareReport", "prepare"]
 
 _GIVE_UP_AFTER = 25  # frames of which not one could be prepared: the rest will not be better
-
-
-class _Dataset(Protocol):
-    """What `prepare` needs of a `wadlib.dataset.Wad`."""
-
-    @property
-    def root(self) -> Path: ...
-    @property
-    def videos(self) -> tuple[Video, ...]: ...
-    @property
-    def lists(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,7 @@ class PrepareReport:
 
 
 def prepare(
-    wad: _Dataset,
+    wad: Wad,
     out: str | Path,
     *,
     subset: Literal["train", "test", "all"] = "train",

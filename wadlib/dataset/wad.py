@@ -1,13 +1,4 @@
-"""Open a WAD dataset: its folders as Kaggle hands them out, as videos of frames.
-
-::
-
-    ROOT/train_color/<frame>.jpg
-    ROOT/train_label/<frame>_instanceIds.png
-    ROOT/train_video_list/<video>_image_list_train.txt
-    ROOT/test/<md5>.jpg
-    ROOT/test_video_list_and_name_mapping/list_test/<video>_image_list_test.txt
-    ROOT/test_video_list_and_name_mapping/list_test_mapping/md5_mapping_<video>_image_list_test.txt
+"""Open a WAD dataset: its folders as Kaggle hands them out (`wadlib.dataset.layout`), as videos of frames.
 
 Any of them may be missing, and the lists and the files of the real data disagree: both are reported in
 `Wad.problems`. A picture and its label belong together by the name of the frame, never by their
@@ -17,30 +8,22 @@ position in a sorted listing.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from wadlib._shared.parallel import map_frames
+from wadlib.dataset.counts import InstanceCounts, count_instances
 from wadlib.dataset.folders import read_folders
-from wadlib.dataset.frame import Frame, InstanceCounts, Video, code_areas, count_instances, counted
+from wadlib.dataset.frame import Frame, Video, counted
 from wadlib.dataset.listfiles import Problem
-from wadlib.dataset.prepare import Failure, PrepareReport, prepare
 from wadlib.dataset.splits import Split, split_videos
 
-__all__ = [
-    "Failure",
-    "Frame",
-    "InstanceCounts",
-    "PrepareReport",
-    "Problem",
-    "Split",
-    "Video",
-    "Wad",
-    "code_areas",
-    "count_instances",
-    "open_wad",
-    "prepare",
-]
+__all__ = ["Wad", "open_wad"]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -98,10 +81,55 @@ class Wad:
             videos = 10
         return split_videos(self.train_videos, kind, seed=seed, sample=videos, train_fraction=train_fraction)
 
+    def map(
+        self,
+        function: Callable[[Frame], Result],
+        frames: Iterable[Frame] | None = None,
+        *,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        description: str = "",
+        progress: bool = True,
+    ) -> list[Result]:
+        """Call `function` on each frame, several at once, and list its results in the order of the frames.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a frame. What it returns is kept, so that it should return numbers and not whole pictures.
+        frames : frames, optional
+            By default the labelled ones, ``wad.frames``.
+        workers : int, optional
+            Threads, by default one per core: decoding, resizing and the compiled parts of wadlib let go of the
+            interpreter lock.
+        executor : concurrent.futures.Executor, optional
+            Instead of threads: processes, or ``dask.distributed.Client().get_executor()``.
+        description : str
+            Beside the progress bar.
+        progress : bool
+            Show the bar.
+
+        Examples
+        --------
+        >>> Wad(Path("data"), (), (), ()).map(lambda frame: frame.name)
+        []
+        """
+        chosen = self.frames if frames is None else frames
+        done = map_frames(
+            function,
+            chosen,
+            workers=workers,
+            threads=True,
+            executor=executor,
+            description=description,
+            progress=progress,
+        )
+        return [result for _, result in done]
+
     def count_instances(
         self, *, workers: int | None = None, executor: Executor | None = None, progress: bool = True
     ) -> InstanceCounts:
-        """Read all labels and count the instances; see `wadlib.dataset.frame.count_instances`."""
+        """Read all labels and count the instances; see `wadlib.dataset.counts.count_instances`."""
         return count_instances(self.frames, workers=workers, executor=executor, progress=progress)
 
     def summary(self) -> str:

@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from wadlib._shared.files import atomic_path
 from wadlib._shared.parallel import map_frames
+from wadlib.dataset.frame import Frame
 from wadlib.errors import InstancesError
 from wadlib.frames import read_label
 from wadlib.instances.masks import RunMasks
@@ -22,27 +23,11 @@ from wadlib.instances.prediction_folder import PredictionFolder
 from wadlib.instances.rle import coco_boxes, encode_runs, results_of
 from wadlib.labels import CLASSES, IDS, IGNORE, decode
 
-__all__ = ["PicturedFrame", "write_coco", "write_coco_results"]
-
-
-class PicturedFrame(Protocol):
-    """What is asked of a frame; `wadlib.dataset.Frame` is one."""
-
-    @property
-    def name(self) -> str:
-        """Frame name."""
-
-    @property
-    def image_path(self) -> Path:
-        """Where the picture lies."""
-
-    @property
-    def label_path(self) -> Path | None:
-        """Where the truth lies."""
+__all__ = ["write_coco", "write_coco_results"]
 
 
 def write_coco(
-    frames: Iterable[PicturedFrame],
+    frames: Iterable[Frame],
     path: str | Path,
     *,
     ignore: bool = True,
@@ -91,7 +76,7 @@ def write_coco(
 
 
 def write_coco_results(
-    frames: Iterable[PicturedFrame],
+    frames: Iterable[Frame],
     prediction: str | Path,
     path: str | Path,
     *,
@@ -130,7 +115,7 @@ def write_coco_results(
     return written
 
 
-def _annotations(frame: PicturedFrame, ignore: bool) -> tuple[tuple[int, int], list[dict[str, Any]]]:
+def _annotations(frame: Frame, ignore: bool) -> tuple[tuple[int, int], list[dict[str, Any]]]:
     if frame.label_path is None:
         raise InstancesError(
             f"write_coco: frame {frame.name} has no label",
@@ -157,7 +142,7 @@ def _annotations(frame: PicturedFrame, ignore: bool) -> tuple[tuple[int, int], l
     return masks.shape, rows
 
 
-def _result_rows(folder: PredictionFolder, frame: PicturedFrame) -> list[dict[str, Any]]:
+def _result_rows(folder: PredictionFolder, frame: Frame) -> list[dict[str, Any]]:
     return results_of(folder.read(frame.name))
 
 

@@ -14,19 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from wadlib._shared.files import make_folder, write_text
 from wadlib._shared.parallel import map_frames
+from wadlib.dataset.frame import Frame, Video
 from wadlib.errors import InstancesError
 from wadlib.frames import read_label
 from wadlib.instances.masks import RunMasks
 from wadlib.instances.prediction_folder import label_files
 from wadlib.instances.rle import encode_runs
-from wadlib.interop.coco import PicturedFrame
 from wadlib.labels import BACKGROUND, IDS, IGNORE, decode, encode
 
 __all__ = ["KITTI", "WAD", "MotsVideo", "frame_lines", "read_mots", "write_kitti_mots"]
@@ -38,18 +38,6 @@ WAD: dict[int, int] = {class_id: class_id for class_id in IDS}
 """All seven classes under their own ids, for tools that take any."""
 
 _IGNORE_CLASS = 10
-
-
-class Video(Protocol):
-    """What is asked of a video; `wadlib.dataset.Video` is one."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def frames(self) -> tuple[PicturedFrame, ...]:
-        """Its frames, in order."""
 
 
 class MotsVideo(NamedTuple):
@@ -174,7 +162,7 @@ def _label(path: Path, time: int, objects: list[tuple[int, tuple[int, int], str]
     return np.ascontiguousarray(columns.reshape(width, height).T)
 
 
-def _label_path(frame: PicturedFrame, files: dict[str, Path] | None) -> Path | None:
+def _label_path(frame: Frame, files: dict[str, Path] | None) -> Path | None:
     return frame.label_path if files is None else files.get(frame.name)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from wadlib._shared.parallel import map_frames
+from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
 from wadlib.instances.prediction_folder import INSTANCES, SUFFIX, PredictionFolder, label_files
@@ -24,21 +25,9 @@ from wadlib.metrics.instance_overlap import InstanceOverlap
 from wadlib.metrics.scores import FrameScores, Scores
 from wadlib.overlap import Overlap
 
-__all__ = ["LabelledFrame", "evaluate_folder"]
+__all__ = ["evaluate_folder"]
 
 _NAMED = 5  # how many names an error message lists
-
-
-class LabelledFrame(Protocol):
-    """What is asked of a frame; `wadlib.dataset.Frame` is one. If it has a ``.video``, scores know it."""
-
-    @property
-    def name(self) -> str:
-        """Frame name, such as ``YYMMDD_HHMMSSmmm_Camera_5``."""
-
-    @property
-    def label_path(self) -> Path | None:
-        """Where the truth lies; None for a test frame."""
 
 
 class _Pair(NamedTuple):
@@ -51,7 +40,7 @@ class _Pair(NamedTuple):
 
 
 def evaluate_folder(
-    truth: str | Path | Iterable[LabelledFrame],
+    truth: str | Path | Iterable[Frame],
     prediction: str | Path,
     *,
     missing: str = "error",
@@ -150,7 +139,7 @@ def _compare(instances: DetectionFile | None, pair: _Pair) -> FrameScores:
     return FrameScores.of(overlap, InstanceOverlap.from_detections(truth, detections))
 
 
-def _truth_files(truth: str | Path | Iterable[LabelledFrame]) -> dict[str, tuple[Path, str]]:
+def _truth_files(truth: str | Path | Iterable[Frame]) -> dict[str, tuple[Path, str]]:
     """Frame name -> label file and video, in the order of the frames."""
     if isinstance(truth, str | Path):
         files = {name: (path, "") for name, path in label_files(Path(truth), "true labels").items()}

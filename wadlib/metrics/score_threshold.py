@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wadlib._shared.parallel import map_frames
+from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
 from wadlib.instances.prediction_folder import INSTANCES, PredictionFolder
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
-from wadlib.metrics.evaluate import LabelledFrame
 from wadlib.overlap import ClassAreas, Overlap
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class IoUAtThresholds:
 
 
 def iou_at_thresholds(
-    frames: Iterable[LabelledFrame],
+    frames: Iterable[Frame],
     prediction: str | Path,
     thresholds: Sequence[float] = CANDIDATES,
     *,
@@ -106,7 +106,7 @@ def iou_at_thresholds(
     return IoUAtThresholds(tuple(float(t) for t in thresholds), sums)
 
 
-def _areas(found: PredictionFolder, thresholds: Sequence[float], frame: LabelledFrame) -> list[ClassAreas]:
+def _areas(found: PredictionFolder, thresholds: Sequence[float], frame: Frame) -> list[ClassAreas]:
     if frame.label_path is None:
         raise MetricError(
             f"iou_at_thresholds: frame {frame.name} has no true label",

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib._shared.parallel import map_frames
-from wadlib.dataset.frame import Frame, code_areas
+from wadlib.dataset.counts import code_areas
+from wadlib.dataset.frame import Frame
 from wadlib.errors import TrainingError
 from wadlib.labels import BACKGROUND
 from wadlib.maskrcnn.config import Config

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.dataset.frame import Frame, count_instances
+from wadlib.dataset.counts import count_instances
+from wadlib.dataset.frame import Frame
 from wadlib.errors import TrainingError
 from wadlib.labels import IDS
 from wadlib.maskrcnn.frames.copy_paste import CopyPaste

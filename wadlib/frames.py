@@ -7,6 +7,8 @@ Writing is whole or not at all.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from wadlib._shared import png16
-from wadlib._shared.files import write_bytes
+from wadlib._shared.files import read_bytes, write_bytes
 from wadlib.errors import ImageError, LabelError
 
 __all__ = ["FULL_SHAPE", "read_image", "read_label", "write_image", "write_label"]
@@ -28,7 +30,18 @@ _CAUSES = {  # the first that occurs in what was found; "8-bit palette" is about
     "-bit": ("the file was opened and saved by an image editor", "extract it again from train_label.zip"),
     "interlaced": ("the file was opened and saved by an image editor", "extract it again from train_label.zip"),
     "JPEG": ("the picture was read in place of the label", "read the *_instanceIds.png file"),
+    "more than": (
+        "a damaged header, or a file that is made to fill the memory",
+        "extract it again from train_label.zip",
+    ),
     "empty": ("a download or copy that was cut off, or a disk that was full", "extract it again from train_label.zip"),
+}
+_REFUSED = {
+    errno.ENOENT: "the file is missing",
+    errno.EINVAL: "a name in the dataset that stands for no file",
+    errno.EISDIR: "a folder with the name of a file",
+    errno.ELOOP: "links that lead in a circle",
+    errno.EFBIG: "another kind of file under this name",
 }
 _INCOMPLETE = "the dataset is not complete: `wadlib info` lists what is missing"
 _DAMAGED = ("a download or copy that was cut off or damaged", "extract it again from train_label.zip")
@@ -54,7 +67,8 @@ def read_label(
     Raises
     ------
     LabelError
-        Missing, empty, truncated or damaged file; 8-bit, RGB, palette, interlaced; wrong size.
+        Missing, empty, truncated or damaged file; 8-bit, RGB, palette, interlaced; wrong size; a pipe or a
+        device; more than 100 million pixels.
     """
     path = Path(path)
     data = _read_bytes(path, LabelError, "read_label", _INCOMPLETE)
@@ -101,13 +115,18 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
     Raises
     ------
     ImageError
-        Missing, empty, truncated or not a picture.
+        Missing, empty, truncated or not a picture; a pipe or a device; more than 100 million pixels.
     """
     path = Path(path)
     data = _read_bytes(path, ImageError, "read_image", _INCOMPLETE)
-    image = _decode_jpeg(data) if data.startswith(b"\xff\xd8") else _decode_other(data)
-    if image is None:
+    image = None
+    height, width = _picture_size(data)
+    if height * width > png16.MAX_PIXELS:
+        what = f"{width}x{height} pixels, more than {png16.MAX_PIXELS:,}"
+    else:
+        image = _decode_jpeg(data) if data.startswith(b"\xff\xd8") else _decode_other(data)
         what = "an empty file" if not data else f"{len(data)} bytes that do not decode"
+    if image is None:
         raise ImageError(
             f"read_image: expected a JPEG picture, got {what} ({_short(path)})",
             cause="a download or copy that was cut off or damaged",
@@ -116,8 +135,10 @@ def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
     return image
 
 
-def write_image(path: str | Path, image: npt.NDArray[np.uint8], quality: int = 92) -> None:
+def write_image(path: str | Path, image: npt.NDArray[np.uint8], quality: int = 92, comment: str = "") -> None:
     """Write (H, W, 3) uint8 RGB as a JPEG (4:2:0 chroma, as cameras do), whole or not at all.
+
+    `comment`, up to 65,000 bytes, is kept in the file (its COM segment) and changes no pixel.
 
     Raises
     ------
@@ -134,7 +155,22 @@ def write_image(path: str | Path, image: npt.NDArray[np.uint8], quality: int = 9
             fix="convert it to 8-bit RGB first",
         )
     pixels = np.ascontiguousarray(image)
-    write_bytes(path, simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="420"))
+    data = simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="420")
+    if comment:  # behind the two bytes with which every JPEG begins
+        text = comment.encode("utf-8")
+        data = data[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + data[2:]
+    write_bytes(path, data)
+
+
+def _picture_size(data: bytes) -> tuple[int, int]:
+    """Look up (height, width) in the header of a JPEG or PNG, before memory is asked for; else (0, 0)."""
+    with contextlib.suppress(ValueError):  # also PngError; what is wrong shows when it is decoded
+        if data.startswith(b"\xff\xd8"):
+            height, width, *_ = simplejpeg.decode_jpeg_header(data)
+            return int(height), int(width)
+        header = png16.read_header(data)
+        return header.height, header.width
+    return 0, 0
 
 
 def _decode_jpeg(data: bytes) -> npt.NDArray[np.uint8] | None:
@@ -150,17 +186,20 @@ def _decode_other(data: bytes) -> npt.NDArray[np.uint8] | None:
     if not data:
         return None
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except (cv2.error, MemoryError):  # a size that OpenCV refuses, or that there is no memory for
+        return None
     return None if image is None else np.ascontiguousarray(image[:, :, ::-1])
 
 
 def _read_bytes(path: Path, error_type: type[LabelError] | type[ImageError], where: str, fix: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise error_type(
             f"{where}: cannot read {_short(path)}: {error.strerror}",
-            cause="the file is missing" if isinstance(error, FileNotFoundError) else "its access rights",
+            cause=_REFUSED.get(error.errno or 0, "its access rights"),
             fix=fix,
         ) from error
 

@@ -125,7 +125,7 @@ def test_no_permission_to_read(tmp_path, monkeypatch):
     def refuse(self):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(frames.Path, "read_bytes", refuse)
+    monkeypatch.setattr(frames, "read_bytes", refuse)
     with pytest.raises(LabelError, match=r"Permission denied[\s\S]*its access rights"):
         read_label(tmp_path / "a.png")
 

@@ -206,8 +206,8 @@ def test_lines_that_lead_out_of_the_dataset(root, tmp_path, line, monkeypatch):
     lines[0] = line.replace("{f}", frame.name)
     path.write_text("\n".join(lines))
     opened = []
-    real = listfiles.Path.read_bytes
-    monkeypatch.setattr(listfiles.Path, "read_bytes", lambda self: opened.append(self) or real(self))
+    real = listfiles.read_bytes
+    monkeypatch.setattr(listfiles, "read_bytes", lambda path: opened.append(path) or real(path))
     wad = open_wad(root)
     assert kinds(wad) == {"refused path": 1, "not in a list": 1}
     assert (wad.problems[0].file, wad.problems[0].line) == (LIST, 1)
@@ -247,14 +247,14 @@ def test_a_frame_named_twice_belongs_to_the_first_video(root):
 
 
 def test_a_list_that_cannot_be_read(root, monkeypatch):
-    real = listfiles.Path.read_bytes
+    real = listfiles.read_bytes
 
-    def refuse(self):
-        if self.name == Path(LIST).name:
+    def refuse(path):
+        if path.name == Path(LIST).name:
             raise PermissionError(13, "Permission denied")
-        return real(self)
+        return real(path)
 
-    monkeypatch.setattr(listfiles.Path, "read_bytes", refuse)
+    monkeypatch.setattr(listfiles, "read_bytes", refuse)
     wad = open_wad(root)
     assert kinds(wad) == {"unreadable list": 1, "not in a list": 4}
     assert str(wad.problems[0]) == f"unreadable list: Permission denied ({LIST})"

@@ -268,7 +268,7 @@ def storage_error(error: OSError, path: Path) -> StorageError:
 
 def _working_folder() -> bool:
     try:
-        os.getcwd()
+        Path.cwd()
     except OSError:
         return False
     return True

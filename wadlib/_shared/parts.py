@@ -40,14 +40,14 @@ def sweep(folder: Path) -> None:
             match = _LEFT.search(entry.name)
             if match and match["machine"] == _machine() and not _alive(int(match["process"])):
                 with contextlib.suppress(OSError):
-                    os.unlink(entry.path)
+                    Path(entry.path).unlink()
 
 
 @functools.cache
 def _machine() -> str:
     """Where process numbers mean the same: this machine, and in a container this container."""
     try:
-        space = os.stat("/proc/self/ns/pid").st_ino
+        space = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
         space = 0
     return hashlib.blake2s(f"{platform.node()} {space}".encode(), digest_size=4).hexdigest()

@@ -17,7 +17,10 @@ import numpy.typing as npt
 
 from wadlib._shared.compiled import jit
 
-__all__ = ["Header", "PngError", "decode", "encode", "read_header"]
+__all__ = ["MAX_PIXELS", "Header", "PngError", "decode", "encode", "read_header"]
+
+MAX_PIXELS = 100_000_000
+"""Of any picture or label that is decoded, ten times a WAD frame: a small file can ask for all memory."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
@@ -82,7 +85,8 @@ def decode(data: bytes, window: tuple[slice, slice] | None = None) -> npt.NDArra
     Raises
     ------
     PngError
-        Any other kind of PNG (8-bit, RGB, palette, interlaced), or a damaged or truncated one.
+        Any other kind of PNG (8-bit, RGB, palette, interlaced), a damaged or truncated one, or one with more than
+        `MAX_PIXELS`.
     """
     header = read_header(data)
     if (header.bit_depth, header.colour) != (16, "grey"):
@@ -98,6 +102,8 @@ def decode(data: bytes, window: tuple[slice, slice] | None = None) -> npt.NDArra
     size = header.height * line
     if size > 1040 * len(stream):  # deflate shrinks to 1/1032 at most: do not ask for the memory
         raise PngError("a PNG with damaged image data")
+    if header.height * header.width > MAX_PIXELS:
+        raise PngError(f"a PNG of {header.width}x{header.height} pixels, more than {MAX_PIXELS:,}")
     try:
         raw = deflate.zlib_decompress(stream, size)
     except deflate.DeflateError as error:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from wadlib._shared.text import is_plain
 from wadlib.dataset.frame import Frame, Subset, Video
-from wadlib.dataset.listfiles import LABEL_SUFFIX, ListLine, Problem, natural_key, read_list, read_mapping, video_name
+from wadlib.dataset.layout import (
+    FOLDERS,
+    IMAGE_SUFFIXES,
+    LABEL_SUFFIX,
+    TEST_IMAGES,
+    TEST_LISTS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    TRAIN_LISTS,
+    frame_of,
+    is_mapping,
+    video_of,
+)
+from wadlib.dataset.listfiles import ListLine, Problem, natural_key, read_list, read_mapping
 from wadlib.errors import DatasetError
 
-__all__ = ["read_folders"]
-
-_TRAIN_IMAGES, _TRAIN_LABELS, _TRAIN_LISTS = "train_color", "train_label", "train_video_list"
-_TEST_IMAGES, _TEST_LISTS = "test", "test_video_list_and_name_mapping"
-_FOLDERS = (_TRAIN_IMAGES, _TRAIN_LABELS, _TRAIN_LISTS, _TEST_IMAGES, _TEST_LISTS)
+__all__ = ["frame_files", "read_folders"]
 
 
 def read_folders(root: Path) -> tuple[list[Video], list[Problem], list[str]]:
@@ -23,9 +34,9 @@ def read_folders(root: Path) -> tuple[list[Video], list[Problem], list[str]]:
     problems: list[Problem] = []
     lists: list[str] = []
     videos: list[Video] = []
-    if {_TRAIN_IMAGES, _TRAIN_LABELS} & present:
+    if {TRAIN_IMAGES, TRAIN_LABELS} & present:
         videos += _train_videos(root, present, problems, lists)
-    if _TEST_IMAGES in present:
+    if TEST_IMAGES in present:
         videos += _test_videos(root, present, problems, lists)
     return videos, problems, lists
 
@@ -34,21 +45,21 @@ def _known_folders(root: Path) -> set[str]:
     """The folders of a WAD dataset that `root` has."""
     try:
         with os.scandir(root) as entries:
-            names = {entry.name for entry in entries if entry.is_dir()}
+            names = {entry.name for entry in entries if _is_folder(entry)}
     except OSError as error:
         raise DatasetError(
             f"open_wad: cannot open the folder {root.as_posix()}: {error.strerror}",
             cause="a path that was mistyped, or a disk that is not there",
             fix="give the folder that holds train_color and train_label",
         ) from error
-    present = names.intersection(_FOLDERS)
+    present = names.intersection(FOLDERS)
     # Many folders hold one called "test": it counts together with its lists only.
-    if not {_TRAIN_IMAGES, _TRAIN_LABELS} & present and not {_TEST_IMAGES, _TEST_LISTS} <= present:
+    if not {TRAIN_IMAGES, TRAIN_LABELS} & present and not {TEST_IMAGES, TEST_LISTS} <= present:
         fix = "give the folder that holds train_color and train_label, or extract the archives there"
         near = [root.absolute().parent, *(root / name for name in sorted(names))]
         better = next((path for path in near if _holds_frames(path)), None)
         raise DatasetError(
-            f"open_wad: expected {_TRAIN_IMAGES} or {_TRAIN_LABELS}, or {_TEST_IMAGES} and {_TEST_LISTS}, "
+            f"open_wad: expected {TRAIN_IMAGES} or {TRAIN_LABELS}, or {TEST_IMAGES} and {TEST_LISTS}, "
             f"in {root.as_posix()}, got {', '.join(sorted(names)[:5]) or 'no folder'}",
             cause="a folder above or below the dataset, or archives that are not extracted",
             fix=fix if better is None else f"try {better.as_posix()}",
@@ -56,19 +67,26 @@ def _known_folders(root: Path) -> set[str]:
     return present
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links
+        return False
+
+
 def _holds_frames(folder: Path) -> bool:
     try:
-        return (folder / _TRAIN_IMAGES).is_dir()
+        return (folder / TRAIN_IMAGES).is_dir()
     except OSError:  # a folder that this user may not look into
         return False
 
 
 def _train_videos(root: Path, present: set[str], problems: list[Problem], lists: list[str]) -> list[Video]:
-    images = _files(root, _TRAIN_IMAGES, present, (".jpg", ".jpeg"), problems)
-    labels = _files(root, _TRAIN_LABELS, present, (LABEL_SUFFIX,), problems)
+    images = _files(root, TRAIN_IMAGES, present, IMAGE_SUFFIXES, problems)
+    labels = _files(root, TRAIN_LABELS, present, (LABEL_SUFFIX,), problems)
     listed: dict[str, list[str]] = {}  # video -> its frames that are there
     seen: set[str] = set()
-    list_files = _list_files(root, _TRAIN_LISTS, present, problems)
+    list_files = _list_files(root, TRAIN_LISTS, present, problems)
     lists += list_files
     for shown in list_files:
         names = []
@@ -77,35 +95,35 @@ def _train_videos(root: Path, present: set[str], problems: list[Problem], lists:
                 problems.append(Problem("named twice", line.frame, shown, line.number))
             elif line.frame in images:
                 names.append(line.frame)
-            elif _TRAIN_IMAGES in present:
-                problems.append(Problem("missing picture", f"{_TRAIN_IMAGES}/{line.frame}.jpg", shown, line.number))
+            elif TRAIN_IMAGES in present:
+                problems.append(Problem("missing picture", f"{TRAIN_IMAGES}/{line.frame}.jpg", shown, line.number))
             seen.add(line.frame)
-        listed.setdefault(video_name(Path(shown).name), []).extend(names)
+        listed.setdefault(video_of(shown), []).extend(names)
     unlisted = [name for name in images if name not in seen]
     if list_files:
-        problems += [Problem("not in a list", f"{_TRAIN_IMAGES}/{images[name].name}") for name in unlisted]
+        problems += [Problem("not in a list", f"{TRAIN_IMAGES}/{images[name].name}") for name in unlisted]
     for name in unlisted:
         listed.setdefault(f"unlisted_cam_{_camera(name) or 'unknown'}", []).append(name)
-    if _TRAIN_LABELS in present:
+    if TRAIN_LABELS in present:
         missing = [name for names in listed.values() for name in names if name not in labels]
-        problems += [Problem("missing label", f"{_TRAIN_LABELS}/{name}{LABEL_SUFFIX}") for name in missing]
-    if _TRAIN_IMAGES in present:
+        problems += [Problem("missing label", f"{TRAIN_LABELS}/{name}{LABEL_SUFFIX}") for name in missing]
+    if TRAIN_IMAGES in present:
         alone = [path.name for name, path in labels.items() if name not in images]
-        problems += [Problem("label without picture", f"{_TRAIN_LABELS}/{name}") for name in alone]
+        problems += [Problem("label without picture", f"{TRAIN_LABELS}/{name}") for name in alone]
     frames = {video: [Frame(n, video, images[n], labels.get(n)) for n in names] for video, names in listed.items()}
     return _videos(frames, "train")
 
 
 def _test_videos(root: Path, present: set[str], problems: list[Problem], lists: list[str]) -> list[Video]:
-    images = _files(root, _TEST_IMAGES, present, (".jpg", ".jpeg"), problems)
+    images = _files(root, TEST_IMAGES, present, IMAGE_SUFFIXES, problems)
     md5_of: dict[str, str] = {}  # frame -> name of its file
     named: dict[str, list[tuple[str, ListLine]]] = {}  # video -> (list file, line)
     in_mapping: dict[str, list[tuple[str, ListLine]]] = {}
-    list_files = _list_files(root, _TEST_LISTS, present, problems)
+    list_files = _list_files(root, TEST_LISTS, present, problems)
     lists += list_files
     for shown in list_files:
-        path, video = Path(shown), video_name(Path(shown).name)
-        if not path.name.startswith("md5_mapping") and path.parent.name != "list_test_mapping":
+        video = video_of(shown)
+        if not is_mapping(shown):
             named.setdefault(video, []).extend((shown, line) for line in read_list(root / shown, shown, problems))
             continue
         for line in read_mapping(root / shown, shown, problems):
@@ -123,12 +141,12 @@ def _test_videos(root: Path, present: set[str], problems: list[Problem], lists: 
                 frames.setdefault(video, []).append(Frame(line.frame, video, images[file]))
             elif line.frame not in md5_of:
                 problems.append(Problem("missing mapping", f"no md5 name for {line.frame}", shown, line.number))
-            elif _TEST_IMAGES in present:
-                problems.append(Problem("missing picture", f"{_TEST_IMAGES}/{file}.jpg", shown, line.number))
+            elif TEST_IMAGES in present:
+                problems.append(Problem("missing picture", f"{TEST_IMAGES}/{file}.jpg", shown, line.number))
             seen.add(file)
     unlisted = [name for name in images if name not in seen]
     if list_files:
-        problems += [Problem("not in a list", f"{_TEST_IMAGES}/{images[name].name}") for name in unlisted]
+        problems += [Problem("not in a list", f"{TEST_IMAGES}/{images[name].name}") for name in unlisted]
     original = {md5: name for name, md5 in md5_of.items()}
     for file in unlisted:
         frames.setdefault("unlisted_test", []).append(Frame(original.get(file, file), "unlisted_test", images[file]))
@@ -156,14 +174,34 @@ def _files(
     if folder not in present:
         problems.append(Problem("missing folder", f"{folder}/ is not there"))
         return {}
-    found = {}
-    for name in sorted(_names(root / folder)):
-        suffix = next((suffix for suffix in suffixes if name.lower().endswith(suffix.lower())), None)
-        if suffix is None:
-            problems.append(Problem("unexpected file", f"{folder}/{name}"))
-        else:
-            found[name[: -len(suffix)]] = root / folder / name
+    found, left = frame_files(root / folder, suffixes)
+    problems += [Problem(kind, f"{folder}/{what}") for kind, what in left]
     return found
+
+
+def frame_files(folder: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], list[tuple[str, str]]]:
+    """List the files of a folder by the name of their frame (`wadlib.dataset.layout.frame_of`).
+
+    Returns
+    -------
+    name of the frame -> path, sorted by name; and what was left, as (kind of problem, name of the file)
+    """
+    found: dict[str, Path] = {}
+    left: list[tuple[str, str]] = []
+    # Of a.jpg and a.JPG the one that is spelt as in the layout comes first.
+    for name in sorted(_names(folder), key=lambda name: (not name.endswith(suffixes), name)):
+        frame = frame_of(name, suffixes)
+        if not is_plain(name):  # bytes that are no UTF-8, or what a terminal would obey
+            left.append(("unreadable name", ascii(name)[1:-1]))
+        elif name == folder.name:
+            left.append(("unexpected file", f"{name}: one folder too deep; move what it holds one folder up"))
+        elif not frame:
+            left.append(("unexpected file", name))
+        elif frame in found:
+            left.append(("two files", f"{name} beside {found[frame].name}, which is used"))
+        else:
+            found[frame] = folder / name
+    return dict(sorted(found.items())), sorted(left, key=lambda item: item[1])
 
 
 def _list_files(root: Path, folder: str, present: set[str], problems: list[Problem]) -> list[str]:
@@ -171,16 +209,26 @@ def _list_files(root: Path, folder: str, present: set[str], problems: list[Probl
     if folder not in present:
         problems.append(Problem("missing folder", f"{folder}/ is not there"))
         return []
-    # `os.walk` leaves folders out that it cannot read and does not follow links.
-    found = [
-        (Path(parent) / name).relative_to(root).as_posix()
-        for parent, _, names in os.walk(root / folder)
-        for name in names
-        if name.lower().endswith(".txt") and not name.startswith(".")
-    ]
+    found = [path.relative_to(root).as_posix() for path in _text_files(root / folder, set())]
     if not found:
         problems.append(Problem("missing folder", f"{folder}/ holds no list"))
     return sorted(found, key=natural_key)
+
+
+def _text_files(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
+    """Text files in a folder and below it, linked folders too, but none in itself."""
+    names = _names(folder)
+    try:
+        there = folder.stat()
+        if (there.st_dev, there.st_ino) in above:
+            return
+        for name in names:
+            if (folder / name).is_dir():
+                yield from _text_files(folder / name, {*above, (there.st_dev, there.st_ino)})
+            elif name.lower().endswith(".txt") and is_plain(name):
+                yield folder / name
+    except OSError as error:
+        raise _no_look(folder, error) from error
 
 
 def _names(folder: Path) -> list[str]:
@@ -188,8 +236,12 @@ def _names(folder: Path) -> list[str]:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
-        raise DatasetError(
-            f"open_wad: cannot look into {folder.as_posix()}: {error.strerror}",
-            cause="its access rights, or a network disk that is not there",
-            fix="give this user the right to read the dataset",
-        ) from error
+        raise _no_look(folder, error) from error
+
+
+def _no_look(folder: Path, error: OSError) -> DatasetError:
+    return DatasetError(
+        f"open_wad: cannot look into {folder.as_posix()}: {error.strerror}",
+        cause="its access rights, or a network disk that is not there",
+        fix="give this user the right to read the dataset",
+    )

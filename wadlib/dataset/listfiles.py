@@ -17,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from wadlib._shared.files import inside
+from wadlib._shared.files import inside, read_bytes
+from wadlib.dataset.layout import LABEL_SUFFIX, frame_of
 from wadlib.errors import DatasetError
 
-__all__ = ["LABEL_SUFFIX", "ListLine", "Problem", "natural_key", "read_list", "read_mapping", "video_name"]
-
-LABEL_SUFFIX = "_instanceIds.png"
-"""What follows the name of the frame in the name of its label file."""
+__all__ = ["ListLine", "Problem", "natural_key", "read_list", "read_mapping", "sound_lines"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Problem:
     kind : str
         "missing picture", "missing label", "not in a list", "label without picture", "unreadable line",
         "refused path", "mismatched line", "named twice", "missing mapping", "unreadable list",
-        "missing folder" or "unexpected file".
+        "missing folder", "unexpected file", "unreadable name" or "two files".
     text : str
         What exactly, in one line.
     file : str
@@ -62,9 +60,10 @@ class ListLine(NamedTuple):
     md5: str = ""
 
 
-# Paths hold spaces, so the end of the picture's name separates the two, not any white space.
-_TRAIN_OR_TEST = re.compile(r"(?P<image>[^\t]+?\.jpe?g)(?:\s+(?P<label>[^\t]+\.png))?", re.IGNORECASE)
-_MAPPING = re.compile(r"(?P<md5>[0-9A-Za-z_-]+)(?:\.jpe?g)?\s+(?P<image>[^\t]+?\.jpe?g)", re.IGNORECASE)
+_BOM = b"\xef\xbb\xbf"
+_LONGEST_LINE = 8192  # characters; two paths of a file system fit in
+_BOUNDARY = re.compile(r"\.jpe?g\s+", re.IGNORECASE)
+_MD5 = re.compile(r"([0-9A-Za-z_-]+)(?:\.jpe?g)?", re.IGNORECASE)
 
 
 def read_list(path: Path, shown: str, problems: list[Problem]) -> list[ListLine]:
@@ -82,12 +81,12 @@ def read_list(path: Path, shown: str, problems: list[Problem]) -> list[ListLine]
     """
     found = []
     for number, text in _lines(path, shown, problems):
-        match = _TRAIN_OR_TEST.fullmatch(text)
-        if match is None:
+        paths = _picture_and_label(text)
+        if paths is None:
             problems.append(Problem("unreadable line", f"expected picture<TAB>label, got {_cut(text)}", shown, number))
             continue
-        frame = _frame_name(match["image"], shown, number, problems)
-        label = _frame_name(match["label"], shown, number, problems) if match["label"] else frame
+        frame = _frame_name(paths[0], shown, number, problems)
+        label = _frame_name(paths[1], shown, number, problems) if paths[1] else frame
         if frame is None or label is None:
             continue
         if frame != label:
@@ -102,28 +101,53 @@ def read_mapping(path: Path, shown: str, problems: list[Problem]) -> list[ListLi
     """Read an md5 mapping file; what is wrong with it goes to `problems`. See `read_list`."""
     found = []
     for number, text in _lines(path, shown, problems):
-        match = _MAPPING.fullmatch(text)
-        if match is None:
+        paths = _md5_and_picture(text)
+        if paths is None:
             problems.append(Problem("unreadable line", f"expected md5<TAB>path, got {_cut(text)}", shown, number))
             continue
-        frame = _frame_name(match["image"], shown, number, problems)
+        frame = _frame_name(paths[1], shown, number, problems)
         if frame is not None:
-            found.append(ListLine(number, frame, match["md5"]))
+            found.append(ListLine(number, frame, paths[0]))
     return found
 
 
-def video_name(file_name: str) -> str:
-    """Name of the video that a list or mapping file is about.
+def sound_lines(data: bytes) -> bytes:
+    r"""Keep the lines of a list or mapping file that name pictures, and nothing else.
 
     Examples
     --------
-    >>> video_name("road01_cam_5_video_2_image_list_train.txt")
-    'road01_cam_5_video_2'
-    >>> video_name("md5_mapping_road01_cam_5_video_1_image_list_test.txt")
-    'road01_cam_5_video_1'
+    >>> sound_lines(b"a/b.jpg\n-----BEGIN PRIVATE KEY-----\n0f\ta/b.jpg\n")
+    b'a/b.jpg\n0f\ta/b.jpg\n'
     """
-    name = file_name.removesuffix(".txt").removeprefix("md5_mapping_")
-    return re.sub(r"_image_list_(train|test)$", "", name)
+    lines = [line.decode("utf-8", "replace").strip() for line in data.removeprefix(_BOM).splitlines()]
+    kept = [line for line in lines if _picture_and_label(line) or _md5_and_picture(line)]
+    return "".join(f"{line}\n" for line in kept).encode()
+
+
+def _picture_and_label(text: str) -> tuple[str, str] | None:
+    """``picture<TAB>label`` -> both, ``picture`` -> it and ""; None for anything else. In time linear in the length."""
+    # Paths hold spaces, so the end of the picture's name separates the two, not any white space.
+    if len(text) > _LONGEST_LINE:
+        return None
+    if text.lower().endswith((".jpg", ".jpeg")):
+        return None if "\t" in text or text.lower() in (".jpg", ".jpeg") else (text, "")
+    if not text.lower().endswith(".png"):
+        return None
+    first, last = text.find("\t"), text.rfind("\t")
+    for match in _BOUNDARY.finditer(text, 1):
+        picture, label = text[: match.end()].rstrip(), text[match.end() :]
+        if (first < 0 or first >= len(picture)) and last < match.end() and len(label) > len(".png"):
+            return picture, label
+    return None
+
+
+def _md5_and_picture(text: str) -> tuple[str, str] | None:
+    """``md5<TAB>picture`` -> both; None for anything else."""
+    md5, *rest = text.split(None, 1) if len(text) <= _LONGEST_LINE else ("",)
+    match = _MD5.fullmatch(md5)
+    if match is None or not rest or "\t" in rest[0] or not re.search(r".\.jpe?g$", rest[0], re.IGNORECASE):
+        return None
+    return match[1], rest[0]
 
 
 def natural_key(text: str) -> tuple[str | int, ...]:
@@ -141,12 +165,12 @@ def natural_key(text: str) -> tuple[str | int, ...]:
 def _lines(path: Path, shown: str, problems: list[Problem]) -> Iterator[tuple[int, str]]:
     """(number, text) of each line that is not blank; any line ends, with or without a BOM."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         problems.append(Problem("unreadable list", error.strerror or str(error), shown))
         return
     # Line by line, so that one damaged line costs one line and not the file.
-    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+    for number, raw in enumerate(data.removeprefix(_BOM).splitlines(), 1):
         try:
             text = raw.decode("utf-8").strip()
         except UnicodeDecodeError:
@@ -163,9 +187,8 @@ def _frame_name(path: str, shown: str, number: int, problems: list[Problem]) -> 
     except DatasetError:
         problems.append(Problem("refused path", f"{_cut(path)} leads out of the dataset", shown, number))
         return None
-    if name.lower().endswith(LABEL_SUFFIX.lower()):
-        return name[: -len(LABEL_SUFFIX)]
-    return name.rpartition(".")[0]
+    frame = frame_of(name, (LABEL_SUFFIX,))
+    return name.rpartition(".")[0] if frame is None else frame
 
 
 def _cut(text: str) -> str:

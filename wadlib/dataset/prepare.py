@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
+import os
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wadlib._shared.files import make_folder, write_bytes
+from wadlib._shared.files import make_folder, read_bytes, real_path, write_bytes
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
+from wadlib.dataset.listfiles import sound_lines
 from wadlib.dataset.wad import Wad
-from wadlib.errors import DatasetError, WadError
+from wadlib.errors import DatasetError, ImageError, WadError
 from wadlib.frames import read_image, write_image, write_label
 from wadlib.preprocess import NETWORK_VIEWS, VIEWS, View
 
 __all__ = ["Failure", "PrepareReport", "prepare"]
 
+_STAMP = "wadlib prepare "
+_ENDS = (b"\xff\xd9", b"IEND\xaeB`\x82")  # of a whole JPEG, of a whole PNG
 _GIVE_UP_AFTER = 25  # frames of which not one could be prepared: the rest will not be better
 
 
@@ -73,8 +78,9 @@ def prepare(
     """Write each frame of `wad` at a network's size below `out`, in the same folder layout.
 
     `open_wad(out)` then has the same videos and frames. Run it again after an interruption and it goes
-    on: a frame is done when all its files are there, and a file is there whole or not at all. Files of an
-    earlier run are taken as they are, also if `quality` was another then.
+    on: a frame is done when all its files are there, and a file is there whole or not at all. Each picture says
+    in a comment which files it was made from (their sizes and times): what came from other ones is made anew.
+    Else files of an earlier run are taken as they are, also if `quality` was another then.
 
     Parameters
     ----------
@@ -102,21 +108,15 @@ def prepare(
     Raises
     ------
     DatasetError
-        An unknown view; `out` is inside the dataset or holds frames of another view; or not one of the first 25
-        frames could be prepared.
+        An unknown view; `out` is inside the dataset, a link in it leads there, or it holds frames of another
+        view; or not one of the first 25 frames could be prepared.
     StorageError
         No permission, disk full: stops at once and leaves no part of a frame behind.
     ImageError, LabelError
         A damaged frame, if `strict`.
     """
     out = Path(out)
-    root = wad.root.resolve()
-    if root == out.resolve() or root in out.resolve().parents:
-        raise DatasetError(
-            f"prepare: expected a folder outside of the dataset {wad.root.as_posix()}, got {out.as_posix()}",
-            cause="the folder of the dataset was given twice",
-            fix="choose a folder beside it, such as " + (wad.root.parent / (wad.root.name + "_832x640")).as_posix(),
-        )
+    _check_outside(wad, [out], out)
     if view not in NETWORK_VIEWS:
         raise DatasetError(
             f"prepare: expected a view among {', '.join(NETWORK_VIEWS)}, got {view!r}",
@@ -131,18 +131,24 @@ def prepare(
             cause="an archive that was not extracted, or a typing slip",
             fix="`wadlib info` lists what is there; subset is 'train', 'test' or 'all'",
         )
-    for folder in sorted({path.parent for frame in frames for path in _outputs(frame, out)}):
+    lists = [name for name in wad.lists if name.startswith(wanted)]
+    folders = {path.parent for frame in frames for path in _outputs(frame, out)}
+    _check_outside(wad, [*folders, *((out / name).parent for name in lists)], out)
+    for folder in sorted(folders):
         make_folder(folder)
-    _copy_lists(wad.root, out, [name for name in wad.lists if name.startswith(wanted)])
+    _copy_lists(wad.root, out, lists)
 
-    there = _present(out, frames)
+    there = _present(wad, folders, out)
     _check_view(there, frames, out, view)
-    todo = {frame for frame in frames if not there.issuperset(_outputs(frame, out))}
+    begun = [frame for frame in frames if there.issuperset(_outputs(frame, out))]
+    looked = map_frames(functools.partial(_is_done, out=out), begun, workers=workers, threads=True, progress=False)
+    done = {frame for frame, finished in looked if finished}
+
     prepared, failed = 0, list[Failure]()
     for frame, error in map_frames(
         functools.partial(_prepare_frame, out=out, view=VIEWS[view], quality=quality, strict=strict),
         frames,
-        done=lambda frame: frame not in todo,
+        done=done.__contains__,
         workers=workers,
         threads=True,
         executor=executor,
@@ -152,14 +158,14 @@ def prepare(
         if error is None:
             prepared += 1
         else:
-            failed.append(Failure(frame, error))
-            if len(failed) == _GIVE_UP_AFTER and not prepared and len(todo) == len(frames):
+            failed.append(Failure(frame, str(error)))
+            if len(failed) == _GIVE_UP_AFTER and not prepared and not done:
                 raise DatasetError(
-                    f"prepare: none of the first {_GIVE_UP_AFTER} frames could be prepared; the first: {error}",
+                    f"prepare: none of the first {_GIVE_UP_AFTER} frames could be prepared; the first: {error.what}",
                     cause="not a full-size WAD dataset, or a damaged copy of one",
                     fix="look at that frame first; a dataset at network size needs no preparing",
                 )
-    return PrepareReport(prepared, len(frames) - len(todo), tuple(failed))
+    return PrepareReport(prepared, len(done), tuple(failed))
 
 
 def _outputs(frame: Frame, out: Path) -> tuple[Path, ...]:
@@ -168,8 +174,9 @@ def _outputs(frame: Frame, out: Path) -> tuple[Path, ...]:
     return tuple(out / path.parent.name / path.name for path in paths)
 
 
-def _prepare_frame(frame: Frame, *, out: Path, view: View, quality: int, strict: bool) -> str | None:
-    """Prepare one frame; None, or the message of what is wrong with its files."""
+def _prepare_frame(frame: Frame, *, out: Path, view: View, quality: int, strict: bool) -> WadError | None:
+    """Prepare one frame; None, or what is wrong with its files."""
+    stamp = _stamp(frame)
     image_out, *label_out = _outputs(frame, out)
     try:
         if frame.label_path is None:
@@ -180,11 +187,11 @@ def _prepare_frame(frame: Frame, *, out: Path, view: View, quality: int, strict:
     except WadError as error:
         if strict:
             raise
-        return str(error)
+        return error
     try:
         if label is not None:
             write_label(label_out[0], label)
-        write_image(image_out, small, quality=quality)
+        write_image(image_out, small, quality=quality, comment=stamp)
     except BaseException:
         for path in (image_out, *label_out):  # no half pair, also after Ctrl-C
             with contextlib.suppress(OSError):
@@ -195,11 +202,14 @@ def _prepare_frame(frame: Frame, *, out: Path, view: View, quality: int, strict:
 
 def _check_view(there: set[Path], frames: Iterable[Frame], out: Path, view: str) -> None:
     """Refuse a folder that holds frames of another view: a set of both could not be trained on."""
-    found = next((path for frame in frames if (path := _outputs(frame, out)[0]) in there), None)
-    if found is None:
+    shape = None
+    for path in (path for frame in frames if (path := _outputs(frame, out)[0]) in there):
+        with contextlib.suppress(ImageError):  # a damaged one is made anew
+            shape = read_image(path).shape[:2]
+            break
+    if shape is None:
         return
     height, width = VIEWS[view].shape
-    shape = read_image(found).shape[:2]
     if shape != (height, width):
         raise DatasetError(
             f"prepare: expected pictures of {width}x{height} in {out.as_posix()}, got {shape[1]}x{shape[0]}",
@@ -208,17 +218,76 @@ def _check_view(there: set[Path], frames: Iterable[Frame], out: Path, view: str)
         )
 
 
-def _present(out: Path, frames: Iterable[Frame]) -> set[Path]:
+def _check_outside(wad: Wad, places: Iterable[Path], out: Path) -> None:
+    """Refuse to write where the dataset is, also by a link in `out`: its own files would be overwritten."""
+    sources = {path.parent for video in wad.videos for frame in video.frames for path in _sources(frame)}
+    kept = {real_path(wad.root), *(real_path(path) for path in sources)}
+    for place in places:
+        real = real_path(place)
+        if not kept.isdisjoint([real, *real.parents]):
+            raise DatasetError(
+                f"prepare: expected a folder outside of the dataset {wad.root.as_posix()}, got {place.as_posix()}",
+                cause="the folder of the dataset was given twice" if place == out else "a link that leads into it",
+                fix="choose a folder beside it, such as " + (wad.root.parent / (wad.root.name + "_832x640")).as_posix(),
+            )
+
+
+def _sources(frame: Frame) -> list[Path]:
+    return [path for path in (frame.image_path, frame.label_path) if path is not None]
+
+
+def _stamp(frame: Frame) -> str:
+    """Say which files a prepared frame is made from: their sizes and times."""
+    facts = []
+    for path in _sources(frame):
+        with contextlib.suppress(OSError):  # what is wrong shows when it is read
+            about = path.stat()
+            facts += [about.st_size, about.st_mtime_ns]
+    return _STAMP + hashlib.blake2s(repr(facts).encode(), digest_size=8).hexdigest()
+
+
+def _is_done(frame: Frame, *, out: Path) -> bool:
+    """Whether the files of a frame are whole and were made from the files that it has now."""
+    try:
+        begin, *_ = (_whole(path) for path in _outputs(frame, out))
+    except OSError:
+        return False
+    at = begin.find(_STAMP.encode())
+    # Pictures of wadlib before 0.2 do not say it, and are taken as they are.
+    return at < 0 or begin.startswith(_stamp(frame).encode(), at)
+
+
+def _whole(path: Path) -> bytes:
+    """Return how a JPEG or PNG begins; OSError if it does not end as it must."""
+    if not path.is_file():
+        raise OSError(f"{path.name} is no file")
+    with path.open("rb") as file:
+        begin = file.read(512)
+        file.seek(max(path.stat().st_size - 16, 0))
+        if not file.read().endswith(_ENDS):
+            raise OSError(f"{path.name} is not whole")
+    return begin
+
+
+def _present(wad: Wad, folders: Iterable[Path], out: Path) -> set[Path]:
     """Files already below `out`, by one look into each folder (a look per frame takes long on a network disk)."""
-    folders = {path.parent for frame in frames for path in _outputs(frame, out)}
-    return {path for folder in folders for path in folder.iterdir()}
+    found: set[Path] = set()
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                found.add(folder / entry.name)
+                if entry.is_symlink():
+                    _check_outside(wad, [folder / entry.name], out)
+    return found
 
 
 def _copy_lists(root: Path, out: Path, lists: list[str]) -> None:
     for name in lists:
         try:
-            data = (root / name).read_bytes()
+            data = read_bytes(root / name)
         except OSError:
             continue  # `Wad.problems` says so
         make_folder((out / name).parent)
+        if real_path(root) not in real_path(root / name).parents:
+            data = sound_lines(data)  # of a link out of the dataset nothing but what makes it a list
         write_bytes(out / name, data)

@@ -11,13 +11,14 @@ from keras import ops
 from wadlib.errors import TrainingError
 from wadlib.maskrcnn import Config, MaskRCNN
 from wadlib.maskrcnn.learning.optimizers import optimizer, weight_penalty
+from wadlib.maskrcnn.learning.sampled_rpn import answers_of_patches, patches_around, sampled_anchors
 from wadlib.maskrcnn.learning.training_model import LAYER_SETS, TrainingModel, select_layers
 from wadlib.maskrcnn.network.anchors import pyramid_anchors
 from wadlib.maskrcnn.network.boxes import denormalize, iou
-from wadlib.maskrcnn.network.graph import Graph
 from wadlib.maskrcnn.network.heads import Doubling
 from wadlib.maskrcnn.network.layers import BN_EPSILON, Convolution, Normalized
-from wadlib.maskrcnn.network.rpn import answers_of_patches, patches_around, rpn_model, rpn_on_pyramid, sampled_anchors
+from wadlib.maskrcnn.network.mask_rcnn import Graph
+from wadlib.maskrcnn.network.rpn import rpn_model, rpn_on_pyramid
 from wadlib.training.backend import as_array
 
 SCRIPT = Path(__file__).with_name("network_forward.py")

@@ -15,7 +15,7 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.learning.optimizers import optimizer
 from wadlib.maskrcnn.learning.training_model import TrainingModel, select_layers
 from wadlib.maskrcnn.network.compiled import compiled
-from wadlib.maskrcnn.network.graph import Graph
+from wadlib.maskrcnn.network.mask_rcnn import Graph
 
 if TYPE_CHECKING:
     from wadlib.instances.instances import Instances

@@ -11,6 +11,7 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.learning import losses
+from wadlib.maskrcnn.learning.sampled_rpn import answers_of_patches, patches_around, sampled_anchors
 from wadlib.maskrcnn.learning.targets import choose_rois, targets_of_rois
 from wadlib.maskrcnn.network.anchors import normalized_anchors
 from wadlib.maskrcnn.network.backbone import backbone
@@ -22,7 +23,7 @@ from wadlib.maskrcnn.network.heads import ClassHead, MaskHead
 from wadlib.maskrcnn.network.layers import convolution_dtype
 from wadlib.maskrcnn.network.proposals import moved_anchors, propose, proposed_anchors
 from wadlib.maskrcnn.network.roi import align_cells, list_of_cells, roi_align
-from wadlib.maskrcnn.network.rpn import answers_of_patches, patches_around, rpn_model, rpn_on_pyramid, sampled_anchors
+from wadlib.maskrcnn.network.rpn import rpn_model, rpn_on_pyramid
 
 __all__ = ["Graph", "Step"]
 

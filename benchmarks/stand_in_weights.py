@@ -14,8 +14,8 @@ from wadlib.maskrcnn.config import Config
 
 __all__ = ["calibrate", "conditioned", "ground_truth", "original_inputs", "picture", "random_weights"]
 
-# Layers whose answers are brought to a sensible spread: layer -> (standard deviation, offset of the first channel).
-ANSWERS = {
+# Layers whose outputs are brought to a sensible spread: layer -> (standard deviation, offset of the first channel).
+OUTPUTS = {
     "rpn_class_raw": (1.5, 1.0),
     "rpn_bbox_pred": (0.7, 0.0),
     "mrcnn_class_logits": (2.0, 0.5),
@@ -23,7 +23,7 @@ ANSWERS = {
     "mrcnn_mask": (2.0, 0.0),
 }
 
-# Where the answers of a layer are seen; the same names in both networks.
+# Where the outputs of a layer are seen; the same names in both networks.
 STAGES = {
     "rpn_class_raw": "rpn_class",
     "rpn_bbox_pred": "rpn_bbox",
@@ -68,8 +68,8 @@ def random_weights(
             if name.endswith("filter"):  # depthwise
                 inputs = kernel[0] * kernel[1]
             arrays = [rng.normal(0, np.sqrt(2 / inputs), kernel), *(rng.normal(0, 0.05, bias) for bias in parts[1:])]
-            if name in ANSWERS:
-                arrays[0] *= 0.01  # to be scaled up by `calibrate`: saturated answers could not be
+            if name in OUTPUTS:
+                arrays[0] *= 0.01  # to be scaled up by `calibrate`: saturated outputs could not be
         weights[name] = [array.astype(np.float32) for array in arrays]
     return weights
 
@@ -85,7 +85,7 @@ def conditioned(weights: dict[str, list[np.ndarray]], seed: int = 0) -> dict[str
       slowly, as the picture does;
     - P2, P3 and P4 are fainter than P5, so that the large anchors win: objects of about 70 pixels;
     - the mask head averages (no weight is negative but in its first layer): towards the border of its map, which is
-      padded with zeros, its answer falls, so that masks are blobs instead of noise.
+      padded with zeros, its output falls, so that masks are blobs instead of noise.
 
     To be used before `calibrate`.
     """
@@ -124,9 +124,9 @@ def calibrate(
     assign: Callable[[dict[str, list[np.ndarray]]], None],
     compute: Callable[[str], np.ndarray],
 ) -> None:
-    """Give the answering layers the spread of `ANSWERS`, in `weights` and in the network.
+    """Give the output layers the spread of `OUTPUTS`, in `weights` and in the network.
 
-    One after the other, as later layers see the answers of earlier ones.
+    One after the other, as later layers see the outputs of earlier ones.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def calibrate(
     compute : name of a stage -> its values for some picture
     """
     for name, stage in STAGES.items():
-        spread, offset = ANSWERS[name]
+        spread, offset = OUTPUTS[name]
         kernel, bias = weights[name]
         given = compute(stage)
         if stage == "mrcnn_mask":

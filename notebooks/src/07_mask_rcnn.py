@@ -125,8 +125,8 @@ print(f"rpn_class_loss {loss:.4f}")
 assert np.isclose(loss, (-np.log(3 / 4) - np.log(1 / 2)) / 2)
 
 wanted = np.array([[[0, 0, 0, 0]]], float)  # of the only anchor on an object
-moves = np.array([[[0.5, -1, 2, 0], [9, 9, 9, 9], [9, 9, 9, 9]]])
-loss = float(losses.rpn_bbox_loss(wanted, match, moves))
+deltas = np.array([[[0.5, -1, 2, 0], [9, 9, 9, 9], [9, 9, 9, 9]]])
+loss = float(losses.rpn_bbox_loss(wanted, match, deltas))
 print(f"rpn_bbox_loss  {loss:.4f}")
 assert np.isclose(
     loss, (0.5**2 / 2 + (1 - 1 / 2) + (2 - 1 / 2) + 0) / 4

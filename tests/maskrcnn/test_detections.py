@@ -77,8 +77,8 @@ def test_no_more_than_asked_for():
 def written_out(rois, probs, deltas, window, config):
     """One picture, class by class."""
     classes, scores = probs.argmax(1), probs.max(1)
-    moves = deltas[np.arange(len(rois)), classes] * np.array(config.box_std, np.float32)
-    boxes = box_functions.clip(box_functions.apply_deltas(rois, moves), window).astype(np.float32)
+    own_deltas = deltas[np.arange(len(rois)), classes] * np.array(config.box_std, np.float32)
+    boxes = box_functions.clip(box_functions.apply_deltas(rois, own_deltas), window).astype(np.float32)
     kept = []
     for number in range(1, config.num_classes):
         of_class = []

@@ -11,7 +11,7 @@ from keras import ops
 from wadlib.errors import TrainingError
 from wadlib.maskrcnn import Config, MaskRCNN
 from wadlib.maskrcnn.learning.optimizers import optimizer, weight_penalty
-from wadlib.maskrcnn.learning.sampled_rpn import answers_of_patches, patches_around, sampled_anchors
+from wadlib.maskrcnn.learning.sampled_rpn import outputs_of_patches, patches_around, sampled_anchors
 from wadlib.maskrcnn.learning.training_model import LAYER_SETS, TrainingModel, select_layers
 from wadlib.maskrcnn.network.anchors import pyramid_anchors
 from wadlib.maskrcnn.network.boxes import denormalize, iou
@@ -89,7 +89,7 @@ def test_doubling_is_a_transposed_convolution():
 
 
 @pytest.mark.parametrize("separable", [True, False])
-def test_patches_of_sampled_anchors_have_the_answers_of_the_whole_level(separable):
+def test_patches_of_sampled_anchors_have_the_outputs_of_the_whole_level(separable):
     config = Config.report().replace(
         image_shape=(64, 128), fpn_channels=8, rpn_channels=8, rpn_train_anchors=40, separable=separable
     )
@@ -105,7 +105,7 @@ def test_patches_of_sampled_anchors_have_the_answers_of_the_whole_level(separabl
 
     few, anchors = sampled_anchors(ops.convert_to_tensor(match), config)
     ratio, patches = patches_around(anchors, *levels, config=config)
-    some_logits, some_deltas = answers_of_patches(network, ratio, patches, config)
+    some_logits, some_deltas = outputs_of_patches(network, ratio, patches, config)
     for picture in range(2):
         chosen, kept = match[picture] != 0, ops.convert_to_numpy(few[picture]) != 0
         np.testing.assert_array_equal(ops.convert_to_numpy(few[picture])[kept], match[picture][chosen])

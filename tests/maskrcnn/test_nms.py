@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from wadlib.maskrcnn.network import nms
-from wadlib.maskrcnn.network.gather import first_true, of_class, take_rows
+from wadlib.maskrcnn.network.gather import first_true, take_class, take_rows
 from wadlib.maskrcnn.network.nms import neutral_non_max_suppression, non_max_suppression
 
 NONE = -float("inf")
@@ -148,7 +148,7 @@ def test_rows():
     np.testing.assert_array_equal(
         numpy(take_rows(values, np.array([[2, -1], [0, 0]]))), [[[4, 5], [0, 0]], [[6, 7], [6, 7]]]
     )
-    np.testing.assert_array_equal(numpy(of_class(values, np.array([[1, 0, 1], [0, 1, 0]]))), [[1, 2, 5], [6, 9, 10]])
+    np.testing.assert_array_equal(numpy(take_class(values, np.array([[1, 0, 1], [0, 1, 0]]))), [[1, 2, 5], [6, 9, 10]])
     mask = np.array([[True, False, True], [False, False, False]])
     np.testing.assert_array_equal(numpy(first_true(mask, 5)), [[0, 2, -1, -1, -1], [-1] * 5])
     rank = np.array([[3.0, 1.0, 2.0], [0.0, 0.0, 0.0]], np.float32)

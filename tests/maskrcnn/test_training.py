@@ -191,11 +191,11 @@ def test_nothing_to_train_on():
 
 def test_weights_to_begin_with(whole, tmp_path):
     from wadlib.maskrcnn import MaskRCNN
-    from wadlib.maskrcnn.learning.training import LAST, begin_with
+    from wadlib.maskrcnn.learning.training import LAST, initial_weights
 
     model = MaskRCNN(small.CONFIG)
-    assert begin_with(model, "none") is None
-    report = begin_with(model, whole[2] / LAST)
+    assert initial_weights(model, "none") is None
+    report = initial_weights(model, whole[2] / LAST)
     assert len(report.loaded) == len(model.weights_by_layer())
 
 

@@ -118,12 +118,12 @@ def maskrcnn(
 
     quiet()
     deterministic(seed)
-    from wadlib.maskrcnn.learning.training import BEST, begin_with, train_maskrcnn
+    from wadlib.maskrcnn.learning.training import BEST, initial_weights, train_maskrcnn
     from wadlib.maskrcnn.model import MaskRCNN
     from wadlib.maskrcnn.weight_files.averaging import MEAN
 
     model = MaskRCNN(network)
-    loaded = begin_with(model, weights)
+    loaded = initial_weights(model, weights)
     if loaded is not None:
         typer.echo(loaded.summary())
     trained = train_maskrcnn(

@@ -23,7 +23,7 @@ from typing import Any
 
 from keras import ops
 
-from wadlib.maskrcnn.network.gather import of_class, take_rows
+from wadlib.maskrcnn.network.gather import take_class, take_rows
 
 __all__ = [
     "mrcnn_bbox_loss",
@@ -148,7 +148,7 @@ def mrcnn_bbox_loss(target_deltas: Any, target_class_ids: Any, deltas: Any) -> A
     -------
     () float32
     """
-    own = of_class(deltas, target_class_ids)  # t_u, (B, N, 4)
+    own = take_class(deltas, target_class_ids)  # t_u, (B, N, 4)
     each = ops.mean(smooth_l1(target_deltas, own), axis=2)  # 1/4 Σ_k
     return _masked_mean(each, target_class_ids > 0)
 
@@ -173,7 +173,7 @@ def mrcnn_mask_loss(target_masks: Any, target_class_ids: Any, masks: Any) -> Any
     () float32
     """
     truth = _float32(target_masks)
-    own = of_class(ops.moveaxis(masks, 4, 2), target_class_ids)  # p_u, (B, N, m, m)
+    own = take_class(ops.moveaxis(masks, 4, 2), target_class_ids)  # p_u, (B, N, m, m)
     p = ops.clip(_float32(own), EPSILON, 1 - EPSILON)
     each = -(truth * ops.log(p) + (1 - truth) * ops.log(1 - p))
     return _masked_mean(ops.mean(each, axis=(2, 3)), target_class_ids > 0)
@@ -191,7 +191,7 @@ def _flat_match(match: Any, like: Any) -> Any:
 
 def _cross_entropy(classes: Any, logits: Any) -> Any:
     """-log softmax(logits)[class]; (B, N), (B, N, K) -> (B, N)."""
-    return -of_class(ops.log_softmax(_float32(logits), axis=2), classes)
+    return -take_class(ops.log_softmax(_float32(logits), axis=2), classes)
 
 
 def _masked_mean(values: Any, mask: Any) -> Any:

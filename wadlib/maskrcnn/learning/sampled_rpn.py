@@ -1,13 +1,13 @@
 """The region proposal network where its losses look: at 256 anchors of 132,990.
 
-Training needs the network's answers twice, and for very different numbers of anchors:
+Training needs the network's outputs twice, and for very different numbers of anchors:
 
 - proposals are chosen from *all* anchors (132,990 for the report), but no gradient flows through the choice;
 - the losses look at 256 anchors per picture (and, with `Config.proposal_gradient`, at those that became RoIs on
   objects), and only these need a gradient.
 
 `patches_around` cuts out the 3x3 cells that each of the 256 depends on. The same model applied to the patches gives
-the same 256 answers, and the way back costs a twentieth of the way back through all cells.
+the same 256 outputs, and the way back costs a twentieth of the way back through all cells.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 
-__all__ = ["answers_of_patches", "patches_around", "sampled_anchors"]
+__all__ = ["outputs_of_patches", "patches_around", "sampled_anchors"]
 
 
 def sampled_anchors(match: Any, config: Config) -> tuple[Any, Any]:
@@ -44,7 +44,7 @@ def sampled_anchors(match: Any, config: Config) -> tuple[Any, Any]:
 
 
 def patches_around(anchors: Any, *levels: Any, config: Config) -> tuple[Any, Any]:
-    """The 3x3 cells around some anchors: all that the network's answers for them depend on.
+    """The 3x3 cells around some anchors: all that the network's outputs for them depend on.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def patches_around(anchors: Any, *levels: Any, config: Config) -> tuple[Any, Any
     return anchors % ratios, patches
 
 
-def answers_of_patches(model: keras.Model, ratio: Any, patches: Any, config: Config) -> tuple[Any, Any]:
-    """The network's answers for the anchors of `patches_around`.
+def outputs_of_patches(model: keras.Model, ratio: Any, patches: Any, config: Config) -> tuple[Any, Any]:
+    """The network's outputs for the anchors of `patches_around`.
 
     Returns
     -------

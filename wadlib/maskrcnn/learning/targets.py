@@ -79,8 +79,8 @@ def rpn_targets(
     positive = np.flatnonzero(match == 1)
     deltas = np.zeros((config.rpn_train_anchors, 4), np.float32)
     if len(positive):
-        moves = box_deltas(anchors[positive], instances[nearest[positive]])
-        deltas[: len(positive)] = moves / np.asarray(config.box_std)
+        wanted = box_deltas(anchors[positive], instances[nearest[positive]])
+        deltas[: len(positive)] = wanted / np.asarray(config.box_std)
     return match, deltas
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wadlib.maskrcnn.model import MaskRCNN
     from wadlib.maskrcnn.weights import LoadReport
 
-__all__ = ["BEST", "LAST", "begin_with", "copy_paste_of", "instances_of_classes", "spread", "train_maskrcnn"]
+__all__ = ["BEST", "LAST", "initial_weights", "copy_paste_of", "instances_of_classes", "spread", "train_maskrcnn"]
 
 LAST, BEST = "last.h5", "best.h5"
 """In the folder of a run: weights after the last epoch and after the one with the least validation loss, in the layout
@@ -135,7 +135,7 @@ def train_maskrcnn(
     return training
 
 
-def begin_with(model: MaskRCNN, weights: str | Path) -> LoadReport | None:
+def initial_weights(model: MaskRCNN, weights: str | Path) -> LoadReport | None:
     """Give a model the weights that training begins with.
 
     Parameters

@@ -8,7 +8,7 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network.boxes import apply_deltas, area, clip
-from wadlib.maskrcnn.network.gather import of_class, take_rows
+from wadlib.maskrcnn.network.gather import take_class, take_rows
 from wadlib.maskrcnn.network.nms import non_max_suppression
 
 __all__ = ["refine"]
@@ -47,8 +47,8 @@ def refine(rois: Any, probs: Any, deltas: Any, window: Any, config: Config) -> A
     probs, rois = ops.cast(probs, "float32"), ops.cast(rois, "float32")
     classes = ops.cast(ops.argmax(probs, axis=2), "int32")  # (B, N)
     scores = ops.max(probs, axis=2)  # (B, N)
-    moves = ops.cast(of_class(deltas, classes), "float32") * ops.convert_to_tensor(config.box_std, "float32")
-    boxes = clip(apply_deltas(rois, moves), ops.expand_dims(ops.cast(window, "float32"), 1))  # (B, N, 4)
+    own_deltas = ops.cast(take_class(deltas, classes), "float32") * ops.convert_to_tensor(config.box_std, "float32")
+    boxes = clip(apply_deltas(rois, own_deltas), ops.expand_dims(ops.cast(window, "float32"), 1))  # (B, N, 4)
 
     wanted = ops.logical_and(classes > 0, scores >= config.min_confidence)
     wanted = ops.logical_and(wanted, area(boxes) > 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras import ops
 
-__all__ = ["first_true", "of_class", "take_rows"]
+__all__ = ["first_true", "take_class", "take_rows"]
 
 
 def take_rows(values: Any, indices: Any) -> Any:
@@ -72,7 +72,7 @@ def first_true(mask: Any, count: int, rank: Any = None) -> Any:
     return ops.pad(indices, ((0, 0), (0, max(count - size, 0))), constant_values=-1)
 
 
-def of_class(values: Any, classes: Any) -> Any:
+def take_class(values: Any, classes: Any) -> Any:
     """The entry of one class for each RoI: ``out[b, n] = values[b, n, classes[b, n]]``.
 
     Parameters
@@ -87,7 +87,7 @@ def of_class(values: Any, classes: Any) -> Any:
     Examples
     --------
     >>> values = ops.convert_to_tensor([[[1.0, 2.0], [3.0, 4.0]]])
-    >>> ops.convert_to_numpy(of_class(values, ops.convert_to_tensor([[1, 0]]))).tolist()
+    >>> ops.convert_to_numpy(take_class(values, ops.convert_to_tensor([[1, 0]]))).tolist()
     [[2.0, 3.0]]
     """
     shape = ops.shape(values)

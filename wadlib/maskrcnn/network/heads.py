@@ -23,14 +23,14 @@ def _merge(x: Any) -> Any:
 
 
 class ClassHead:
-    """Class and box of each RoI: two wide layers, then one answer for each class."""
+    """Class and box of each RoI: two wide layers, then one output for each class."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.hidden = [self._wide(1, config.pool_size), self._wide(2, 1)]
-        self.logits = self._answers(config.num_classes, "mrcnn_class_logits")
+        self.logits = self._output(config.num_classes, "mrcnn_class_logits")
         self.probabilities = layers.Softmax(dtype="float32", name="mrcnn_class")
-        self.deltas = self._answers(4 * config.num_classes, "mrcnn_bbox_fc")
+        self.deltas = self._output(4 * config.num_classes, "mrcnn_bbox_fc")
 
     def _wide(self, number: int, size: int) -> tuple[Normalized, Any]:
         convolution = Convolution(
@@ -45,8 +45,8 @@ class ClassHead:
         relu = layers.ReLU(dtype=self.config.dtype, name=f"mrcnn_class_relu{number}")
         return Normalized(convolution, f"mrcnn_class_bn{number}", self.config, self.config.head_channels), relu
 
-    def _answers(self, units: int, name: str) -> layers.Dense:
-        start = seeded("answer", name, self.config.seed)
+    def _output(self, units: int, name: str) -> layers.Dense:
+        start = seeded("output", name, self.config.seed)
         return layers.Dense(units, kernel_initializer=start, dtype="float32", name=name)
 
     def __call__(self, pooled: Any) -> tuple[Any, Any, Any]:
@@ -84,7 +84,7 @@ class MaskHead:
             1,
             padding="valid",
             compute=convolution_dtype(config),
-            initializer="answer",
+            initializer="output",
             seed=config.seed,
             name="mrcnn_mask",
         )

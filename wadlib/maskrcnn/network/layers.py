@@ -41,13 +41,13 @@ def seeded(initializer: str, name: str, seed: int) -> Any:
 
     Parameters
     ----------
-    initializer : "glorot_uniform", "he_normal", "answer" or "from_lite0"
-        "answer" is for layers whose results are probabilities or deltas: normal with a deviation of 0.01, so that
+    initializer : "glorot_uniform", "he_normal", "output" or "from_lite0"
+        "output" is for layers whose results are probabilities or deltas: normal with a deviation of 0.01, so that
         training starts undecided and near the anchors (Faster R-CNN, section 3.1.3). "from_lite0" brings the maps of
         EfficientNet-Lite0, whose deviation is about 8, down to about 1.
     """
     number = zlib.crc32(f"{seed} {name}".encode()) & 0x7FFFFFFF
-    if initializer == "answer":
+    if initializer == "output":
         return keras.initializers.RandomNormal(stddev=0.01, seed=number)
     if initializer == "from_lite0":
         return keras.initializers.VarianceScaling(1 / 64, "fan_in", seed=number)

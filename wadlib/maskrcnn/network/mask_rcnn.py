@@ -11,14 +11,14 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.learning import losses
-from wadlib.maskrcnn.learning.sampled_rpn import answers_of_patches, patches_around, sampled_anchors
+from wadlib.maskrcnn.learning.sampled_rpn import outputs_of_patches, patches_around, sampled_anchors
 from wadlib.maskrcnn.learning.targets import choose_rois, targets_of_rois
 from wadlib.maskrcnn.network.anchors import normalized_anchors
 from wadlib.maskrcnn.network.backbone import backbone
 from wadlib.maskrcnn.network.boxes import normalize
 from wadlib.maskrcnn.network.detections import refine
 from wadlib.maskrcnn.network.fpn import pyramid
-from wadlib.maskrcnn.network.gather import of_class, take_rows
+from wadlib.maskrcnn.network.gather import take_class, take_rows
 from wadlib.maskrcnn.network.heads import ClassHead, MaskHead
 from wadlib.maskrcnn.network.layers import convolution_dtype
 from wadlib.maskrcnn.network.proposals import moved_anchors, propose, proposed_anchors
@@ -150,7 +150,7 @@ class Graph:
         _, masks = self.masks(detections, levels)
 
         def own(masks: Any, detections: Any) -> Any:
-            return of_class(ops.moveaxis(masks, 4, 2), ops.cast(detections[..., 4], "int32"))
+            return take_class(ops.moveaxis(masks, 4, 2), ops.cast(detections[..., 4], "int32"))
 
         picked = Step(own, ((count, *self.config.mask_shape), "float32"), name="mask_of_class")(masks, detections)
         return keras.Model({"detections": detections, **{x.name: x for x in levels}}, picked, name="masks")
@@ -230,7 +230,7 @@ class Graph:
             return patches_around(anchors, *levels, config=config)
 
         ratio, patches = Step(cut, ((count,), "int32"), patch, name=name)(anchors, *self.levels(6))
-        return answers_of_patches(self.rpn, ratio, patches, config)
+        return outputs_of_patches(self.rpn, ratio, patches, config)
 
     def _targets(self, inputs: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
         config, count, positive = self.config, self.config.rois_per_image, self.config.positive_rois

@@ -58,9 +58,9 @@ def moved_anchors(indices: Any, deltas: Any, anchors: Any, config: Config) -> An
     -------
     (B, K, 4) normalised float32
     """
-    moves = ops.cast(deltas, "float32") * ops.convert_to_tensor(config.box_std, "float32")
+    deltas = ops.cast(deltas, "float32") * ops.convert_to_tensor(config.box_std, "float32")
     chosen = ops.take(ops.convert_to_tensor(anchors, "float32"), indices, axis=0)  # (B, K, 4)
-    return clip(apply_deltas(chosen, moves), (0.0, 0.0, 1.0, 1.0))
+    return clip(apply_deltas(chosen, deltas), (0.0, 0.0, 1.0, 1.0))
 
 
 def propose(scores: Any, deltas: Any, anchors: Any, config: Config, count: int) -> Any:

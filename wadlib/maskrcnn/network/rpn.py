@@ -28,7 +28,7 @@ def rpn_model(config: Config) -> keras.Model:
     ratios = len(config.anchor_ratios)
 
     def pointwise(filters: int, name: str) -> Convolution:
-        options: dict[str, Any] = {"compute": convolution_dtype(config), "initializer": "answer", "seed": config.seed}
+        options: dict[str, Any] = {"compute": convolution_dtype(config), "initializer": "output", "seed": config.seed}
         return Convolution(filters, 1, padding="valid", name=name, **options)
 
     cells = keras.Input(
@@ -49,12 +49,12 @@ def rpn_on_pyramid(model: keras.Model, levels: list[Any], gradient: bool) -> tup
     ----------
     levels : [P2, …, P6]
     gradient : bool
-        Whether the answers pass a gradient to the levels.
+        Whether the outputs pass a gradient to the levels.
 
     Returns
     -------
     logits (B, A, 2), probabilities (B, A, 2), deltas (B, A, 4)
     """
-    answers = [model(level if gradient else ops.stop_gradient(level)) for level in levels]
-    logits, probabilities, deltas = (ops.concatenate(list(parts), axis=1) for parts in zip(*answers, strict=True))
+    outputs = [model(level if gradient else ops.stop_gradient(level)) for level in levels]
+    logits, probabilities, deltas = (ops.concatenate(list(parts), axis=1) for parts in zip(*outputs, strict=True))
     return logits, probabilities, deltas

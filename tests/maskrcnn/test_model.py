@@ -10,6 +10,7 @@ from keras import ops
 
 from wadlib.errors import TrainingError
 from wadlib.maskrcnn import Config, MaskRCNN
+from wadlib.maskrcnn.learning.forward import training_pass
 from wadlib.maskrcnn.learning.optimizers import optimizer, weight_penalty
 from wadlib.maskrcnn.learning.sampled_rpn import outputs_of_patches, patches_around, sampled_anchors
 from wadlib.maskrcnn.learning.training_model import LAYER_SETS, TrainingModel, select_layers
@@ -17,7 +18,6 @@ from wadlib.maskrcnn.network.anchors import pyramid_anchors
 from wadlib.maskrcnn.network.boxes import denormalize, iou
 from wadlib.maskrcnn.network.heads import Doubling
 from wadlib.maskrcnn.network.layers import BN_EPSILON, Convolution, Normalized
-from wadlib.maskrcnn.network.mask_rcnn import Graph
 from wadlib.maskrcnn.network.rpn import rpn_model, rpn_on_pyramid
 from wadlib.training.backend import as_array
 
@@ -97,7 +97,7 @@ def test_patches_of_sampled_anchors_have_the_outputs_of_the_whole_level(separabl
     network = rpn_model(config)
     random_weights([network])
     levels = [rng.normal(size=(2, *shape, 8)).astype(np.float32) for shape in config.feature_shapes]
-    logits, _, deltas = rpn_on_pyramid(network, [ops.convert_to_tensor(level) for level in levels], gradient=True)
+    logits, _, deltas = rpn_on_pyramid(network, {f"P{n}": ops.convert_to_tensor(level) for n, level in enumerate(levels, 2)})
     match = np.zeros((2, logits.shape[1]), np.int8)
     for row in match:
         row[rng.choice(match.shape[1], 30, replace=False)] = rng.choice([-1, 1], 30)
@@ -354,8 +354,7 @@ def test_the_dense_and_the_sampled_way_through_the_rpn_make_the_same_step(script
     def step(dense, proposal_gradient):
         config = script.config(proposal_gradient=proposal_gradient, optimizer="sgd", clip_norm=1e9)
         model = MaskRCNN(config)
-        model.graph = Graph(config, dense_gradient=dense)  # whose weights are the same: seeded by name
-        learner = model.training_model = TrainingModel(*model.graph.losses(), config)
+        learner = model.training_model = TrainingModel(*training_pass(model.network, dense_gradient=dense), config)
         before = [as_array(v) for v in learner.trainable_variables]
         batch = script.batch(config)
         batch["gt_boxes"][0, :3] = boxes

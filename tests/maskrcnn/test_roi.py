@@ -12,6 +12,7 @@ from wadlib.maskrcnn.network.roi import crop_and_resize, neutral_roi_align, pyra
 on_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own kernel")
 
 F = Fraction
+FORMS = (roi_align, neutral_roi_align)  # the second is what training reads
 SHAPE = (64, 96)  # of the input; its P2 … P5 are 16x24, 8x12, 4x6, 2x3
 
 
@@ -117,19 +118,19 @@ def test_each_box_reads_its_level():
     maps = [ops.full_like(p, level) for level, p in enumerate(pyramid(lambda y, x: y), start=2)]
     sides = np.array([40, 120, 224, 500]) / np.sqrt(640 * 832)
     boxes = np.array([[[0, 0, side, side] for side in sides]], np.float32)
-    for training in (False, True):
-        pooled = numpy(roi_align(boxes, maps, 3, (640, 832), training=training))
+    for form in FORMS:
+        pooled = numpy(form(boxes, maps, 3, (640, 832)))
         assert pooled[0, :, 1, 1, 0].tolist() == [2, 3, 4, 5]
 
 
 # --- twins ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("pool", [2, 7])
-def test_a_plane_is_reproduced(training, pool):
+def test_a_plane_is_reproduced(form, pool):
     boxes = random_boxes(np.random.default_rng(1), 50)
-    result = numpy(roi_align(boxes, pyramid(lambda y, x: 2 * y - x, channels=2), pool, SHAPE, training=training))
+    result = numpy(form(boxes, pyramid(lambda y, x: 2 * y - x, channels=2), pool, SHAPE))
     share = np.linspace(0, 1, pool)
     y = boxes[0, :, 0, None] + (boxes[0, :, 2] - boxes[0, :, 0])[:, None] * share
     x = boxes[0, :, 1, None] + (boxes[0, :, 3] - boxes[0, :, 1])[:, None] * share
@@ -143,11 +144,11 @@ def test_a_batch_reads_each_picture_its_own_features():
     rng = np.random.default_rng(2)
     maps = [rng.normal(size=(3, *p.shape[1:3], 4)).astype(np.float32) for p in pyramid(lambda y, x: y)]
     boxes = np.concatenate([random_boxes(rng, 10) for _ in range(3)])
-    for training in (False, True):
-        whole = numpy(roi_align(boxes, maps, 3, SHAPE, training=training))
+    for form in FORMS:
+        whole = numpy(form(boxes, maps, 3, SHAPE))
         for picture in range(3):
             one = slice(picture, picture + 1)
-            alone = roi_align(boxes[one], [p[one] for p in maps], 3, SHAPE, training=training)
+            alone = form(boxes[one], [p[one] for p in maps], 3, SHAPE)
             np.testing.assert_array_equal(whole[one], numpy(alone))
 
 
@@ -220,7 +221,7 @@ def test_gradient_is_the_same_each_time_and_as_written_out():
     def gradient():
         with tf.GradientTape() as tape:
             tape.watch([boxes, *maps])
-            loss = tf.reduce_sum(roi_align(boxes, maps, 7, shape, training=True) ** 2)
+            loss = tf.reduce_sum(neutral_roi_align(boxes, maps, 7, shape) ** 2)
         return tape.gradient(loss, [boxes, *maps])
 
     first, *more = [gradient() for _ in range(4)]
@@ -237,7 +238,7 @@ def test_bfloat16_features():
     maps = pyramid(lambda y, x: 1 + y - x / 2)
     boxes = random_boxes(np.random.default_rng(7), 30)
     exact = numpy(neutral_roi_align(ops.convert_to_tensor(boxes), maps, 7, SHAPE))
-    for training in (False, True):
-        half = roi_align(boxes, [ops.cast(p, "bfloat16") for p in maps], 7, SHAPE, training=training)
+    for form in FORMS:
+        half = form(boxes, [ops.cast(p, "bfloat16") for p in maps], 7, SHAPE)
         assert keras.backend.standardize_dtype(half.dtype) == "bfloat16"
         np.testing.assert_allclose(numpy(ops.cast(half, "float32")), exact, rtol=2e-2)

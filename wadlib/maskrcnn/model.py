@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.maskrcnn.config import Config
+from wadlib.maskrcnn.learning.forward import training_pass
 from wadlib.maskrcnn.learning.optimizers import optimizer
 from wadlib.maskrcnn.learning.training_model import TrainingModel, select_layers
 from wadlib.maskrcnn.network.compiled import compiled
-from wadlib.maskrcnn.network.mask_rcnn import Graph
+from wadlib.maskrcnn.network.mask_rcnn import Network
 
 if TYPE_CHECKING:
     from wadlib.instances.instances import Instances
@@ -40,11 +41,8 @@ class MaskRCNN:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.graph = Graph(config)
-        inputs, self._tensors = self.graph.detect()
-        pooled, masks = self.graph.masks(self._tensors["mrcnn_detection"], self.graph.levels(5))
-        self._tensors |= {"roi_align_mask": pooled, "mrcnn_mask": masks}
-        self._inputs = inputs
+        self.network = Network(config)
+        self._inputs, self._tensors = {"image": self.network.image, "window": self.network.window}, self.network.tensors
         self._mask_functions: dict[int, Callable[[dict[str, Any]], Any]] = {}
 
     # --- models ----------------------------------------------------------------------------------
@@ -68,7 +66,7 @@ class MaskRCNN:
     @cached_property
     def training_model(self) -> TrainingModel:
         """From pictures and ground truth to the losses; compiled by `compile`, or as `Config` says when first used."""
-        return TrainingModel(*self.graph.losses(), self.config)
+        return TrainingModel(*training_pass(self.network), self.config)
 
     @cached_property
     def layers(self) -> dict[str, keras.layers.Layer]:
@@ -141,7 +139,7 @@ class MaskRCNN:
 
     def _mask_function(self, count: int) -> Callable[[dict[str, Any]], Any]:
         if count not in self._mask_functions:
-            self._mask_functions[count] = compiled(self.graph.mask_model(count))
+            self._mask_functions[count] = compiled(self.network.masks_of_detections(count))
         return self._mask_functions[count]
 
     def stages(

@@ -57,7 +57,7 @@ def select_layers(layers: dict[str, keras.layers.Layer], which: str) -> None:
 
 
 class TrainingModel(keras.Model):
-    """Picture and ground truth in, five losses out; see `wadlib.maskrcnn.network.mask_rcnn.Graph.losses`.
+    """Picture and ground truth in, five losses out; see `wadlib.maskrcnn.learning.forward.training_pass`.
 
     Its metrics are ``loss`` and the five losses under their names, each times its weight: with the weight penalty
     they add up to ``loss``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from keras import ops
@@ -9,9 +10,15 @@ from keras import ops
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network.boxes import apply_deltas, area, clip
 from wadlib.maskrcnn.network.gather import take_class, take_rows
+from wadlib.maskrcnn.network.layers import Step
 from wadlib.maskrcnn.network.nms import non_max_suppression
 
-__all__ = ["refine"]
+__all__ = ["detection_layer", "refine"]
+
+
+def detection_layer(config: Config) -> Step:
+    """Make `refine` a layer: RoIs, class probabilities, deltas and window to (B, max_instances, 6)."""
+    return Step(partial(refine, config=config), ((config.max_instances, 6), "float32"), name="mrcnn_detection")
 
 
 def refine(rois: Any, probs: Any, deltas: Any, window: Any, config: Config) -> Any:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import math
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -22,7 +23,10 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 
-__all__ = ["BN_EPSILON", "Convolution", "FixedNormalization", "Normalized", "convolution_dtype", "seeded"]
+__all__ = ["BN_EPSILON", "Convolution", "FixedNormalization", "Normalized", "Spec", "Step", "convolution_dtype", "seeded"]
+
+Spec = tuple[tuple[int | None, ...], str]
+"""Shape without the batch axis, and dtype."""
 
 BN_EPSILON = 1e-3  # of Keras, hence of all weights that the original wrote
 
@@ -54,6 +58,30 @@ def seeded(initializer: str, name: str, seed: int) -> Any:
     if initializer == "he_normal":
         return keras.initializers.HeNormal(seed=number)
     return keras.initializers.GlorotUniform(seed=number)
+
+
+class Step(keras.layers.Layer):
+    """Makes a function of tensors a named layer without weights.
+
+    Parameters
+    ----------
+    function : callable
+    *specs : (shape without the batch axis, dtype) of each result; () as shape for a scalar
+    """
+
+    def __init__(self, function: Callable[..., Any], *specs: Spec, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.function, self.specs = function, specs
+        self.supports_jit = keras.backend.backend() != "tensorflow"  # TensorFlow's NMS has no XLA kernel
+
+    def call(self, *tensors: Any) -> Any:
+        """Apply the function to the tensors."""
+        return self.function(*tensors)
+
+    def compute_output_spec(self, *tensors: Any) -> Any:
+        """Declare shapes and types as given."""
+        found = [keras.KerasTensor((None, *shape) if shape else (), dtype=dtype) for shape, dtype in self.specs]
+        return found[0] if len(found) == 1 else tuple(found)
 
 
 class FixedNormalization(keras.layers.Layer):

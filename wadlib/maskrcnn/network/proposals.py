@@ -7,11 +7,13 @@ from typing import Any
 from keras import ops
 
 from wadlib.maskrcnn.config import Config
+from wadlib.maskrcnn.network.anchors import normalized_anchors
 from wadlib.maskrcnn.network.boxes import apply_deltas, clip
 from wadlib.maskrcnn.network.gather import take_rows
+from wadlib.maskrcnn.network.layers import Step
 from wadlib.maskrcnn.network.nms import non_max_suppression
 
-__all__ = ["best_anchors", "moved_anchors", "propose", "proposed_anchors"]
+__all__ = ["best_anchors", "moved_anchors", "proposal_layer", "propose", "proposed_anchors"]
 
 
 def best_anchors(scores: Any, deltas: Any, anchors: Any, config: Config) -> tuple[Any, Any]:
@@ -61,6 +63,16 @@ def moved_anchors(indices: Any, deltas: Any, anchors: Any, config: Config) -> An
     deltas = ops.cast(deltas, "float32") * ops.convert_to_tensor(config.box_std, "float32")
     chosen = ops.take(ops.convert_to_tensor(anchors, "float32"), indices, axis=0)  # (B, K, 4)
     return clip(apply_deltas(chosen, deltas), (0.0, 0.0, 1.0, 1.0))
+
+
+def proposal_layer(config: Config) -> Step:
+    """Make `propose` a layer for inference: probabilities (B, A, 2) and deltas (B, A, 4) to (B, count, 4)."""
+    count, anchors = config.proposals_inference, ops.convert_to_tensor(normalized_anchors(config), "float32")
+
+    def proposed(probabilities: Any, deltas: Any) -> Any:
+        return propose(probabilities[:, :, 1], deltas, anchors, config, count)  # the second one: on an object
+
+    return Step(proposed, ((count, 4), "float32"), name="ROI")
 
 
 def propose(scores: Any, deltas: Any, anchors: Any, config: Config, count: int) -> Any:

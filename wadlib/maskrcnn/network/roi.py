@@ -16,7 +16,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from wadlib.maskrcnn.config import Config
+
 __all__ = [
+    "RoIAlign",
     "align_cells",
     "crop_and_resize",
     "list_of_cells",
@@ -63,10 +66,32 @@ def pyramid_level(boxes: Any, image_shape: tuple[int, int]) -> Any:
     return ops.clip(level, FIRST_LEVEL, 5)
 
 
-def roi_align(
-    boxes: Any, features: Sequence[Any], pool_size: int, image_shape: tuple[int, int], *, training: bool = False
-) -> Any:
-    """Features under each box, ``pool_size`` x ``pool_size`` cells.
+class RoIAlign(keras.layers.Layer):
+    """Makes `roi_align` a layer: boxes (B, N, 4) and P2 … P5 to (B, N, pool_size, pool_size, C).
+
+    Parameters
+    ----------
+    pool_size : int
+    config : Config
+    """
+
+    def __init__(self, pool_size: int, config: Config, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.pool_size, self.image_shape = pool_size, config.image_shape
+        self.supports_jit = keras.backend.backend() != "tensorflow"  # TensorFlow's crops have no XLA kernel
+
+    def call(self, boxes: Any, *features: Any) -> Any:
+        """Read the features under each box."""
+        return roi_align(boxes, features, self.pool_size, self.image_shape)
+
+    def compute_output_spec(self, boxes: Any, *features: Any) -> Any:
+        """Declare shape and type of the result."""
+        shape = (*boxes.shape[:2], self.pool_size, self.pool_size, features[0].shape[-1])
+        return keras.KerasTensor(shape, dtype=features[0].dtype)
+
+
+def roi_align(boxes: Any, features: Sequence[Any], pool_size: int, image_shape: tuple[int, int]) -> Any:
+    """Read the features under each box, ``pool_size`` x ``pool_size`` cells.
 
     Parameters
     ----------
@@ -77,8 +102,6 @@ def roi_align(
     pool_size : int
         7 for classes and boxes, 14 for masks.
     image_shape : height, width of the input in pixels
-    training : bool
-        True: a gradient to the features will be asked for.
 
     Returns
     -------
@@ -86,13 +109,13 @@ def roi_align(
 
     Notes
     -----
-    Outside of training, TensorFlow uses its kernel `crop_and_resize`, level by level. That kernel's gradient adds up
-    in the order in which threads arrive, and so differs from run to run; training reads the features with gathers.
+    TensorFlow uses its kernel `crop_and_resize`, level by level. That kernel's gradient adds up in the order in which
+    threads arrive, and so differs from run to run: training reads the features with gathers, see `align_cells`.
     Of the boxes that end at the border of the picture, about one in a hundred misses the map by a hair, by rounding.
     The original then reads zeros for a row or a column of the box; here both forms stay on the map.
     """
     boxes = ops.stop_gradient(ops.cast(boxes, "float32"))
-    if keras.backend.backend() == "tensorflow" and not training:
+    if keras.backend.backend() == "tensorflow":
         return _tensorflow(boxes, features, pool_size, image_shape)
     return neutral_roi_align(boxes, features, pool_size, image_shape)
 

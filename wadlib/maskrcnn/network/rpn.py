@@ -42,19 +42,17 @@ def rpn_model(config: Config) -> keras.Model:
     return keras.Model(cells, [logits, probabilities, deltas], name="rpn_model")
 
 
-def rpn_on_pyramid(model: keras.Model, levels: list[Any], gradient: bool) -> tuple[Any, Any, Any]:
-    """Answers for all anchors of all levels, in the order of `wadlib.maskrcnn.network.anchors.pyramid_anchors`.
+def rpn_on_pyramid(model: keras.Model, levels: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Apply the network to all levels; anchors come out in the order of `anchors.pyramid_anchors`.
 
     Parameters
     ----------
-    levels : [P2, …, P6]
-    gradient : bool
-        Whether the outputs pass a gradient to the levels.
+    levels : dict of P2 … P6, in this order
 
     Returns
     -------
     logits (B, A, 2), probabilities (B, A, 2), deltas (B, A, 4)
     """
-    outputs = [model(level if gradient else ops.stop_gradient(level)) for level in levels]
+    outputs = [model(level) for level in levels.values()]
     logits, probabilities, deltas = (ops.concatenate(list(parts), axis=1) for parts in zip(*outputs, strict=True))
     return logits, probabilities, deltas

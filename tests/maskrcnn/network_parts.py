@@ -14,12 +14,13 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.learning import losses
-from wadlib.maskrcnn.learning.targets import detection_targets
+from wadlib.maskrcnn.learning.targets import choose_rois, targets_of_rois
 from wadlib.maskrcnn.network.anchors import normalized_anchors
 from wadlib.maskrcnn.network.boxes import iou
 from wadlib.maskrcnn.network.detections import refine
+from wadlib.maskrcnn.network.gather import take_rows
 from wadlib.maskrcnn.network.proposals import propose
-from wadlib.maskrcnn.network.roi import roi_align
+from wadlib.maskrcnn.network.roi import neutral_roi_align, roi_align
 
 CONFIG = Config.report().replace(
     image_shape=(64, 128), pre_nms_limit=600, proposals_training=60, rois_per_image=20, max_gt_instances=5,
@@ -53,6 +54,13 @@ def numbers():
 CLASS_IDS = np.array([[1, 2, 7, -1, 0], [3, 3, 4, 5, 6]])
 
 
+def detection_targets(proposals, class_ids, boxes, masks, priority, config):
+    """RoIs to learn from, and what should be said of them: the two steps that training takes, one after the other."""
+    places, instance = choose_rois(proposals, class_ids, boxes, priority, config)
+    rois = take_rows(ops.cast(proposals, "float32"), places)
+    return rois, *targets_of_rois(rois, instance, class_ids, boxes, masks, config)
+
+
 def stages(x):
     """Every stage by name."""
     config = CONFIG
@@ -60,11 +68,11 @@ def stages(x):
     levels = [x[name] for name in ("P2", "P3", "P4", "P5")]
     window = ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0], [0.1, 0.0, 0.9, 1.0]])
     truth = (x["gt_boxes"], x["gt_masks"], x["priority"])
-    targets = detection_targets(rois, CLASS_IDS, *truth, config, proposal_gradient=True)
+    targets = detection_targets(rois, CLASS_IDS, *truth, config)
     return {
         "rois": rois,
         "aligned": roi_align(rois, levels, 7, config.image_shape),
-        "aligned_in_training": roi_align(rois, levels, 7, config.image_shape, training=True),
+        "aligned_in_training": neutral_roi_align(rois, levels, 7, config.image_shape),
         "detections": refine(rois, x["probs"], x["class_deltas"], window, config),
         **dict(zip(("target_rois", "target_ids", "target_deltas", "target_masks"), targets, strict=True)),
     }

@@ -7,7 +7,7 @@ from wadlib.errors import ImageError, InstancesError
 from wadlib.frames import FULL_SHAPE
 from wadlib.labels import IGNORE
 from wadlib.maskrcnn import Config
-from wadlib.maskrcnn.frames.images import as_rgb, canvas, label_canvas, mold, normalise, paste, unmold
+from wadlib.maskrcnn.frames.images import as_rgb, canvas, label_canvas, normalise, paste, unmold
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.network.boxes import normalize
 from wadlib.preprocess import NETWORK_SHAPE, crop_and_downscale
@@ -161,8 +161,10 @@ class TestCanvas:
         assert np.allclose(normalise(pixels, CLASSROOM), (pixels - 127.0) / 128)
         assert normalise(pixels, REPORT).dtype == np.float32
 
-    def test_mold_makes_one_batch_of_any_sizes(self):
-        batch, placements = mold([np.zeros((10, 20), np.uint8), np.ones((700, 700, 4))], REPORT)
+    def test_one_batch_of_any_sizes(self):
+        pictures = [as_rgb(image) for image in (np.zeros((10, 20), np.uint8), np.ones((700, 700, 4)))]
+        placements = [Placement.of(picture.shape[:2], REPORT) for picture in pictures]
+        batch = normalise(np.stack([canvas(*pair) for pair in zip(pictures, placements, strict=True)]), REPORT)
         assert (batch.shape, batch.dtype) == ((2, 640, 832, 3), np.float32)
         assert [p.picture_shape for p in placements] == [(10, 20), (700, 700)]
         assert np.allclose(batch[0], -np.array(REPORT.mean_pixel))

@@ -54,7 +54,7 @@ def example(
         ``gt_class_ids`` (G,) int32, ``gt_boxes`` (G, 4) float32 in pixels and ``gt_masks`` (G, h, w) uint8, padded
         with zeros to G = `Config.max_gt_instances`: of more instances so many are drawn, and crowds take the places
         that are left (the anchors have learnt from all of them);
-        ``roi_priority`` (proposals_training,) float32, see `wadlib.maskrcnn.learning.targets.detection_targets`.
+        ``roi_priority`` (proposals_training,) float32, see `wadlib.maskrcnn.learning.targets.choose_rois`.
     """
     truth = ground_truth(label, config)
     match, deltas = rpn_targets(pyramid_anchors(config), truth.class_ids, truth.boxes, config, rng)

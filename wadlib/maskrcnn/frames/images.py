@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from wadlib.labels import IGNORE
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.views import Placement
 
-__all__ = ["as_rgb", "canvas", "label_canvas", "mold", "normalise", "paste", "unmold"]
+__all__ = ["as_rgb", "canvas", "label_canvas", "normalise", "paste", "unmold"]
 
 MASK_THRESHOLD = 0.5
 """A pixel belongs to an instance if the network gives it at least this probability."""
@@ -128,20 +127,6 @@ def normalise(canvases: npt.ArrayLike, config: Config) -> npt.NDArray[np.float32
     if config.pixel_scale != 1:
         pixels /= np.float32(config.pixel_scale)
     return pixels
-
-
-def mold(images: Sequence[Any], config: Config) -> tuple[npt.NDArray[np.float32], list[Placement]]:
-    """Several pictures of any size as one batch.
-
-    Returns
-    -------
-    batch : (B, h, w, 3) float32
-    placements : list of Placement
-    """
-    pictures = [as_rgb(image) for image in images]
-    placements = [Placement.of(picture.shape[:2], config) for picture in pictures]
-    shown = [canvas(picture, placement) for picture, placement in zip(pictures, placements, strict=True)]
-    return normalise(np.stack(shown), config), placements
 
 
 def unmold(

@@ -18,7 +18,7 @@ from wadlib.maskrcnn.network.boxes import box_deltas, iou
 from wadlib.maskrcnn.network.gather import first_true, take_rows
 from wadlib.maskrcnn.network.roi import crop_and_resize
 
-__all__ = ["choose_rois", "detection_targets", "rpn_targets", "targets_of_rois"]
+__all__ = ["choose_rois", "rpn_targets", "targets_of_rois"]
 
 RPN_NEGATIVE, RPN_POSITIVE = 0.3, 0.7
 """IoU with instances: an anchor is background below the first, on an object from the second on (Faster R-CNN 3.1.2)."""
@@ -119,22 +119,12 @@ def _thin_out(match: npt.NDArray[np.int8], value: int, most: int, rng: np.random
         match[rng.choice(places, len(places) - most, replace=False)] = 0
 
 
-def detection_targets(
-    proposals: Any,
-    gt_class_ids: Any,
-    gt_boxes: Any,
-    gt_masks: Any,
-    priority: Any,
-    config: Config,
-    *,
-    proposal_gradient: bool = False,
-) -> tuple[Any, Any, Any, Any]:
-    """The proposals that the second stage learns from, and what it should say of them.
+def choose_rois(proposals: Any, gt_class_ids: Any, gt_boxes: Any, priority: Any, config: Config) -> tuple[Any, Any]:
+    """Choose the proposals that the second stage learns from; a choice has no gradient.
 
     1. On an object: an IoU of 0.5 or more with an instance. Background: less with every instance, and no crowd.
     2. At most `Config.positive_rois` (33 %) on objects, and for each of them twice as many from the background. A
        picture without any instance (which the original leaves out) gives background only.
-    3. For a proposal on an object: the class, deltas and mask of the instance that it overlaps most.
 
     Parameters
     ----------
@@ -142,42 +132,17 @@ def detection_targets(
     gt_class_ids : (B, G) int
         Above 0 an instance, below 0 a crowd, 0 padding.
     gt_boxes : (B, G, 4) normalised
-    gt_masks : (B, G, h, w), 0 or 1
-        Mini-masks: each instance's box, resized to `Config.mini_mask_shape`.
     priority : (B, N) float32
         Random numbers, drawn outside: where there are too many proposals, those with the smallest are taken, in
         this order. ``arange(N)`` takes the first ones.
     config : Config
-    proposal_gradient : bool
-        True lets the gradient of the box loss run through the *targets* into the proposals and the region proposal
-        network, as it does in the original. Faster R-CNN (section 3.2) leaves it out.
 
     Returns
     -------
-    rois : (B, T, 4) normalised, T = `Config.rois_per_image`
-        On objects first, then background, then rows of zeros.
-    class_ids : (B, T) int32; 0 for background and padding
-    deltas : (B, T, 4) float32, in units of `Config.box_std`; zeros for background and padding
-    masks : (B, P, *Config.mask_shape) float32, 0 or 1, P = `Config.positive_rois`
-        Of the first P RoIs, the only ones that can be on objects.
-    """
-    proposals = ops.cast(proposals, "float32")
-    if not proposal_gradient:
-        proposals = ops.stop_gradient(proposals)
-    places, instance = choose_rois(proposals, gt_class_ids, gt_boxes, priority, config)
-    rois = take_rows(proposals, places)
-    return rois, *targets_of_rois(rois, instance, gt_class_ids, gt_boxes, gt_masks, config)
-
-
-def choose_rois(proposals: Any, gt_class_ids: Any, gt_boxes: Any, priority: Any, config: Config) -> tuple[Any, Any]:
-    """Steps 1 and 2 of `detection_targets`: a choice, so without a gradient.
-
-    Returns
-    -------
-    places : (B, T) int32
-        Rows of `proposals`, those on objects first; -1 for none.
+    places : (B, T) int32, T = `Config.rois_per_image`
+        Rows of `proposals`: those on objects, then background, then -1 for none.
     instance : (B, T) int32
-        Row of the ground truth that a proposal is on; -1 for background and padding.
+        Row of the ground truth that a proposal is on, the one that it overlaps most; -1 for background and padding.
     """
     proposals = ops.stop_gradient(ops.cast(proposals, "float32"))
     gt_boxes, gt_class_ids = ops.cast(gt_boxes, "float32"), ops.cast(gt_class_ids, "int32")
@@ -197,19 +162,25 @@ def choose_rois(proposals: Any, gt_class_ids: Any, gt_boxes: Any, priority: Any,
 def targets_of_rois(
     rois: Any, instance: Any, gt_class_ids: Any, gt_boxes: Any, gt_masks: Any, config: Config
 ) -> tuple[Any, Any, Any]:
-    """Step 3 of `detection_targets`: for a RoI on an object the class, deltas and mask of this object.
+    """Say what the second stage should have said: of a RoI on an object this object's class, deltas and mask.
 
     Parameters
     ----------
     rois : (B, T, 4) normalised
-        A gradient of the deltas reaches them.
+        A gradient of the deltas reaches them: in the original the box loss so teaches the region proposal network
+        (`Config.proposal_gradient`). Faster R-CNN (section 3.2) leaves that out.
     instance : (B, T) int
         From `choose_rois`.
-    gt_class_ids, gt_boxes, gt_masks, config : as for `detection_targets`
+    gt_class_ids, gt_boxes, config : as for `choose_rois`
+    gt_masks : (B, G, h, w), 0 or 1
+        Mini-masks: each instance's box, resized to `Config.mini_mask_shape`.
 
     Returns
     -------
-    class_ids, deltas, masks : as of `detection_targets`
+    class_ids : (B, T) int32; 0 for background and padding
+    deltas : (B, T, 4) float32, in units of `Config.box_std`; zeros for background and padding
+    masks : (B, P, *Config.mask_shape) float32, 0 or 1, P = `Config.positive_rois`
+        Of the first P RoIs, the only ones that can be on objects.
     """
     positive = instance >= 0
     whole = ops.convert_to_tensor([0.0, 0.0, 1.0, 1.0])  # stands in where there is no target: finite, and masked

@@ -14,17 +14,18 @@ from wadlib.errors import LabelError, TrainingError
 from wadlib.frames import write_image, write_label
 from wadlib.labels import BACKGROUND, IGNORE
 from wadlib.maskrcnn.config import Config
-from wadlib.maskrcnn.frames.augmentation import Augmentation, random_crop
+from wadlib.maskrcnn.frames.augmentation import STANDARD, random_crop
 from wadlib.maskrcnn.frames.copy_paste import CopyPaste
 from wadlib.maskrcnn.frames.data import TrainingBatches, example, object_point
 from wadlib.maskrcnn.frames.ground_truth import ground_truth, mini_mask
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.network.anchors import pyramid_anchors
+from wadlib.training import Augmentation
 
 CONFIG = Config.report().replace(
     image_shape=(64, 128), max_gt_instances=3, proposals_training=10, rpn_train_anchors=16, batch_size=2
 )
-STILL = Augmentation(flip=0, brightness=0, contrast=0, saturation=0, colour=0)
+STILL = Augmentation()
 
 
 def drawn():
@@ -101,7 +102,7 @@ def test_mini_masks_are_skimages(seed, height, width, share):
 def test_mirrored_together():
     rng = np.random.default_rng(0)
     image, label = rng.integers(0, 256, (8, 6, 3), np.uint8), drawn()[:8, :6]
-    mirrored = Augmentation(flip=1, brightness=0, contrast=0, saturation=0, colour=0)
+    mirrored = Augmentation(flip=1)
     changed, codes = mirrored(image, label, rng)
     np.testing.assert_array_equal(changed, image[:, ::-1])
     np.testing.assert_array_equal(codes, label[:, ::-1])
@@ -123,7 +124,7 @@ class Highest:
 @pytest.mark.parametrize(
     ("strength", "pixel", "expected"),
     [
-        ({"brightness": 0.2}, (10, 100, 250), (61, 151, 255)),  # + 51
+        ({"brightness": 51}, (10, 100, 250), (61, 151, 255)),  # + 51
         ({"contrast": 0.5}, (100, 200, 0), (86, 236, 0)),  # 1.5 (p - 127.5) + 127.5, halves to even
         ({"colour": 0.1}, (100, 200, 250), (110, 220, 255)),
         ({"saturation": 1.0}, (100, 100, 100), (100, 100, 100)),  # grey stays grey
@@ -131,9 +132,8 @@ class Highest:
     ],
 )
 def test_light_by_hand(strength, pixel, expected):
-    none = {"flip": 0, "brightness": 0, "contrast": 0, "saturation": 0, "colour": 0}
     image = np.full((2, 2, 3), pixel, np.uint8)
-    changed, _ = Augmentation(**none | strength)(image, np.zeros((2, 2), np.uint16), Highest())
+    changed, _ = Augmentation(**strength)(image, np.zeros((2, 2), np.uint16), Highest())
     np.testing.assert_array_equal(changed[0, 0], expected)
     np.testing.assert_array_equal(image[0, 0], pixel)
 
@@ -240,7 +240,7 @@ def test_validation_shows_every_frame_once_and_as_it_is(frames):
 
 
 def test_boxes_follow_the_mirrored_picture(frames):
-    mirrored = Augmentation(flip=1, brightness=0, contrast=0, saturation=0, colour=0)
+    mirrored = Augmentation(flip=1)
     plain, other = (
         TrainingBatches(frames[:1], CONFIG, augmentation=a, batch_size=1).batch(0, 0).x for a in (None, mirrored)
     )
@@ -256,7 +256,7 @@ def test_a_small_picture_lies_in_background(tmp_path):
     label = np.full((32, 100), BACKGROUND, np.uint16)
     label[4:20, 10:30] = 33000
     write_label(frame.label_path, label)
-    x = TrainingBatches([frame], CONFIG, batch_size=1, augmentation=Augmentation()).batch(0, 0).x
+    x = TrainingBatches([frame], CONFIG, batch_size=1, augmentation=STANDARD).batch(0, 0).x
     padding = -np.array(CONFIG.mean_pixel, np.float32)
     np.testing.assert_allclose(x["image"][0, 0, 0], padding)  # black, whatever the light
     assert x["gt_class_ids"][0].tolist() == [1, 0, 0]

@@ -97,7 +97,9 @@ def test_patches_of_sampled_anchors_have_the_outputs_of_the_whole_level(separabl
     network = rpn_model(config)
     random_weights([network])
     levels = [rng.normal(size=(2, *shape, 8)).astype(np.float32) for shape in config.feature_shapes]
-    logits, _, deltas = rpn_on_pyramid(network, {f"P{n}": ops.convert_to_tensor(level) for n, level in enumerate(levels, 2)})
+    logits, _, deltas = rpn_on_pyramid(
+        network, {f"P{n}": ops.convert_to_tensor(level) for n, level in enumerate(levels, 2)}
+    )
     match = np.zeros((2, logits.shape[1]), np.int8)
     for row in match:
         row[rng.choice(match.shape[1], 30, replace=False)] = rng.choice([-1, 1], 30)

@@ -12,10 +12,12 @@ from wadlib.errors import ImageError, LabelError, SegmentationError, TrainingErr
 from wadlib.frames import FULL_SHAPE, write_image, write_label
 from wadlib.preprocess import NETWORK_SHAPE, crop_and_downscale, upsample_label
 from wadlib.training import repeat_factors
-from wadlib.unet.augment import Augmentation
+from wadlib.training.augmentation import Augmentation
 from wadlib.unet.data import CLASS_TABLES, SmallFrames, batches, class_pixels, object_window
 from wadlib.unet.geometry import ATTEMPT, NETWORK, Geometry, strip
+from wadlib.unet.recipes import RECIPES
 
+STANDARD = RECIPES["cured"].augmentation
 SMALL = Geometry(1600, 40, 8, 16, 24)  # 128 rows from 1600, 192 columns from 40: quick to look at
 
 
@@ -122,7 +124,7 @@ class TestAugmentation:
 
     @pytest.mark.parametrize("seed", range(8))
     def test_picture_and_target_move_together(self, seed):
-        image, target = Augmentation(brightness=0, contrast=0)(*self.pair(), np.random.default_rng(seed))
+        image, target = Augmentation(flip=0.5, zoom=0.25, shift=0.1)(*self.pair(), np.random.default_rng(seed))
         known = target != 255
         assert known.mean() > 0.5
         # Linear and nearest sampling differ at the borders of the 8x8 blocks only, 1 or 2 of 8 pixels along each axis.
@@ -134,19 +136,19 @@ class TestAugmentation:
 
     def test_flip_alone_is_exact(self):
         image, target = self.pair()
-        flipped, mirrored = Augmentation(1, 0, 0, 0, 0)(image, target, np.random.default_rng(0))
+        flipped, mirrored = Augmentation(flip=1)(image, target, np.random.default_rng(0))
         np.testing.assert_array_equal(flipped, image[:, ::-1])
         np.testing.assert_array_equal(mirrored, target[:, ::-1])
 
     def test_nothing_switched_on_changes_nothing(self):
         image, target = self.pair()
-        same, also = Augmentation(0, 0, 0, 0, 0)(image, target, np.random.default_rng(0))
+        same, also = Augmentation()(image, target, np.random.default_rng(0))
         np.testing.assert_array_equal(same, image)
         np.testing.assert_array_equal(also, target)
 
     def test_light_changes_the_picture_only(self):
         image, target = self.pair()
-        changed, same = Augmentation(0, 0, 0, 40, 0.5)(image, target, np.random.default_rng(0))
+        changed, same = Augmentation(brightness=40, contrast=0.5)(image, target, np.random.default_rng(0))
         np.testing.assert_array_equal(same, target)
         before, after = image[:, :, 0].ravel().astype(int), changed[:, :, 0].ravel().astype(int)
         order = np.argsort(before, kind="stable")
@@ -156,8 +158,8 @@ class TestAugmentation:
     def test_same_generator_same_result_and_the_input_is_left_alone(self):
         image, target = self.pair()
         copies = image.copy(), target.copy()
-        one = Augmentation()(image, target, np.random.default_rng(3))
-        other = Augmentation()(image, target, np.random.default_rng(3))
+        one = STANDARD(image, target, np.random.default_rng(3))
+        other = STANDARD(image, target, np.random.default_rng(3))
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
         np.testing.assert_array_equal(image, copies[0])
@@ -167,7 +169,7 @@ class TestAugmentation:
         # One bright block of 64: its area tells the factor squared.
         image, target = np.zeros((80, 80, 3), np.uint8), np.zeros((80, 80), np.uint8)
         target[32:48, 32:48] = 1
-        zoom = Augmentation(0, 1.0, 0, 0, 0)
+        zoom = Augmentation(zoom=1.0)
         areas = [(zoom(image, target, np.random.default_rng(seed))[1] == 1).sum() / 256 for seed in range(60)]
         assert 0.2 < min(areas) < 0.5
         assert 2 < max(areas) < 4.5
@@ -296,11 +298,11 @@ class TestBatches:
 
     def test_augmented_by_place_not_by_turn(self, tmp_path):
         frames = [make_frame(tmp_path, name) for name in "abc"]
-        data = batches(frames, SmallFrames(strip(8)), batch_size=3, augment=Augmentation(), seed=5)
+        data = batches(frames, SmallFrames(strip(8)), batch_size=3, augment=STANDARD, seed=5)
         one, other = data.batch(2, 0), data.batch(3, 0)
         assert not np.array_equal(one.y, other.y)
         np.testing.assert_array_equal(data.batch(2, 0).x, one.x)
-        plain = batches(frames, SmallFrames(strip(8)), batch_size=3, augment=Augmentation(), training=False)
+        plain = batches(frames, SmallFrames(strip(8)), batch_size=3, augment=STANDARD, training=False)
         assert len(np.unique(plain.batch(0, 0).y[0])) == 3, "validation is not augmented"
 
     def test_windows_side_by_side_are_the_picture(self, tmp_path):

@@ -18,10 +18,9 @@ from wadlib.errors import SegmentationError, StorageError, TrainingError
 from wadlib.frames import read_label, write_image, write_label
 from wadlib.graphcut import unary_from_probabilities
 from wadlib.preprocess import NETWORK_SHAPE
-from wadlib.training import deterministic, quiet, read_log
+from wadlib.training import Augmentation, deterministic, quiet, read_log
 from wadlib.unet import (
     RECIPES,
-    Augmentation,
     Geometry,
     Recipe,
     SmallFrames,
@@ -51,7 +50,7 @@ TINY = recipe("cured").replace(
     batch_size=4,
     learning_rate=0.02,
     decay=False,
-    augmentation=Augmentation(zoom=0, shift=0),
+    augmentation=Augmentation(flip=0.5, brightness=30, contrast=0.25),
     windows=1,
 )
 TIMES = {"train_s", "waiting", "ended_at"}

@@ -92,9 +92,9 @@ def maskrcnn(
     )
     plan = Plan.classroom() if config is ConfigName.classroom else Plan.report()
     if augment is not None:
-        from wadlib.maskrcnn.frames.augmentation import Augmentation
+        from wadlib.maskrcnn.frames.augmentation import STANDARD
 
-        plan = plan.replace(augmentation=Augmentation() if augment else None)
+        plan = plan.replace(augmentation=STANDARD if augment else None)
     if view is not None:
         from wadlib.maskrcnn.frames.views import config_for_view
 

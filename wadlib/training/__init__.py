@@ -5,6 +5,7 @@ Importing this package does not import Keras, so that `quiet` can come first.
 
 from __future__ import annotations
 
+from wadlib.training.augmentation import Augmentation
 from wadlib.training.backend import as_array, deterministic, environment, gradient_norms, quiet
 from wadlib.training.batches import Batch, Batches, Source, Stream
 from wadlib.training.checkpoint import load_checkpoint, save_weights
@@ -15,6 +16,7 @@ from wadlib.training.progress import EarlyStop, best_epoch
 from wadlib.training.sampling import repeat_factors
 
 __all__ = [
+    "Augmentation",
     "Batch",
     "Batches",
     "EarlyStop",

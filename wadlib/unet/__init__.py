@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from wadlib.unet.architecture import PRESETS, Architecture, attempt, cure, ronneberger
-from wadlib.unet.augment import Augmentation
 from wadlib.unet.data import SmallFrames, batches, class_pixels
 from wadlib.unet.diagnosis import channel_names, watch_gradients, watch_softmax
 from wadlib.unet.geometry import Geometry, strip
@@ -24,7 +23,6 @@ __all__ = [
     "PRESETS",
     "RECIPES",
     "Architecture",
-    "Augmentation",
     "Geometry",
     "Recipe",
     "SegmentationLoss",

@@ -17,7 +17,7 @@ from wadlib.dataset.frame import Frame
 from wadlib.errors import TrainingError
 from wadlib.labels import IDS, NETWORK_INDEX, NO_INDEX, network_indices
 from wadlib.training import Batches
-from wadlib.unet.augment import Augmentation
+from wadlib.training.augmentation import Augmentation
 from wadlib.unet.geometry import Geometry
 
 __all__ = ["CLASS_TABLES", "SmallFrames", "batches", "class_pixels", "object_window"]

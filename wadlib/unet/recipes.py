@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wadlib.errors import TrainingError
+from wadlib.training.augmentation import Augmentation
 from wadlib.unet.architecture import Architecture, attempt, cure
-from wadlib.unet.augment import Augmentation
 from wadlib.unet.data import CLASS_TABLES
 from wadlib.unet.geometry import ATTEMPT, Geometry, strip
 
@@ -234,7 +234,7 @@ RECIPES: dict[str, Recipe] = {
         batch_size=4,
         learning_rate=1e-3,
         decay=True,
-        augmentation=Augmentation(),
+        augmentation=Augmentation(flip=0.5, zoom=0.25, shift=0.1, brightness=30.0, contrast=0.25),
         rare_share=1.0,
         windows=2,
     ),

@@ -2,60 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.views import Placement
+from wadlib.training.augmentation import Augmentation
 
-__all__ = ["STANDARD", "Augmentation", "random_crop"]
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How pictures are varied. Each number is the largest deviation; it is drawn evenly up to it.
-
-    Attributes
-    ----------
-    flip : float
-        Share of pictures that are mirrored left to right.
-    brightness : float
-        Added, as a share of 255.
-    contrast, saturation : float
-        Factor, 1 ± this.
-    colour : float
-        Factor of each channel for itself, 1 ± this: the colour of the light.
-    """
-
-    flip: float = 0.5
-    brightness: float = 0.1
-    contrast: float = 0.2
-    saturation: float = 0.2
-    colour: float = 0.05
-
-    def __call__(
-        self, image: npt.NDArray[np.uint8], label: npt.NDArray[np.uint16], rng: np.random.Generator
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
-        """A variation of a picture (H, W, 3) and its label (H, W); what is passed in stays as it is."""
-        import cv2
-
-        mirrored = rng.random() < self.flip
-        contrast, saturation = 1 + rng.uniform(-1, 1, 2) * (self.contrast, self.saturation)
-        colour = 1 + rng.uniform(-1, 1, 3) * self.colour
-        brightness = rng.uniform(-1, 1) * self.brightness
-        if mirrored:
-            image, label = image[:, ::-1], np.ascontiguousarray(label[:, ::-1])
-        # All of it is affine in (R, G, B): one matrix. Saturation mixes each channel with the grey of ITU-R BT.601.
-        grey = np.tile([0.299, 0.587, 0.114], (3, 1))
-        matrix = contrast * colour[:, None] * (saturation * np.eye(3) + (1 - saturation) * grey)
-        offset = np.full((3, 1), 127.5 * (1 - contrast) + 255 * brightness)
-        varied = cv2.transform(np.ascontiguousarray(image), np.hstack([matrix, offset]))  # rounds, stays in 0 … 255
-        return np.asarray(varied, np.uint8), label
+__all__ = ["STANDARD", "random_crop"]
 
 
-STANDARD = Augmentation()
+STANDARD = Augmentation(flip=0.5, brightness=25.5, contrast=0.2, saturation=0.2, colour=0.05)
 """Mirrored or not, and in a somewhat different light."""
 
 

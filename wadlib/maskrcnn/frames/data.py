@@ -20,13 +20,13 @@ from wadlib.errors import TrainingError
 from wadlib.labels import BACKGROUND
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames import images
-from wadlib.maskrcnn.frames.augmentation import STANDARD, Augmentation, random_crop
+from wadlib.maskrcnn.frames.augmentation import STANDARD, random_crop
 from wadlib.maskrcnn.frames.copy_paste import CopyPaste
 from wadlib.maskrcnn.frames.ground_truth import ground_truth
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.learning.targets import rpn_targets
 from wadlib.maskrcnn.network.anchors import pyramid_anchors
-from wadlib.training import Batches
+from wadlib.training import Augmentation, Batches
 
 __all__ = ["Piece", "TrainingBatches", "example", "object_point"]
 

@@ -1,7 +1,7 @@
 """The same pass in training: from pictures and what is known of them to five losses (report, section 4.1).
 
 Read `training_pass` beside `wadlib.maskrcnn.network.mask_rcnn.Network.forward`: the layers are the same. What differs
-is which boxes they look at. The first stage is judged at 256 anchors, the second at 200 RoIs, a third of them on
+is which boxes they look at. The first stage is judged at 256 anchors, the second at 32 RoIs, at most a third of them on
 objects; no detections are made.
 """
 
@@ -33,7 +33,7 @@ __all__ = ["training_pass"]
 def training_pass(network: Network, *, dense_gradient: bool | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Build the pass from picture and ground truth to the five losses.
 
-    The sizes below are those of `Config.report`: A = 132,990 anchors, G = 100 instances at most.
+    The sizes below are those of `Config.report`: A = 132,990 anchors, 32 RoIs, 10 of them on objects at most, 50 instances at most.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def training_pass(network: Network, *, dense_gradient: bool | None = None) -> tu
     # First stage, at all anchors: to choose boxes needs no gradient, and learns nothing.
     seen = p if dense else {name: ops.stop_gradient(level) for name, level in p.items()}
     logits, scores, deltas = rpn_on_pyramid(network.rpn, seen)  # (B, A, 2), (B, A, 2), (B, A, 4)
-    rois, instance, anchor = _chosen_rois(scores, deltas, inputs, config)  # (B, 200, 4), (B, 200), (B, 66)
+    rois, instance, anchor = _chosen_rois(scores, deltas, inputs, config)  # (B, 32, 4), (B, 32), (B, 10)
 
     # First stage, at the anchors to learn from: drawn by the data, most others are easy background.
     if not dense:
@@ -73,13 +73,13 @@ def training_pass(network: Network, *, dense_gradient: bool | None = None) -> tu
         own = ops.stop_gradient(rois)
     else:
         own = rois if dense else _with_gradient(rois, anchor, p, network)
-    class_ids, wanted_deltas, wanted_masks = _targets(own, instance, inputs, config)  # (B, 200), …, (B, 66, 28, 28)
+    class_ids, wanted_deltas, wanted_masks = _targets(own, instance, inputs, config)  # (B, 32), …, (B, 10, 28, 28)
 
     # Second stage. RoIs on objects come first, and no other has a mask to learn.
     positive = config.positive_rois
     align = _aligner(p, config)
-    class_logits, _, class_deltas = network.class_head(align(rois, config.pool_size, "classifier"))  # (B, 200, K), …
-    masks = network.mask_head(align(rois[:, :positive], config.mask_pool_size, "mask"))  # (B, 66, 28, 28, K)
+    class_logits, _, class_deltas = network.class_head(align(rois, config.pool_size, "classifier"))  # (B, 32, K), …
+    masks = network.mask_head(align(rois[:, :positive], config.mask_pool_size, "mask"))  # (B, 10, 28, 28, K)
     return inputs, rpn_losses | {
         "mrcnn_class_loss": _scalar(losses.mrcnn_class_loss)(class_ids, class_logits),
         "mrcnn_bbox_loss": _scalar(losses.mrcnn_bbox_loss)(wanted_deltas, class_ids, class_deltas),

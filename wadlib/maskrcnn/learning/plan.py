@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from wadlib.errors import TrainingError
-from wadlib.maskrcnn.frames.augmentation import STANDARD, Augmentation
+from wadlib.maskrcnn.frames.augmentation import STANDARD
+from wadlib.training.augmentation import Augmentation
 
 __all__ = ["RARE", "Plan", "TrainStage"]
 

@@ -40,15 +40,17 @@ class Network:
     tensors : dict
         What `forward` returned for them.
     rpn, class_head, mask_head
-        Made once, so that training and the masks of a few detections use the same weights.
+        Layers with weights, made once: training and `masks_of_detections` use them too.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.rpn = rpn_model(config)
         self.proposals = proposal_layer(config)
+        self.align = RoIAlign(config.pool_size, config, name="roi_align_classifier")
         self.class_head = ClassHead(config)
         self.detections = detection_layer(config)
+        self.align_for_mask = RoIAlign(config.mask_pool_size, config, name="roi_align_mask")
         self.mask_head = MaskHead(config)
         self.image = keras.Input((*config.image_shape, 3), name="image")
         self.window = keras.Input((4,), name="window")
@@ -57,7 +59,7 @@ class Network:
     def forward(self, image: Any, window: Any) -> dict[str, Any]:
         """Build the pass from a picture to its objects.
 
-        The sizes below are those of `Config.report`: A = 132,990 anchors, 1000 proposals (RoIs), K = 8 classes with
+        The sizes below are those of `Config.report`: A = 132,990 anchors, 500 proposals (RoIs), K = 8 classes with
         background, at most 100 objects.
 
         Parameters
@@ -72,22 +74,21 @@ class Network:
         dict
             Every result on the way, by the original's names.
         """
-        config = self.config
-        c = backbone(image, config)  # C2 (B, H/4, W/4, 256), C3 (B, H/8, W/8, 512), C4, C5 (B, H/32, W/32, 2048)
-        p = pyramid(c, config)  # P2 (B, H/4, W/4, 256), P3 (B, H/8, W/8, 256) … P6 (B, H/64, W/64, 256)
+        c = backbone(image, self.config)  # C2 (B, H/4, W/4, 256), C3 (B, H/8, W/8, 512), C4, C5 (B, H/32, W/32, 2048)
+        p = pyramid(c, self.config)  # P2 (B, H/4, W/4, 256), P3 (B, H/8, W/8, 256) … P6 (B, H/64, W/64, 256)
         maps = [p["P2"], p["P3"], p["P4"], p["P5"]]  # for the heads; P6 serves the largest anchors only
 
         # First stage: is there an object at an anchor, and how far is its box from the anchor?
         rpn_logits, rpn_scores, rpn_deltas = rpn_on_pyramid(self.rpn, p)  # (B, A, 2), (B, A, 2), (B, A, 4)
-        rois = self.proposals(rpn_scores, rpn_deltas)  # (B, 1000, 4)
+        rois = self.proposals(rpn_scores, rpn_deltas)  # (B, 500, 4)
 
         # Second stage, RoI by RoI: which class, and how far is its box from the RoI?
-        pooled = RoIAlign(config.pool_size, config, name="roi_align_classifier")(rois, *maps)  # (B, 1000, 7, 7, 256)
-        logits, scores, deltas = self.class_head(pooled)  # (B, 1000, K), (B, 1000, K), (B, 1000, K, 4)
+        pooled = self.align(rois, *maps)  # (B, 500, 7, 7, 256)
+        logits, scores, deltas = self.class_head(pooled)  # (B, 500, K), (B, 500, K), (B, 500, K, 4)
         detections = self.detections(rois, scores, deltas, window)  # (B, 100, 6): box, class, score
 
         # The mask comes last: the box that was found fits the object better than the RoI did.
-        mask_pooled = RoIAlign(config.mask_pool_size, config, name="roi_align_mask")(detections[..., :4], *maps)  # (B, 100, 14, 14, 256)
+        mask_pooled = self.align_for_mask(detections[..., :4], *maps)  # (B, 100, 14, 14, 256)
         masks = self.mask_head(mask_pooled)  # (B, 100, 28, 28, K)
         return {
             **c,
@@ -123,8 +124,7 @@ class Network:
             name: keras.Input(self.tensors[name].shape[1:], dtype=self.tensors[name].dtype, name=name)
             for name in ("P2", "P3", "P4", "P5")
         }
-        align = RoIAlign(self.config.mask_pool_size, self.config, name="roi_align_mask")
-        masks = self.mask_head(align(detections[..., :4], *maps.values()))  # (B, count, 28, 28, K)
+        masks = self.mask_head(self.align_for_mask(detections[..., :4], *maps.values()))  # (B, count, 28, 28, K)
 
         def of_own_class(masks: Any, detections: Any) -> Any:
             return take_class(ops.moveaxis(masks, 4, 2), ops.cast(detections[..., 4], "int32"))

@@ -33,7 +33,7 @@ __all__ = ["training_pass"]
 def training_pass(network: Network, *, dense_gradient: bool | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Build the pass from picture and ground truth to the five losses.
 
-    The sizes below are those of `Config.report`: A = 132,990 anchors, 32 RoIs, 10 of them on objects at most, 50 instances at most.
+    The sizes below are those of `Config.report`: A = 132,990 anchors, 32 RoIs, of which at most 10 are on objects.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from wadlib._shared.files import write_bytes
 from wadlib.course.api import CORE
-from wadlib.figures.frames import draw_class_legend, draw_frame, draw_overlay, plot_style
+from wadlib.figures import draw_class_legend, draw_frame, draw_overlay, plot_style
 from wadlib.rendered import render_frame
 
 STATIC = Path(__file__).parent / "_static"

@@ -27,7 +27,7 @@ from matplotlib import pyplot as plt
 
 from wadlib.course.classroom import open_data, profile, show
 from wadlib.course.facts import cite
-from wadlib.figures.frames import draw_bars, draw_frame, draw_grid, draw_overlay, plot_style
+from wadlib.figures import draw_bars, draw_frame, draw_grid, draw_overlay, plot_style
 from wadlib.labels import CLASSES, by_name
 from wadlib.metrics import Overlap, report_iou
 

@@ -27,7 +27,7 @@ from matplotlib import pyplot as plt
 
 from wadlib.course.classroom import open_data, profile, show
 from wadlib.course.facts import cite
-from wadlib.figures.frames import (
+from wadlib.figures import (
     draw_frame,
     draw_grid,
     draw_label,
@@ -318,7 +318,7 @@ print(f"and shows the objects with {per_object:.1f} times as many.")
 # hardly a shape to see), and COCO's "small", an **area of 32 x 32 pixels**.
 
 # %%
-from wadlib.figures.frames import draw_cumulative, draw_threshold
+from wadlib.figures import draw_cumulative, draw_threshold
 
 tiny, coco_small = 32, 32 * 32
 sizes = {"full size": objects["full"], "network size": objects["small"]}
@@ -354,7 +354,7 @@ table.map("{:.1%}".format)
 # %%
 from itertools import pairwise
 
-from wadlib.figures.frames import draw_spread
+from wadlib.figures import draw_spread
 
 edges = np.array([1, 128, tiny * FACTOR**2, 2048, coco_small * FACTOR**2, np.inf])
 groups = {}
@@ -438,7 +438,7 @@ assert with_mean > with_stride
 # the pixels of all frames first (notebook 09 explains the difference).
 
 # %%
-from wadlib.figures.frames import draw_bars
+from wadlib.figures import draw_bars
 from wadlib.metrics import REPORT_TABLE_1, pooled_iou, report_iou
 
 overlaps = [overlap for _, overlap in results]

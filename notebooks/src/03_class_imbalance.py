@@ -25,7 +25,7 @@ from matplotlib import pyplot as plt
 
 from wadlib.course.classroom import open_data, profile, show
 from wadlib.course.facts import cite
-from wadlib.figures.frames import draw_bars, draw_grid, plot_style
+from wadlib.figures import draw_bars, draw_grid, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IDS, by_name, decode
 
 plot_style()

@@ -32,7 +32,7 @@ from matplotlib.colors import to_rgb
 
 from wadlib.course.classroom import open_data, profile, show
 from wadlib.course.facts import cite
-from wadlib.figures.frames import PALETTE, draw_frame, draw_grid, draw_label, plot_style
+from wadlib.figures import PALETTE, draw_frame, draw_grid, draw_label, plot_style
 from wadlib.graphcut import (
     assoc,
     cut,
@@ -428,7 +428,7 @@ def predict(image, label):
 
 
 # %%
-from wadlib.figures.frames import draw_class_legend
+from wadlib.figures import draw_class_legend
 
 CODE = np.array([BACKGROUND, *(encode(c, 0) for c in IDS)], np.uint16)
 rows = slice(*((r - CROP_Y_PX) // FACTOR for r in (STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop)))
@@ -486,7 +486,7 @@ lines = {
 print(pd.DataFrame(lines).T.to_string(na_rep="–", float_format="{:.3f}".format))
 
 # %%
-from wadlib.figures.frames import draw_bars
+from wadlib.figures import draw_bars
 
 figure, axes = plt.subplots(figsize=(11, 4.2))
 bars = {"report, Mask R-CNN": table_1}

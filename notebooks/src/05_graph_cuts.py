@@ -29,15 +29,16 @@ from matplotlib import pyplot as plt
 
 from wadlib.course.classroom import open_data, profile, show
 from wadlib.course.facts import cite
-from wadlib.figures.frames import (
+from wadlib.figures import (
     PALETTE,
     draw_bars,
     draw_class_legend,
+    draw_energies,
     draw_label,
     draw_overlay,
+    draw_swap_graph,
     plot_style,
 )
-from wadlib.figures.graphs import draw_energies, draw_swap_graph
 from wadlib.graphcut import (
     ColourLocationUnary,
     alpha_beta_swap,

@@ -37,8 +37,7 @@ from matplotlib import pyplot as plt
 
 from wadlib.course.classroom import is_rendered, open_data, profile, project_root, show
 from wadlib.course.facts import cite
-from wadlib.figures import draw_unet
-from wadlib.figures.frames import INK, PALETTE, draw_class_legend, draw_label, plot_style
+from wadlib.figures import INK, PALETTE, draw_class_legend, draw_label, draw_unet, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.unet import SmallFrames, batches, build_unet, recipe, stages, train_unet
 

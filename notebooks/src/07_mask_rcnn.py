@@ -32,10 +32,9 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, show
+from wadlib.course.classroom import open_data, profile, show, show_drawing
 from wadlib.course.facts import cite
-from wadlib.figures import draw_rcnn_family
-from wadlib.figures.frames import PALETTE, draw_frame, plot_style
+from wadlib.figures import PALETTE, draw_frame, plot_style
 from wadlib.labels import CLASSES
 from wadlib.maskrcnn import Config, MaskRCNN
 from wadlib.maskrcnn.learning import losses
@@ -44,24 +43,8 @@ from wadlib.maskrcnn.network import boxes
 plot_style()
 
 # %%
-figure, axes = plt.subplots(2, 1, figsize=(10, 8.8))
-draw_rcnn_family(axes[0], "R-CNN", "R-CNN, 2014 (the report's Fig 6)")
-draw_rcnn_family(axes[1], "Fast R-CNN", "Fast R-CNN, 2015 (Fig 7)")
-show(
-    figure,
-    "Two block diagrams. R-CNN warps 2000 regions of the image and sends each through a whole network. Fast R-CNN "
-    "computes features once and pools them under each region, so that only small heads run per region.",
-)
-
-# %%
-figure, axes = plt.subplots(2, 1, figsize=(10, 8.8))
-draw_rcnn_family(axes[0], "Faster R-CNN", "Faster R-CNN, 2015 (Fig 8)")
-draw_rcnn_family(axes[1], "Mask R-CNN", "Mask R-CNN, 2017 (Fig 9)")
-show(
-    figure,
-    "Two block diagrams. Faster R-CNN finds the regions by a network on the shared features. Mask R-CNN replaces "
-    "the pooling by RoIAlign, works on a pyramid of features, and has a third head that draws a mask.",
-)
+for name in ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN"):
+    show_drawing(name)
 
 # %% [markdown]
 # ## By hand

@@ -36,7 +36,7 @@ from matplotlib import pyplot as plt
 
 from wadlib.course.classroom import open_data, profile, project_root, show
 from wadlib.course.facts import report_facts
-from wadlib.figures.frames import PALETTE, draw_class_legend, draw_overlay, plot_style
+from wadlib.figures import PALETTE, draw_class_legend, draw_overlay, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.maskrcnn import Config, MaskRCNN
 from wadlib.maskrcnn.learning.plan import Plan, TrainStage

@@ -32,7 +32,7 @@ from matplotlib import pyplot as plt
 
 from wadlib.course.classroom import open_data, profile, show
 from wadlib.course.facts import cite, report_facts
-from wadlib.figures.frames import draw_bars, draw_grid, plot_style
+from wadlib.figures import draw_bars, draw_grid, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IGNORE, by_name, class_map, encode
 from wadlib.metrics import Overlap, evaluate_folder, mean_iou, pooled_iou, report_iou
 
@@ -276,7 +276,7 @@ print(result.summary(draws=500))
 # Numbers want to be looked at. Which frame went best, and which worst?
 
 # %%
-from wadlib.figures.frames import draw_class_legend, draw_overlay
+from wadlib.figures import draw_class_legend, draw_overlay
 
 per_frame = result.per_frame().dropna(subset="report IoU")
 print(
@@ -469,7 +469,7 @@ MaskViewer(few, prediction=found, mode="errors", title=method)
 # And what is taken for what? Each row shows where the pixels of a true class went; a row adds up to 1.
 
 # %%
-from wadlib.figures.scores import draw_matrix
+from wadlib.figures import draw_matrix
 
 names = ["background", *(c.name for c in CLASSES.values())]
 counts = scored.scores.confusion.astype(float)

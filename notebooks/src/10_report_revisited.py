@@ -32,7 +32,7 @@ from matplotlib import pyplot as plt
 from wadlib.course.classroom import open_data, profile, show
 from wadlib.course.facts import cite
 from wadlib.dataset import open_wad, prepare
-from wadlib.figures.frames import draw_bars, draw_grid, draw_label, draw_overlay, plot_style
+from wadlib.figures import draw_bars, draw_grid, draw_label, draw_overlay, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IDS, IGNORE, by_name, class_map, decode
 from wadlib.metrics import (
     Detections,
@@ -552,7 +552,7 @@ line("AP50: ignore forgotten -> honoured", without, honoured)
 # predictions. The line marks where the first bar would end had *one* file been missing (cause 4); nobody knows.
 
 # %%
-from wadlib.figures.scores import draw_waterfall
+from wadlib.figures import draw_waterfall
 
 published = fused[PUBLISHED, summed]
 steps = {

@@ -16,7 +16,7 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +168,34 @@ def show(figure: Figure, alt: str) -> None:
     from IPython.display import HTML, display
 
     display(HTML(_image(_address(figure, alt), alt)))
+
+
+def show_drawing(name: str) -> None:
+    """Display a drawing of ``wadlib/figures/rcnn_family``, with its ``<desc>`` for those who cannot see it.
+
+    Parameters
+    ----------
+    name : {"R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN"}
+        Figs 6 to 9 of the report.
+
+    Raises
+    ------
+    WadError
+        Another name.
+    """
+    from IPython.display import HTML, display
+
+    folder = Path(__file__).resolve().parents[1] / "figures" / "rcnn_family"
+    drawings = {path.stem: path for path in folder.glob("*.svg")}
+    path = drawings.get(name.lower().replace(" ", "-"))
+    if path is None:
+        raise WadError(
+            f"show_drawing: there is no drawing {name!r}", cause="a typing slip", fix=f"use one of {sorted(drawings)}"
+        )
+    svg = path.read_text(encoding="utf-8")
+    found = re.search("<desc>(.*?)</desc>", svg, re.DOTALL)
+    alt = unescape(found[1]) if found else ""
+    display(HTML(_image(f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", alt)))
 
 
 def _address(figure: Figure, alt: str) -> str:

@@ -1,26 +1,31 @@
-"""Figures of networks: Fig 2 (U-Net) from its tensors, Figs 6–9 (the R-CNN family) as block diagrams.
+"""Figures of frames, scores, graphs and networks: each function draws on the Axes that it is given.
 
-Every function draws on the Axes that it is given, computes nothing, and needs no Keras: names and
-shapes are enough.
+``rcnn_family/`` holds four drawings, Figs 6 to 9 of the report (`wadlib.course.classroom.show_drawing`).
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from wadlib.figures.network_blocks import Block, draw_arrow, draw_block, draw_lane, open_diagram
-from wadlib.figures.network_pictures import draw_feature_map, draw_object, draw_scene
-from wadlib.figures.network_rcnn import FAMILY, draw_rcnn_family
-from wadlib.figures.unet import draw_unet
-
-__all__ = [
-    "FAMILY",
-    "Block",
-    "draw_arrow",
-    "draw_block",
-    "draw_feature_map",
-    "draw_lane",
-    "draw_object",
-    "draw_rcnn_family",
-    "draw_scene",
-    "draw_unet",
-    "open_diagram",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "frames": [
+            "INK",
+            "PALETTE",
+            "colourise",
+            "draw_bars",
+            "draw_class_legend",
+            "draw_cumulative",
+            "draw_frame",
+            "draw_grid",
+            "draw_label",
+            "draw_overlay",
+            "draw_rectangle",
+            "draw_spread",
+            "draw_threshold",
+            "plot_style",
+        ],
+        "scores": ["draw_matrix", "draw_waterfall"],
+        "graphs": ["draw_energies", "draw_swap_graph"],
+        "unet": ["draw_unet"],
+    },
+)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wadlib.figures.frames import INK, PALETTE
-from wadlib.figures.network_blocks import points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +106,7 @@ class _Pen:
                  heights: Sequence[float], rows: Sequence[float]) -> None:  # fmt: skip
         self.axes, self.tensors, self.width, self.heights, self.rows = axes, tensors, width, heights, rows
         self.ends: dict[str, float] = {}  # right edge of each box
-        self.font = min(10.0, points(axes, 0.2))
+        self.font = min(10.0, _points(axes, 0.2))
 
     def write(self, x: float, y: float, text: str, va: str, *, colour: str = INK, scale: float = 1.0) -> None:
         self.axes.text(x, y, text, ha="center", va=va, fontsize=scale * self.font, color=colour, zorder=5)
@@ -164,11 +163,11 @@ class _Pen:
     def _arrow(self, kind: str, start: tuple[float, float], end: tuple[float, float]) -> None:
         from matplotlib.patches import FancyArrowPatch
 
-        scale = points(self.axes, 0.12)
+        scale = _points(self.axes, 0.12)
         style = "-|>,head_length=0.9,head_width=0.55"
         arrow = FancyArrowPatch(
             start, end, arrowstyle=style, mutation_scale=scale, color=ARROWS[kind][0],
-            linewidth=points(self.axes, 0.045), shrinkA=0, shrinkB=0, joinstyle="miter", zorder=2,
+            linewidth=_points(self.axes, 0.045), shrinkA=0, shrinkB=0, joinstyle="miter", zorder=2,
         )  # fmt: skip
         self.axes.add_patch(arrow)
 
@@ -201,3 +200,12 @@ def _legend(axes: Axes, tensors: Mapping[str, Any], words: Mapping[str, str], fo
     ]
     place = {"loc": "lower left"} if corner else {"loc": "lower center", "ncols": len(handles), "columnspacing": 1.2}
     axes.legend(handles=handles, fontsize=font, borderaxespad=0, handlelength=1.8, **place)
+
+
+def _points(axes: Axes, length: float) -> float:
+    """A length of the diagram in points (1/72 inch), for letters and lines."""
+    figure_width, figure_height = axes.figure.get_size_inches()  # type: ignore[union-attr]
+    place = axes.get_subplotspec()
+    rows, columns = (place.get_gridspec().nrows, place.get_gridspec().ncols) if place else (1, 1)
+    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
+    return 72 * length * float(min(figure_width / columns / (x1 - x0), figure_height / rows / (y1 - y0)))

@@ -19,7 +19,7 @@ LAYERS = [
     {"errors"},
     {"_shared"},
     {"labels"},
-    {"runs", "frames", "preprocess"},
+    {"frames", "preprocess"},
     {"overlap", "iou"},
     {"dataset"},
     {"instances"},

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.runs import joint_runs
 from wadlib.errors import MetricError
 from wadlib.labels import IDS, IGNORE, evaluated_index
-from wadlib.runs import joint_runs
 
 __all__ = ["ClassAreas", "Overlap"]
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from wadlib import runs
+from wadlib._shared.runs import joint_runs
 from wadlib.errors import MetricError
 from wadlib.labels import IDS
 from wadlib.metrics import Overlap
@@ -46,7 +46,7 @@ def joint_runs_numpy(truth, prediction):
 @given(label_pairs())
 @settings(max_examples=150, deadline=None)
 def test_compiled_and_plain_scan_give_the_same_runs(pair):
-    keys, lengths = runs.joint_runs(*pair)
+    keys, lengths = joint_runs(*pair)
     plain_keys, plain_lengths = joint_runs_numpy(*pair)
     np.testing.assert_array_equal(keys, plain_keys)
     np.testing.assert_array_equal(lengths, plain_lengths)

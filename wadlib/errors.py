@@ -9,6 +9,8 @@ Each says three things: what happened (with the actual value), the likely cause,
 
 from __future__ import annotations
 
+import functools
+
 __all__ = [
     "DatasetError",
     "ImageError",
@@ -27,14 +29,7 @@ __all__ = [
 
 
 class WadError(Exception):
-    """What happened, why it probably did, and how to mend it.
-
-    Parameters
-    ----------
-    what : str
-        ``where: expected …, got …`` with the actual value, without a full stop.
-    cause, fix : str
-        The likely cause, and what the reader can do about it.
+    """Say what happened (``where: expected …, got …``), its likely cause, and what the reader can do about it.
 
     Examples
     --------
@@ -53,11 +48,7 @@ class WadError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions travel between worker processes; keyword-only arguments need a hand.
-        return _rebuild, (type(self), self.what, self.cause, self.fix)
-
-
-def _rebuild(kind: type[WadError], what: str, cause: str, fix: str) -> WadError:
-    return kind(what, cause=cause, fix=fix)
+        return functools.partial(type(self), self.what, cause=self.cause, fix=self.fix), ()
 
 
 class LabelError(WadError):

@@ -7,25 +7,21 @@ I_c of both, U_c = A_c + B_c - I_c of either (the letters of the report, section
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wadlib.errors import MetricError
-from wadlib.labels import CLASSES, IDS
+from wadlib.labels import IDS
 from wadlib.overlap import ClassAreas, Overlap
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["REPORT_TABLE_1", "IoUSum", "mean_iou", "pooled_iou", "report_iou", "table"]
+__all__ = ["REPORT_TABLE_1", "IoUSum", "mean_iou", "pooled_iou", "report_iou"]
 
 REPORT_TABLE_1: dict[int, float] = {33: 0.2899, 34: 0.0, 35: 0.0, 36: 0.0096, 38: 0.0035, 39: 0.0132, 40: 0.0}
 """Table 1 of the report, "mean IoU" of its Mask R-CNN, by WAD class id."""
 
 
 class IoUSum:
-    """Adds up frames one at a time; both IoUs come from a single pass, in constant memory.
+    """Add up frames one at a time; both IoUs come from a single pass, in constant memory.
 
     Attributes
     ----------
@@ -73,12 +69,12 @@ class IoUSum:
         return _divide(self._intersection, np.where(self._with_class > 0, self._union, 0))
 
     def frames_with_class(self) -> dict[int, int]:
-        """Class id -> in how many frames the truth holds the class: those the report's IoU averages over."""
+        """Count, per class id, the frames whose truth holds the class: those the report's IoU averages over."""
         return dict(zip(IDS, self._with_class.tolist(), strict=True))
 
 
 def report_iou(overlaps: Iterable[Overlap]) -> dict[int, float]:
-    r"""Mean intersection over union per class, the report's way (section 5).
+    r"""Average the intersection over union per class, the report's way (section 5).
 
     .. math:: IoU_c = \frac1{|F_c|} \sum_{f \in F_c} \frac{|A_{fc} \cap B_{fc}|}{|A_{fc} \cup B_{fc}|}
 
@@ -102,7 +98,7 @@ def report_iou(overlaps: Iterable[Overlap]) -> dict[int, float]:
 
 
 def pooled_iou(overlaps: Iterable[Overlap]) -> dict[int, float]:
-    r"""Intersection over union per class of all frames together.
+    r"""Compute the intersection over union per class of all frames together.
 
     .. math:: IoU_c = \frac{\sum_f |A_{fc} \cap B_{fc}|}{\sum_f |A_{fc} \cup B_{fc}|}
 
@@ -122,7 +118,7 @@ def pooled_iou(overlaps: Iterable[Overlap]) -> dict[int, float]:
 
 
 def mean_iou(iou: Mapping[int, float]) -> float:
-    """Mean over the classes that have a number; ``nan`` if none has.
+    """Average over the classes that have a number; ``nan`` if none has.
 
     Examples
     --------
@@ -131,37 +127,6 @@ def mean_iou(iou: Mapping[int, float]) -> float:
     """
     known = [value for value in iou.values() if value == value]  # nan is not equal to itself
     return sum(known) / len(known) if known else float("nan")
-
-
-def table(total: IoUSum) -> pd.DataFrame:
-    """Both IoUs beside the report's Table 1.
-
-    Parameters
-    ----------
-    total : IoUSum
-        For example `Evaluation.iou`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per class and a row "mean" (over the classes that have a number). Columns:
-        ``report IoU``, ``pooled IoU``, ``frames`` (those whose truth holds the class, which the
-        report's IoU averages over; all of them in the row "mean") and ``report's Table 1``.
-    """
-    import pandas as pd
-
-    columns = {
-        "report IoU": total.report_iou(),
-        "pooled IoU": total.pooled_iou(),
-        "report's Table 1": REPORT_TABLE_1,
-    }
-    frames = [*total.frames_with_class().values(), total.frames]
-    result = pd.DataFrame(
-        {name: [*values.values(), mean_iou(values)] for name, values in columns.items()},
-        index=pd.Index([*(row.name for row in CLASSES.values()), "mean"], name="class"),
-    )
-    result.insert(2, "frames", frames)
-    return result
 
 
 def _sum(overlaps: Iterable[Overlap]) -> IoUSum:

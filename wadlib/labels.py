@@ -93,15 +93,9 @@ TABLE: tuple[Class, ...] = (
     Class(99,  "tunnel"),
     Class(100, "overpass"),
     Class(113, "vegetation"),
-    # Groups: 161..168 = 128 + 33..40. Times 1000 they do not fit 16 bits, so no file holds them.
-    Class(161, "car_groups"),
-    Class(162, "motorbicycle_groups"),
-    Class(163, "bicycle_groups"),
-    Class(164, "person_groups"),
-    Class(165, "rider_groups"),
-    Class(166, "truck_groups"),
-    Class(167, "bus_groups"),
-    Class(168, "tricycle_groups"),
+    # Groups. Times 1000 they do not fit 16 bits, so no file holds them.
+    *(Class(161 + i, f"{name}_groups") for i, name in enumerate(
+        ("car", "motorbicycle", "bicycle", "person", "rider", "truck", "bus", "tricycle"))),
     Class(255, "unlabeled"),
 )
 # fmt: on

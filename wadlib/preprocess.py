@@ -72,11 +72,8 @@ class View:
     def shrink(self, image: Image, where: str = "View.shrink") -> Image:
         """Show a full-size picture (2710, 3384, 3) uint8 RGB in this view.
 
-        Returns
-        -------
-        (height, width, 3) uint8
-            Each pixel is the mean of its block, rounded to the nearest whole number (OpenCV's ``INTER_AREA``; a half
-            may go either way).
+        Each pixel is the mean of its block, rounded to the nearest whole number (OpenCV's ``INTER_AREA``; a half may
+        go either way).
 
         Raises
         ------
@@ -156,20 +153,11 @@ VIEWS: dict[str, View] = {view.name: view for view in (
 NETWORK_VIEWS = ("report", "strip")
 """Those that `wadlib prepare` writes and that fill the input of a Mask R-CNN."""
 
-CROP_Y_PX, CROP_X_PX = VIEWS["report"].region[:2]
-"""Rows cut off at top and at bottom, columns cut off at left and at right."""
-
-FACTOR = VIEWS["report"].factor
-"""Full-frame pixels per network pixel, along each axis."""
-
-NETWORK_SHAPE = VIEWS["report"].shape
-"""(height, width) of a network-size frame in pixels."""
-
-NETWORK_WINDOW = VIEWS["report"].window
-"""The label pixels that are kept: ``label[75:-75, 28:-28][::4, ::4]``, for ``read_label(window=…)``."""
-
-STRIP_WINDOW = VIEWS["full_strip"].window
-"""Rows 1560 to 2279 in full width: the strip of the second-place solution."""
+CROP_Y_PX, CROP_X_PX = VIEWS["report"].region[:2]  # rows cut off at top and bottom, columns at left and right
+FACTOR = VIEWS["report"].factor  # full-frame pixels per network pixel, along each axis
+NETWORK_SHAPE = VIEWS["report"].shape  # (height, width) of a network-size frame in pixels
+NETWORK_WINDOW = VIEWS["report"].window  # for `read_label`: ``label[75:-75, 28:-28][::4, ::4]``
+STRIP_WINDOW = VIEWS["full_strip"].window  # rows 1560 to 2279 in full width
 
 
 def view_of(shape: tuple[int, int], expected: str, error: type[WadError] = ImageError) -> View:
@@ -183,12 +171,9 @@ def view_of(shape: tuple[int, int], expected: str, error: type[WadError] = Image
     for view in VIEWS.values():
         if view.shape == tuple(shape):
             return view
-    known = ", ".join(f"{width}x{height}" for height, width in (view.shape for view in VIEWS.values()))
-    raise error(
-        f"{expected} a {known} picture, got {shape[1]}x{shape[0]}",
-        cause="a picture that was cut or scaled in another way",
-        fix="use the full frames",
-    )
+    known = ", ".join("{1}x{0}".format(*view.shape) for view in VIEWS.values())
+    what = f"{expected} a {known} picture, got {shape[1]}x{shape[0]}"
+    raise error(what, cause="a picture that was cut or scaled in another way", fix="use the full frames")
 
 
 @overload
@@ -225,16 +210,11 @@ def crop_and_downscale(image: Image | None, label: Label | None = None) -> tuple
     >>> small.shape, small[0, :2].tolist()
     ((640, 832), [33000, 255])
     """
-    return _pair("report", image, label, "crop_and_downscale")
+    return _show(VIEWS["report"], image, label, "crop_and_downscale")
 
 
 def full_resolution_strip(image: Image | None, label: Label | None = None) -> tuple[Image | None, Label | None]:
-    """Cut out rows 1560 to 2279 in full width and full resolution (second place of the challenge).
-
-    Parameters
-    ----------
-    image : (2710, 3384, 3) uint8 RGB, or None
-    label : (2710, 3384) uint16 codes, or None
+    """Cut rows 1560 to 2279 out of a full-size picture and label (or None): the second place of the challenge.
 
     Returns
     -------
@@ -247,7 +227,7 @@ def full_resolution_strip(image: Image | None, label: Label | None = None) -> tu
     ImageError, LabelError
         Another size or dtype.
     """
-    return _pair("full_strip", image, label, "full_resolution_strip")
+    return _show(VIEWS["full_strip"], image, label, "full_resolution_strip")
 
 
 def upsample_label(label: Label) -> Label:
@@ -280,11 +260,9 @@ def upsample_label(label: Label) -> Label:
     return VIEWS["report"].label_to_full_frame(label, "upsample_label")
 
 
-def _pair(view: str, image: Image | None, label: Label | None, where: str) -> tuple[Image | None, Label | None]:
-    return (
-        None if image is None else VIEWS[view].shrink(image, where),
-        None if label is None else VIEWS[view].stride(label, where),
-    )
+def _show(view: View, image: Image | None, label: Label | None, where: str) -> tuple[Image | None, Label | None]:
+    small = None if image is None else view.shrink(image, where)
+    return small, None if label is None else view.stride(label, where)
 
 
 def _check_label(label: Label, shape: tuple[int, int], where: str) -> None:
@@ -294,10 +272,8 @@ def _check_label(label: Label, shape: tuple[int, int], where: str) -> None:
 
 
 def _why(shape: tuple[int, ...]) -> dict[str, str]:
-    """Cause and fix of a wrong picture or label."""
+    """Give cause and fix of a wrong picture or label."""
     if shape == NETWORK_SHAPE:
         return {"cause": "the frame is already downscaled", "fix": "use it as it is, or read the full-size frame"}
-    return {
-        "cause": "not a WAD frame, or the wrong dtype",
-        "fix": "read frames with wadlib.frames.read_image and read_label",
-    }
+    fix = "read frames with wadlib.frames.read_image and read_label"
+    return {"cause": "not a WAD frame, or the wrong dtype", "fix": fix}

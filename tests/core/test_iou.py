@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from wadlib.errors import MetricError
+from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou
 from wadlib.labels import CLASSES, IDS
-from wadlib.metrics import REPORT_TABLE_1, IoUSum, Overlap, mean_iou, pooled_iou, report_iou, table
+from wadlib.overlap import Overlap
 
 REPORT_FACTS = Path(__file__).parents[2] / "report" / "report_facts.json"
 CODES = {".": 255, "C": 33001, "c": 33002, "P": 36000, "B": 39000, "I": 65535}
@@ -162,16 +163,3 @@ def test_label_maps_in_place_of_overlaps_are_refused():
 def test_table_1_is_the_reports():
     facts = json.loads(REPORT_FACTS.read_text())["facts"]["table_1"]["value"]
     assert {CLASSES[class_id].report_name: value for class_id, value in REPORT_TABLE_1.items()} == facts
-
-
-def test_table_shows_all_side_by_side():
-    total = IoUSum()
-    total.add(Overlap.from_labels(TRUTH, PREDICTION))
-    shown = table(total)
-    assert list(shown.index) == [row.name for row in CLASSES.values()] + ["mean"]
-    assert list(shown.columns) == ["report IoU", "pooled IoU", "frames", "report's Table 1"]
-    assert shown.loc["person"].tolist() == [1 / 2, 1.0, 1, 0.0096]
-    assert shown.loc["mean", "report IoU"] == (1 / 3 + 1 / 2) / 2
-    assert shown.loc["mean", "report's Table 1"] == pytest.approx((0.2899 + 0.0096 + 0.0035 + 0.0132) / 7)
-    assert shown["frames"].tolist() == [1, 0, 0, 1, 0, 0, 0, 1]
-    assert shown["report IoU"].isna().tolist() == [False, True, True, False, True, True, True, False]

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from wadlib._shared.runs import joint_runs
 from wadlib.errors import MetricError
 from wadlib.labels import IDS
-from wadlib.metrics import Overlap
+from wadlib.overlap import Overlap
 
 CODES = (0, 255, 999, 33000, 33001, 36005, 37000, 38000, 40999, 65000, 65535)
 

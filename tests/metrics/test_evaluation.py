@@ -19,10 +19,12 @@ from wadlib.labels import CLASSES
 from wadlib.metrics import (
     Detections,
     InstanceOverlap,
+    IoUSum,
     Overlap,
     RunMasks,
     average_precision,
     evaluate_folder,
+    iou_table,
     panoptic_quality,
 )
 from wadlib.metrics.simulated import SimulatedPredictor
@@ -235,3 +237,24 @@ def test_a_missing_label_counts_as_empty_with_its_instances(data, tmp_path):
     result = evaluate_folder(data[1], folder, missing="empty", progress=False)
     assert result.missing == ("f03",)
     assert result.per_frame().loc["f03", "found"] == 0
+
+
+def test_iou_table_shows_all_side_by_side():
+    codes = {".": 255, "C": 33001, "P": 36000, "B": 39000, "I": 65535}
+    truth, prediction = (
+        np.array([[codes[letter] for letter in row] for row in rows], np.uint16)
+        for rows in (
+            ("......", ".CC.PP", ".CC.PP", ".CC...", "....II", "....II"),
+            ("B.....", "..CCPP", "..CCPP", "..CC..", "....PP", "....PP"),
+        )
+    )
+    total = IoUSum()
+    total.add(Overlap.from_labels(truth, prediction))
+    shown = iou_table(total)
+    assert list(shown.index) == [row.name for row in CLASSES.values()] + ["mean"]
+    assert list(shown.columns) == ["report IoU", "pooled IoU", "frames", "report's Table 1"]
+    assert shown.loc["person"].tolist() == [1 / 2, 1.0, 1, 0.0096]
+    assert shown.loc["mean", "report IoU"] == (1 / 3 + 1 / 2) / 2
+    assert shown.loc["mean", "report's Table 1"] == pytest.approx((0.2899 + 0.0096 + 0.0035 + 0.0132) / 7)
+    assert shown["frames"].tolist() == [1, 0, 0, 1, 0, 0, 0, 1]
+    assert shown["report IoU"].isna().tolist() == [False, True, True, False, True, True, True, False]

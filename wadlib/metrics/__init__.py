@@ -6,13 +6,13 @@ from wadlib.instances.detections import Detections
 from wadlib.instances.masks import RunMasks
 from wadlib.instances.prediction_folder import PredictionFolder
 from wadlib.instances.reader import DetectionFile
-from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou, table
+from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou
 from wadlib.metrics.ap import AveragePrecision, average_precision
 from wadlib.metrics.bootstrap import Intervals, bootstrap
 from wadlib.metrics.confusion import confusion, confusion_table
 from wadlib.metrics.curves import PrecisionRecall, ScoreSweep, precision_recall, score_sweep
 from wadlib.metrics.evaluate import evaluate_folder
-from wadlib.metrics.evaluation import Evaluation
+from wadlib.metrics.evaluation import Evaluation, iou_table
 from wadlib.metrics.instance_overlap import InstanceOverlap, best_ious, instance_iou
 from wadlib.metrics.matching import SIZES, THRESHOLDS, MatchTable, match
 from wadlib.metrics.panoptic import PanopticQuality, panoptic_quality
@@ -53,6 +53,7 @@ __all__ = [
     "erased",
     "evaluate_folder",
     "instance_iou",
+    "iou_table",
     "iou_at_thresholds",
     "match",
     "mean_iou",
@@ -62,5 +63,4 @@ __all__ = [
     "published_waterfall",
     "report_iou",
     "score_sweep",
-    "table",
 ]

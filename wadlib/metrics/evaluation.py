@@ -21,7 +21,7 @@ from wadlib.metrics.scores import Scores, fractions
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "iou_table"]
 
 _NAMED = 5  # how many frames a line of text names
 _SIZES = ("small", "medium", "large")
@@ -134,16 +134,11 @@ class Evaluation:
 
     def table(self) -> pd.DataFrame:
         """One row per class and a row "mean" (over the classes that have a number); the report's Table 1 last."""
-        import pandas as pd
-
-        columns: dict[str, list[float]] = {
-            shown: [*getattr(self, score).values(), self.mean(score)] for shown, score in _SHOWN.items()
-        }
+        table = iou_table(self.iou)
+        for at, (shown, score) in list(enumerate(_SHOWN.items()))[2:]:  # both IoUs are there
+            table.insert(at, shown, [*getattr(self, score).values(), self.mean(score)])
         objects = self.scores.rows["objects"].sum(axis=0, dtype=np.int64).tolist()
-        table = pd.DataFrame(columns, index=pd.Index([*(row.name for row in CLASSES.values()), "mean"], name="class"))
-        table["frames"] = [*self.iou.frames_with_class().values(), self.frames]
-        table["objects"] = [*objects, sum(objects)]
-        table["report's Table 1"] = [*REPORT_TABLE_1.values(), mean_iou(REPORT_TABLE_1)]
+        table.insert(len(_SHOWN) + 1, "objects", [*objects, sum(objects)])
         return table
 
     def per_frame(self) -> pd.DataFrame:
@@ -267,3 +262,34 @@ def _divided(numerator: Any, denominator: Any) -> Any:
 def _row_means(values: Any, counts: Any) -> Any:
     number = counts.sum(axis=1)
     return np.where(number > 0, np.where(counts, values, 0).sum(axis=1) / np.maximum(number, 1), np.nan)
+
+
+def iou_table(total: IoUSum) -> pd.DataFrame:
+    """Show both IoUs beside the report's Table 1.
+
+    Parameters
+    ----------
+    total : IoUSum
+        For example `Evaluation.iou`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per class and a row "mean" (over the classes that have a number). Columns:
+        ``report IoU``, ``pooled IoU``, ``frames`` (those whose truth holds the class, which the
+        report's IoU averages over; all of them in the row "mean") and ``report's Table 1``.
+    """
+    import pandas as pd
+
+    columns = {
+        "report IoU": total.report_iou(),
+        "pooled IoU": total.pooled_iou(),
+        "report's Table 1": REPORT_TABLE_1,
+    }
+    frames = [*total.frames_with_class().values(), total.frames]
+    result = pd.DataFrame(
+        {name: [*values.values(), mean_iou(values)] for name, values in columns.items()},
+        index=pd.Index([*(row.name for row in CLASSES.values()), "mean"], name="class"),
+    )
+    result.insert(2, "frames", frames)
+    return result

@@ -12,8 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import simplejpeg
-
+from wadlib._shared import jpeg
 from wadlib._shared.files import write_text
 from wadlib.viewer import bundle
 from wadlib.viewer.payload import Payload
@@ -136,7 +135,7 @@ def _still(payload: Payload, source: str, codes: set[int]) -> str:
 
     from wadlib.figures.frames import colourise
 
-    image = simplejpeg.decode_jpeg(payload.buffers[0], colorspace="RGB").astype(np.float32)
+    image = jpeg.decode(payload.buffers[0]).astype(np.float32)
     if payload.meta[source] is not None:
         label = np.frombuffer(zlib.decompress(payload.buffers[-1 if source == "prediction" else 1]), "<u2")
         label = label.reshape(payload.meta["view"])

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import simplejpeg
 
+from wadlib._shared.jpeg import encode
 from wadlib.labels import BACKGROUND
 from wadlib.viewer.contents import Found, overlaps_of
 
@@ -153,11 +153,10 @@ def _add_boxes(
 
 
 def _jpeg(image: npt.NDArray[np.uint8]) -> bytes:
-    pixels = np.ascontiguousarray(image)
     most = max(4096, BYTES_PER_PIXEL * image.shape[0] * image.shape[1])
     data = b""
     for quality in QUALITIES:
-        data = simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="420")
+        data = encode(image, quality)
         if len(data) <= most:
             break
     return data

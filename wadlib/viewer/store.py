@@ -8,8 +8,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
-import simplejpeg
-
+from wadlib._shared import jpeg
 from wadlib.errors import WadError
 from wadlib.viewer.contents import Found, from_instances, from_label
 from wadlib.viewer.inputs import Lane, name_of, read_codes, read_picture
@@ -125,7 +124,7 @@ class Store:
         picture: Any = None
         if isinstance(path, str | Path) and Path(path).suffix.lower() in (".jpg", ".jpeg"):
             picture = Path(path).read_bytes()  # the file as it is: nothing is lost, nothing to encode
-            shape = _jpeg_shape(picture)
+            shape = jpeg.shape_of(picture)
         if picture is None or shape is None:
             picture = read_picture(item, f"frame {number}")
             shape = picture.shape[:2]
@@ -151,12 +150,3 @@ class Store:
         """Whether zooming in shows more than the view holds."""
         meta = self.frame(number).meta
         return "error" not in meta and view_factor(tuple(meta["size"])) > 1
-
-
-def _jpeg_shape(data: bytes) -> tuple[int, int] | None:
-    """(height, width) of a JPEG file; None if it is none, whatever its name says."""
-    try:
-        height, width, *_ = simplejpeg.decode_jpeg_header(data)
-    except ValueError:
-        return None
-    return height, width

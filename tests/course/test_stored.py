@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from wadlib.course.kept_predictions import keep_predictions, scored_instances, stored_predictions
+from wadlib.course.kept_predictions import scored_instances, stored_predictions
 from wadlib.dataset import Frame
 from wadlib.errors import DatasetError
 from wadlib.frames import read_label, write_label
 from wadlib.instances.export_predictions import write_predictions
 from wadlib.metrics import Detections, RunMasks
+
+SCRIPT = Path(__file__).parents[2] / "results" / "predictions" / "save_predictions.py"
+save_predictions = runpy.run_path(str(SCRIPT))["save_predictions"]
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def data(tmp_path):
 
 def test_kept_and_found_again(data):
     root, frames, found = data
-    keep_predictions("mask-rcnn", root / "pred", frames[:2], {"weights": "rendered"}, root)
+    save_predictions("mask-rcnn", root / "pred", frames[:2], {"weights": "rendered"}, root)
     about = json.loads((root / "results" / "predictions" / "mask-rcnn" / "about.json").read_text())
     assert about["weights"] == "rendered"
     assert list(about["labels"]) == ["f0", "f1"]
@@ -58,7 +62,7 @@ def test_predictions_of_full_frames_are_cut_to_the_window_of_prepared_ones(data)
     truth = np.full((4, 6), 255, np.uint16)
     write_label(root / "small_instanceIds.png", truth)
     frame = Frame("f0", "v", Path("f0.jpg"), root / "small_instanceIds.png")
-    folder = keep_predictions("mask-rcnn", root / "full", [frame], {}, root, window=window)
+    folder = save_predictions("mask-rcnn", root / "full", [frame], {}, root, window=window)
     label = read_label(folder / "label" / "f0_instanceIds.png")
     assert label.tolist() == [[33000] * 3 + [255] * 3] * 2 + [[255] * 6] * 2
     name, instances = scored_instances([frame], root=root)
@@ -72,7 +76,7 @@ def test_predictions_of_full_frames_are_cut_to_the_window_of_prepared_ones(data)
 
 def test_not_used_for_other_frames_or_labels(data):
     root, frames, _ = data
-    keep_predictions("mask-rcnn", root / "pred", frames[:2], {}, root)
+    save_predictions("mask-rcnn", root / "pred", frames[:2], {}, root)
     assert stored_predictions(frames, root) == {}  # the third was not kept
     write_label(root / "other.png", np.full((20, 30), 255, np.uint16))
     changed = [frames[0], replace(frames[1], label_path=root / "other.png")]
@@ -92,4 +96,4 @@ def test_frames_that_were_not_predicted(data):
     root, frames, _ = data
     (root / "pred" / "label" / "f1_instanceIds.png").unlink()
     with pytest.raises(DatasetError, match="1 frames have no prediction, the first is f1"):
-        keep_predictions("mask-rcnn", root / "pred", frames, {}, root)
+        save_predictions("mask-rcnn", root / "pred", frames, {}, root)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -29,7 +30,6 @@ from wadlib.unet import (
     cure,
     evaluate_unet,
     iou_by_name,
-    keep_run,
     load_unet,
     nothing_learnt,
     predict,
@@ -39,7 +39,6 @@ from wadlib.unet import (
     train_unet,
     watch_gradients,
     watch_softmax,
-    weights_summary,
 )
 
 WINDOW = Geometry(1535, 28, 16, 16, 32)  # 256 x 512 pixels of the full frame in cells of 16
@@ -211,7 +210,9 @@ class TestRun:
 
     def test_kept_in_half_the_space(self, run, split, tmp_path):
         folder, _ = run
-        kept = keep_run(folder, tmp_path / "kept")
+        script = runpy.run_path(str(Path(__file__).parents[2] / "results" / "unet" / "save_run.py"))
+        save_run, weights_summary = script["save_run"], script["weights_summary"]
+        kept = save_run(folder, tmp_path / "kept")
         whole, (half, its_recipe) = load_unet(folder)[0], load_unet(kept)
         assert its_recipe == TINY
         for frame in split.validation:
@@ -226,7 +227,7 @@ class TestRun:
         assert rows[0]["name"] == "down0_conv1/kernel"
         assert rows[0]["shape"] == [3, 3, 3, 8]
         assert sum(np.prod(row["shape"]) for row in rows) == whole.count_params()
-        assert not list(keep_run(folder, tmp_path / "numbers", weights=False).glob("*.h5"))
+        assert not list(save_run(folder, tmp_path / "numbers", weights=False).glob("*.h5"))
 
     def test_windows_teach_whole_pictures(self, split, small, tmp_path):
         half = TINY.replace(windows=2)

@@ -9,7 +9,6 @@ from wadlib.unet.architecture import PRESETS, Architecture, attempt, cure, ronne
 from wadlib.unet.data import SmallFrames, batches, class_pixels
 from wadlib.unet.diagnosis import channel_names, watch_gradients, watch_softmax
 from wadlib.unet.geometry import Geometry, strip
-from wadlib.unet.keep import keep_run, weights_summary
 from wadlib.unet.prediction import predict, predict_label, probabilities
 from wadlib.unet.recipes import RECIPES, Recipe, recipe
 from wadlib.unet.shapes import layer_shapes, output_window, receptive_field
@@ -36,7 +35,6 @@ __all__ = [
     "cure",
     "evaluate_unet",
     "iou_by_name",
-    "keep_run",
     "layer_shapes",
     "load_unet",
     "nothing_learnt",
@@ -52,7 +50,6 @@ __all__ = [
     "train_unet",
     "watch_gradients",
     "watch_softmax",
-    "weights_summary",
 ]
 
 _NEEDS_KERAS = {"SegmentationLoss": "losses", "build_unet": "model", "stages": "model"}

@@ -1,7 +1,11 @@
-"""A finished run, small enough to be kept in a repository."""
+"""Save a finished U-Net run, small enough for a repository.
+
+``python results/unet/save_run.py RUN OUT [--no-weights]``
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from pathlib import Path
@@ -15,8 +19,6 @@ from wadlib.unet.training import load_unet
 
 if TYPE_CHECKING:
     import keras
-
-__all__ = ["keep_run", "weights_summary"]
 
 
 def weights_summary(model: keras.Model) -> list[dict[str, Any]]:
@@ -34,7 +36,7 @@ def weights_summary(model: keras.Model) -> list[dict[str, Any]]:
     ]
 
 
-def keep_run(run: str | Path, out: str | Path, *, weights: bool = True) -> Path:
+def save_run(run: str | Path, out: str | Path, *, weights: bool = True) -> Path:
     """Copy log, settings, scores, a summary of the weights and the best weights in half precision.
 
     Parameters
@@ -79,3 +81,12 @@ def _copy(name: str, item: Any, half: Any) -> None:
         half.create_dataset(name, data=values.astype(np.float16) if kernel else values)
     else:
         half.require_group(name).attrs.update(item.attrs)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="folder of the run")
+    parser.add_argument("out", help="such as results/unet/cured")
+    parser.add_argument("--no-weights", action="store_true", help="save only a summary of the weights")
+    arguments = parser.parse_args()
+    print(save_run(arguments.run, arguments.out, weights=not arguments.no_weights))

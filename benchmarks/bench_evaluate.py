@@ -22,9 +22,9 @@ from benchmarks import reference
 from benchmarks.measure import Comparison, best_of
 from wadlib.dataset import Frame
 from wadlib.frames import write_label
-from wadlib.instances.rle import results_of
+from wadlib.instances import Instances
 from wadlib.labels import CLASSES
-from wadlib.metrics import Detections, InstanceOverlap, MatchTable, RunMasks, average_precision, evaluate_folder, match
+from wadlib.metrics import InstanceOverlap, MatchTable, average_precision, evaluate_folder, match
 from wadlib.metrics.simulated import SimulatedPredictor
 from wadlib.preprocess import NETWORK_SHAPE, NETWORK_WINDOW
 
@@ -127,13 +127,8 @@ def _average_precision(labels: list[np.ndarray], repeats: int, number: int = 100
 
 def _overlap(true: list[dict], detected: list[dict]) -> InstanceOverlap:
     """Both sides from their run-length strings, as the peer has them."""
-    masks = RunMasks.from_strings([each["segmentation"]["counts"] for each in true], NETWORK_SHAPE)
-    found = Detections(
-        np.array([each["category_id"] for each in detected], np.int32),
-        np.array([each["score"] for each in detected]),
-        RunMasks.from_strings([each["segmentation"]["counts"] for each in detected], NETWORK_SHAPE),
-    )
-    return InstanceOverlap.from_masks(np.array([each["category_id"] for each in true], np.int32), masks, found)
+    truth = Instances.from_coco([{**each, "score": 1.0} for each in true], NETWORK_SHAPE)
+    return InstanceOverlap.from_instances(truth, Instances.from_coco(detected, NETWORK_SHAPE))
 
 
 def _coco(labels: list[np.ndarray], number: int) -> tuple[dict, list[dict], list[tuple[list[dict], list[dict]]]]:
@@ -142,13 +137,13 @@ def _coco(labels: list[np.ndarray], number: int) -> tuple[dict, list[dict], list
     for image_id in range(1, number + 1):
         label = labels[image_id % len(labels)]
         images.append({"id": image_id, "height": label.shape[0], "width": label.shape[1]})
-        exact = Detections.from_label(label)
-        areas = exact.masks.areas.tolist()
+        exact = Instances.from_label(label)
+        areas = exact.areas_px.tolist()
         true = [
             {**row, "id": len(annotations) + n, "image_id": image_id, "area": area, "iscrowd": 0}
-            for n, (row, area) in enumerate(zip(results_of(exact), areas, strict=True), start=1)
+            for n, (row, area) in enumerate(zip(exact.to_coco(), areas, strict=True), start=1)
         ]
-        found = [{**row, "image_id": image_id} for row in results_of(predictor.predict(str(image_id), label))]
+        found = predictor.predict(str(image_id), label).to_coco(image_id=image_id)
         annotations += true
         results += found
         frames.append((true, found))

@@ -377,7 +377,7 @@ assert min(same_ruler.values()) >= pixels.eigenvalues[0], "lambda_2 bounds every
 
 # %%
 from wadlib.graphcut import ColourLocationUnary
-from wadlib.graphcut.unary import instances_from_indices
+from wadlib.instances.components import instances_from_indices
 
 unary = ColourLocationUnary.fit((small(f) for f in learn), seed=0, samples=5_000)
 print(f"frames learnt from: {len(learn)}   held out: {len(held_out)}")

@@ -390,7 +390,7 @@ companion("move", range(len(film)), slide)
 # crossed ones are a false alarm; `Swipe` compares with the truth.
 
 # %%
-from wadlib.graphcut.unary import instances_from_indices
+from wadlib.instances.components import instances_from_indices
 from wadlib.viewer import MaskViewer
 
 

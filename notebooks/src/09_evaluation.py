@@ -364,7 +364,7 @@ print(f"mean over frames {result.report_iou[common]:.4f}, pooled {result.pooled_
 
 # %%
 from wadlib.course.kept_predictions import scored_instances, stored_predictions
-from wadlib.instances.export_predictions import write_predictions
+from wadlib.instances import write_predictions
 
 method, found = scored_instances(split.validation)
 kept = stored_predictions(split.validation)
@@ -443,7 +443,7 @@ from wadlib.course.classroom import companion
 
 def iou_above(threshold):
     """The report's IoU of the detections of this score and more."""
-    labels = {frame: found[frame.name].above(threshold).to_label_map() for frame in few}
+    labels = {frame: found[frame.name].above(threshold).to_label() for frame in few}
     iou = report_iou(Overlap.from_labels(f.read_label(), label) for f, label in labels.items())
     figure, axes = plt.subplots(figsize=(9, 3.2))
     draw_bars(axes, {f"score {threshold:.2f} and more": iou}, ylabel="mean IoU", form="{:.3f}")
@@ -529,7 +529,7 @@ if both:
 
 # %%
 from wadlib.graphcut import alpha_expansion, contrast_weights
-from wadlib.graphcut.unary import instances_from_indices
+from wadlib.instances.components import instances_from_indices
 
 
 def smoothed(frame):
@@ -645,7 +645,7 @@ assert new_pooled[33] == 9 / 15
 # as many classes as you can. What does the pooled IoU say about it?
 
 # %% tags=["solution", "hide-cell"]
-from wadlib.graphcut.unary import instances_from_indices
+from wadlib.instances.components import instances_from_indices
 
 # Never say background: each pixel goes to the class whose map is brightest there. Nearly every pixel is wrong, but
 # those in frames without the class cost nothing.

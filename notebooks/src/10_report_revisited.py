@@ -33,12 +33,11 @@ from wadlib.course.classroom import open_data, profile, show
 from wadlib.course.facts import cite
 from wadlib.dataset import open_wad, prepare
 from wadlib.figures import draw_bars, draw_grid, draw_label, draw_overlay, plot_style
+from wadlib.instances import Instances, Runs
 from wadlib.labels import BACKGROUND, CLASSES, IDS, IGNORE, by_name, class_map, decode
 from wadlib.metrics import (
-    Detections,
     InstanceOverlap,
     Overlap,
-    RunMasks,
     average_precision,
     best_ious,
     mean_iou,
@@ -61,19 +60,19 @@ truth[0:4, 2:4] = 36000
 car, person = np.zeros((2, 4, 6), bool)
 car[1:3, 0:5] = True  # the whole car, also behind the person: networks complete what they know
 person[0:4, 2:4] = True
-hand = Detections([33, 36], [0.7, 0.9], RunMasks.from_array(np.stack([car, person])))
+hand = Instances.from_masks(np.stack([car, person]), [33, 36], [0.7, 0.9])
 
 
 def summed(found):
     """The published way: every mask times its class times 1000, added up, in 16 bits."""
     codes = found.class_ids.astype(np.int64) * 1000
-    total = np.einsum("nhw,n->hw", found.masks.to_array().astype(np.int64), codes)
+    total = np.einsum("nhw,n->hw", found.masks.astype(np.int64), codes)
     return (total % 2**16).astype(np.uint16)  # what a 16-bit picture keeps
 
 
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 2.9))
 draw_grid(axes[0], truth, "Truth")
-draw_grid(axes[1], hand.to_label_map(), "The surest on top")
+draw_grid(axes[1], hand.to_label(), "The surest on top")
 draw_grid(axes[2], summed(hand), "As published: the sum")
 show(
     figure,
@@ -89,7 +88,7 @@ show(
 # %%
 assert 33_000 + 36_000 == 69_000 == 2**16 + 3464
 by_sum = report_iou([Overlap.from_labels(truth, summed(hand))])
-by_top = report_iou([Overlap.from_labels(truth, hand.to_label_map())])
+by_top = report_iou([Overlap.from_labels(truth, hand.to_label())])
 for c in (33, 36):
     print(f"{CLASSES[c].name:7s} sum {by_sum[c]:.3f}   surest on top {by_top[c]:.3f}")
 assert (by_sum[33], by_sum[36]) == (6 / 6, 4 / 8)
@@ -120,7 +119,7 @@ split = wad.split("report", seed=0)
 frames = split.validation
 method, found = scored_instances(frames)
 truths = {frame.name: frame.read_label() for frame in frames}
-objects = sum(len(Detections.from_label(label)) for label in truths.values())
+objects = sum(len(Instances.from_label(label)) for label in truths.values())
 print(f"\npredictions: {method}")
 print(f"frames: {len(frames)}, true objects: {objects}, reported: {sum(map(len, found.values()))}")
 
@@ -132,7 +131,7 @@ PUBLISHED = cite("min_confidence").value
 CHOSEN = 0.5  # a plain middle value, not tuned
 
 
-def label_maps(threshold, fuse=Detections.to_label_map):
+def label_maps(threshold, fuse=Instances.to_label):
     """Frame name -> label map of the detections that are sure enough."""
     return {name: fuse(each.above(threshold)) for name, each in found.items()}
 
@@ -156,13 +155,13 @@ def line(name, before, after):
 # The sum against "surest on top", at the published threshold and at the plain one:
 
 # %%
-on_top = Detections.to_label_map
+on_top = Instances.to_label
 fused = {(t, fuse): label_maps(t, fuse) for t in (PUBLISHED, CHOSEN) for fuse in (summed, on_top)}
 
 
 def overlapping(name, threshold):
     """How many pixels of a frame lie under more than one mask."""
-    return int((found[name].above(threshold).masks.to_array().sum(axis=0) > 1).sum())
+    return int((found[name].above(threshold).masks.sum(axis=0) > 1).sum())
 
 
 for t in (PUBLISHED, CHOSEN):
@@ -387,7 +386,7 @@ def parts(exact, smallest_px):
     """Number of connected parts of each object; at least one, and specks are none."""
     number = []
     for n in range(len(exact)):
-        crop = exact.masks.crop(n)[0].astype(np.uint8)
+        crop = exact.runs.crop(n)[0].astype(np.uint8)
         areas = cv2.connectedComponentsWithStats(crop, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
         number.append(max(1, int((areas >= smallest_px).sum())))
     return np.array(number, int)
@@ -395,7 +394,7 @@ def parts(exact, smallest_px):
 
 def copies_in(frame):
     """Class and number of parts of each true object at full size."""
-    exact = Detections.from_label(full_size[frame.name].read_label())
+    exact = Instances.from_label(full_size[frame.name].read_label())
     return exact.class_ids, parts(exact, smallest_px=64)
 
 
@@ -426,15 +425,15 @@ print(f"the same with copies: {sum(k > slots for _, k in crowded)}")
 # %%
 def with_copies(frame, detections):
     """Truth as the published loader makes it, against some detections."""
-    exact = Detections.from_label(truths[frame.name])
+    exact = Instances.from_label(truths[frame.name])
     which = np.repeat(np.arange(len(exact)), parts(exact, smallest_px=4))
-    return InstanceOverlap.from_masks(exact.class_ids[which], exact.masks.take(which), detections)
+    return InstanceOverlap.from_instances(exact[which], detections)
 
 
-perfect_answer = {name: Detections.from_label(label) for name, label in truths.items()}
+perfect_answer = {name: Instances.from_label(label) for name, label in truths.items()}
 for name, answer in {"these predictions": found, "a perfect prediction": perfect_answer}.items():
     copied = [with_copies(each, answer[each.name]) for each in frames]
-    plain = [InstanceOverlap.from_detections(truths[n], answer[n]) for n in truths]
+    plain = [InstanceOverlap.from_label(truths[n], answer[n]) for n in truths]
     before, after = (average_precision(each).mean(0.5) for each in (copied, plain))
     line(f"AP50 of {name}: copies -> objects", before, after)
 
@@ -530,14 +529,14 @@ def recoded(labels, old, new):
 line(
     "background written as 0 -> as 255", mean_report(recoded(top, BACKGROUND, 0)), mean_report(top)
 )
-regions = {n: RunMasks.from_array((each == IGNORE)[None]) for n, each in truths.items()}
-touched = sum(np.count_nonzero(found[n].masks.intersections(regions[n])) for n in truths)
+regions = {n: Runs.from_array((each == IGNORE)[None]) for n, each in truths.items()}
+touched = sum(np.count_nonzero(found[n].runs.intersections(regions[n])) for n in truths)
 marked = sum(bool(region.areas[0]) for region in regions.values())
 print(
     f"frames with ignored pixels: {marked} of {len(truths)}; detections that touch them: {touched}"
 )
 without, honoured = (
-    average_precision(InstanceOverlap.from_detections(each[n], found[n]) for n in truths).mean(0.5)
+    average_precision(InstanceOverlap.from_label(each[n], found[n]) for n in truths).mean(0.5)
     for each in (recoded(truths, IGNORE, BACKGROUND), truths)
 )
 line("AP50: ignore forgotten -> honoured", without, honoured)
@@ -583,7 +582,7 @@ print(
     end="",
 )
 print(f"   at full size {at_full_size:.4f}")
-ranked = average_precision(InstanceOverlap.from_detections(truths[n], found[n]) for n in truths)
+ranked = average_precision(InstanceOverlap.from_label(truths[n], found[n]) for n in truths)
 print(f"  AP {ranked.mean():.4f}   AP50 {ranked.mean(0.5):.4f}   (COCO's rule)")
 
 # %%

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,8 @@ from wadlib.course.classroom import project_root
 from wadlib.course.kept_predictions import label_digest
 from wadlib.dataset import Frame, open_wad
 from wadlib.errors import DatasetError
-from wadlib.frames import read_label, write_label
-from wadlib.instances.prediction_folder import INSTANCES, SUFFIX
-from wadlib.instances.rle import results_of
-from wadlib.metrics import Detections, PredictionFolder, RunMasks
+from wadlib.frames import read_label
+from wadlib.instances import Instances, PredictionFolder, PredictionWriter, Runs
 from wadlib.preprocess import NETWORK_WINDOW
 
 
@@ -60,30 +58,25 @@ def save_predictions(
             fix="predict those frames first",
         )
     out = make_folder((root or project_root()) / "results" / "predictions" / method)
-    make_folder(out / "label")
-    everything = (slice(None), slice(None))
+    writer = PredictionWriter(out, {})
     for frame in frames:
-        label = read_label(source.labels[frame.name])
-        write_label(out / "label" / f"{frame.name}{SUFFIX}", np.ascontiguousarray(label[window or everything]))
-    if source.instances is not None:
-        rows = (
-            source.instances.rows([frame.name for frame in frames]) if window is None else _cut(source, frames, window)
-        )
-        write_text(out / INSTANCES, "[" + ",\n".join(map(json.dumps, rows)) + "]\n")
+        label, found = read_label(source.labels[frame.name]), source.read(frame.name)
+        if window is not None:
+            label, found = np.ascontiguousarray(label[window]), _cut(found, window)
+        writer.write(frame.name, f"{frame.name}{frame.image_path.suffix}", found, label)
+    instances = writer.finish(keep_journal=False)
+    if source.instances is None:  # labels hold no scores, and the copy does not either
+        instances.unlink()
     labels = {frame.name: label_digest(frame) for frame in frames}
     write_text(out / "about.json", json.dumps({**about, "labels": labels}, indent=1) + "\n")
     return out
 
 
-def _cut(source: PredictionFolder, frames: Sequence[Frame], window: tuple[slice, slice]) -> Iterator[dict[str, Any]]:
-    """Rows of ``instances.json`` for what lies in a window; instances of which nothing does are left out."""
-    for number, frame in enumerate(frames, start=1):
-        found = source.read(frame.name)
-        masks = np.ascontiguousarray(found.masks.to_array()[:, *window])
-        seen = masks.any(axis=(1, 2))
-        part = Detections(found.class_ids[seen], found.scores[seen], RunMasks.from_array(masks[seen]))
-        for row in results_of(part):
-            yield {"image_id": number, "file_name": frame.image_path.name, **row}
+def _cut(found: Instances, window: tuple[slice, slice]) -> Instances:
+    """Keep what lies in a window; instances of which nothing does are left out."""
+    masks = np.ascontiguousarray(found.masks[:, *window])
+    seen = masks.any(axis=(1, 2))
+    return Instances(found.class_ids[seen], found.scores[seen], Runs.from_array(masks[seen]))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from wadlib.cli import app
 from wadlib.dataset import open_wad
 from wadlib.frames import read_label
-from wadlib.instances.export_predictions import write_predictions
+from wadlib.instances import Instances, write_predictions
 from wadlib.interop.kitti_mots import WAD, read_mots
 from wadlib.interop.submission import read_submission
-from wadlib.metrics import Detections, evaluate_folder, iou_at_thresholds
+from wadlib.metrics import evaluate_folder, iou_at_thresholds
 from wadlib.metrics.simulated import SimulatedPredictor
 
 runner = CliRunner()
@@ -110,12 +110,12 @@ def test_export_a_submission_of_test_frames(data, tmp_path):
     label[300:310, 400:440] = 33000
     frames = open_wad(root).test_videos[0].frames
     names = [frame.name + frame.image_path.suffix for frame in frames]
-    write_predictions(tmp_path / "test", [(name, Detections.from_label(label)) for name in names])
+    write_predictions(tmp_path / "test", [(name, Instances.from_label(label)) for name in names])
     for options in ([], ["--keep-overlaps"]):
         run("export", "submission", root, tmp_path / "test", tmp_path / "s.csv", *options)
         found = dict(read_submission(tmp_path / "s.csv"))
         assert sorted(found) == sorted(frame.image_path.stem for frame in frames)
-        assert found[frames[0].image_path.stem].masks.areas.tolist() == [400 * 16]
+        assert found[frames[0].image_path.stem].areas_px.tolist() == [400 * 16]
 
 
 def test_export_kitti_mots(data, tmp_path):

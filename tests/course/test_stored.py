@@ -14,8 +14,7 @@ from wadlib.course.kept_predictions import scored_instances, stored_predictions
 from wadlib.dataset import Frame
 from wadlib.errors import DatasetError
 from wadlib.frames import read_label, write_label
-from wadlib.instances.export_predictions import write_predictions
-from wadlib.metrics import Detections, RunMasks
+from wadlib.instances import Instances, Runs, write_predictions
 
 SCRIPT = Path(__file__).parents[2] / "results" / "predictions" / "save_predictions.py"
 save_predictions = runpy.run_path(str(SCRIPT))["save_predictions"]
@@ -31,7 +30,7 @@ def data(tmp_path):
         path = tmp_path / f"f{n}_instanceIds.png"
         write_label(path, label)
         frames.append(Frame(f"f{n}", "v", Path(f"f{n}.jpg"), path))
-        found.append((f"f{n}.jpg", Detections.from_label(label, {33000: 0.25 + n / 4})))
+        found.append((f"f{n}.jpg", Instances.from_label(label, {33000: 0.25 + n / 4})))
     write_predictions(tmp_path / "pred", found)
     return tmp_path, frames, found
 
@@ -46,7 +45,7 @@ def test_kept_and_found_again(data):
     assert name == "mask-rcnn"
     for n in range(2):
         assert instances[f"f{n}"].scores.tolist() == [0.25 + n / 4]
-        np.testing.assert_array_equal(instances[f"f{n}"].masks.to_array(), found[n][1].masks.to_array())
+        np.testing.assert_array_equal(instances[f"f{n}"].masks, found[n][1].masks)
     assert list(stored_predictions(frames[1:2], root)) == ["mask-rcnn"]
 
 
@@ -56,9 +55,9 @@ def test_predictions_of_full_frames_are_cut_to_the_window_of_prepared_ones(data)
     window = (slice(4, 20, 4), slice(2, 26, 4))  # 4x6 pixels
     masks = np.zeros((3, 24, 30), bool)
     masks[0, 4:12, 2:14] = masks[1, 8:20, 6:26] = masks[2, :4, :] = True
-    found = Detections([33, 36, 39], [0.9, 0.2, 0.8], RunMasks.from_array(masks))
+    found = Instances([33, 36, 39], [0.9, 0.2, 0.8], Runs.from_array(masks))
     write_predictions(root / "full", [("f0.jpg", found)])
-    write_label(root / "full" / "label" / "f0_instanceIds.png", found.above(0.5).to_label_map())
+    write_label(root / "full" / "label" / "f0_instanceIds.png", found.above(0.5).to_label())
     truth = np.full((4, 6), 255, np.uint16)
     write_label(root / "small_instanceIds.png", truth)
     frame = Frame("f0", "v", Path("f0.jpg"), root / "small_instanceIds.png")
@@ -69,9 +68,9 @@ def test_predictions_of_full_frames_are_cut_to_the_window_of_prepared_ones(data)
     assert (name, instances["f0"].class_ids.tolist(), instances["f0"].scores.tolist()) == (
         "mask-rcnn",
         [33, 36],
-        [0.9, 0.2],
+        np.float32([0.9, 0.2]).tolist(),
     )
-    np.testing.assert_array_equal(instances["f0"].masks.to_array(), masks[:2, *window])
+    np.testing.assert_array_equal(instances["f0"].masks, masks[:2, *window])
 
 
 def test_not_used_for_other_frames_or_labels(data):

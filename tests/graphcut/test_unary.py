@@ -14,7 +14,8 @@ from wadlib.errors import SegmentationError, StorageError
 from wadlib.graphcut import ColourLocationUnary
 from wadlib.graphcut.colour import LAB_VOLUME, ColourMixtures, PixelSample, to_lab
 from wadlib.graphcut.location import cell_counts, density, upsample
-from wadlib.graphcut.unary import ABSENT_COST, instances_from_indices
+from wadlib.graphcut.unary import ABSENT_COST
+from wadlib.instances.components import instances_from_indices
 from wadlib.labels import IDS
 from wadlib.metrics import Overlap, mean_iou, report_iou
 

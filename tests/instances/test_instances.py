@@ -7,9 +7,7 @@ import pytest
 
 from wadlib.errors import InstancesError, LabelError
 from wadlib.frames import FULL_SHAPE
-from wadlib.instances.crops import Crop
-from wadlib.instances.writer import from_coco, read_instances
-from wadlib.maskrcnn import Instances
+from wadlib.instances import Instances, PredictionFolder, Runs
 from wadlib.preprocess import NETWORK_SHAPE, upsample_label
 
 
@@ -18,8 +16,7 @@ def one(**changes):
         "boxes": [[1, 2, 3, 5]],
         "class_ids": [33],
         "scores": [0.5],
-        "crops": (Crop(1, 2, np.ones((2, 3), bool)),),
-        "shape": (4, 6),
+        "runs": Runs.from_crop(np.ones((2, 3), bool), 1, 2, (4, 6)),
     }
     return Instances(**parts | changes)
 
@@ -36,9 +33,11 @@ def random_instances(rng, count, shape):
         height, width = rng.integers(1, 40, 2)
         y, x = rng.integers(0, shape[0] - height + 1), rng.integers(0, shape[1] - width + 1)
         boxes.append([y, x, y + height, x + width])
-        crops.append(Crop(int(y), int(x), rng.random((height, width)) < rng.choice([0.1, 0.5, 1.0])))
+        crops.append((rng.random((height, width)) < rng.choice([0.1, 0.5, 1.0]), int(y), int(x)))
     ids = rng.choice([33, 34, 35, 36, 38, 39, 40], count)
-    return Instances(np.reshape(boxes, (-1, 4)), ids, rng.random(count).astype(np.float32), tuple(crops), shape)
+    return Instances(
+        ids, rng.random(count).astype(np.float32), Runs.from_crops(crops, shape), np.reshape(boxes, (-1, 4))
+    )
 
 
 class TestWhatIsRefused:
@@ -56,21 +55,30 @@ class TestWhatIsRefused:
             ({"class_ids": ["car"]}, "got .* <U3"),
             ({"scores": [np.nan]}, "expected scores to be finite, got nan"),
             ({"scores": []}, r"expected scores to be \(1,\)"),
-            ({"crops": (Crop(1, 2, np.ones((2, 3), int)),)}, r"2-D bool array, got \(2, 3\) int64"),
-            ({"crops": (Crop(1, 2, np.ones((4, 3), bool)),)}, r"inside the 6x4 picture, got one over rows 1 to 5"),
-            ({"crops": (Crop(-1, 2, np.ones((2, 3), bool)),)}, "over rows -1 to 1"),
-            ({"crops": (Crop(0, 4, np.ones((2, 3), bool)),)}, "columns 4 to 7"),
-            ({"shape": (0, 6)}, "height, width"),
-            ({"shape": (4, 6, 3)}, r"got \(4, 6, 3\)"),
+            ({"runs": Runs.empty((0, 6)), "boxes": [], "scores": [], "class_ids": []}, "height, width"),
+            ({"runs": Runs.empty((4, 6, 3)), "boxes": [], "scores": [], "class_ids": []}, r"got \(4, 6, 3\)"),
         ],
     )
     def test_says_expected_and_actual(self, changes, message):
         with pytest.raises(InstancesError, match=message):
             one(**changes)
 
+    @pytest.mark.parametrize(
+        ("crop", "message"),
+        [
+            ((np.ones((2, 3), int), 1, 2), r"2-D bool array, got \(2, 3\) int64"),
+            ((np.ones((4, 3), bool), 1, 2), "3x4 pixels at x 2, y 1 leave the frame of 6x4"),
+            ((np.ones((2, 3), bool), -1, 2), "at x 2, y -1 leave"),
+            ((np.ones((2, 3), bool), 0, 4), "at x 4, y 0 leave"),
+        ],
+    )
+    def test_masks_outside_of_the_picture_or_of_another_type(self, crop, message):
+        with pytest.raises(InstancesError, match=message):
+            Runs.from_crops([crop], (4, 6))
+
     @pytest.mark.parametrize("masks", [np.ones((4, 6), bool), np.ones((1, 4, 6)), np.ones((1, 2, 4, 6), bool)])
     def test_masks_of_another_shape_or_type(self, masks):
-        with pytest.raises(InstancesError, match=r"\(N, H, W\) bool array, got"):
+        with pytest.raises(InstancesError, match=r"masks of shape \(N,H,W\), dtype bool, got"):
             Instances.from_masks(masks, [33], [0.5])
 
     def test_a_mask_without_pixels_has_no_box(self):
@@ -92,9 +100,9 @@ class TestNone:
     def test_is_legal_everywhere(self):
         found = Instances.empty((4, 6))
         assert (len(found), found.masks.shape, found.boxes.shape) == (0, (0, 4, 6), (0, 4))
-        assert found.to_label_map().tolist() == [[255] * 6] * 4
-        assert found.to_coco("a.jpg", 1) == []
-        assert len(found.filter(0.5)) == 0
+        assert found.to_label().tolist() == [[255] * 6] * 4
+        assert found.to_coco(file_name="a.jpg", image_id=1) == []
+        assert len(found.above(0.5)) == 0
         assert len(found[[]]) == 0
         assert repr(found) == "Instances(0 in a 6x4 picture)"
         assert Instances.empty(NETWORK_SHAPE).to_full_frame().shape == FULL_SHAPE
@@ -105,17 +113,17 @@ class TestLabelMap:
     def test_highest_score_on_top_whatever_the_order(self):
         pictures = ("###. ###. ....", ".... .### .###")
         low_first = drawn(*pictures, class_ids=[33, 36], scores=[0.6, 0.7])
-        assert low_first.to_label_map().tolist() == [
+        assert low_first.to_label().tolist() == [
             [33000, 33000, 33000, 255],
             [33000, 36000, 36000, 36000],
             [255, 36000, 36000, 36000],
         ]
         high_first = drawn(*pictures, class_ids=[33, 36], scores=[0.7, 0.6])
-        assert high_first.to_label_map()[1].tolist() == [33000, 33000, 33000, 36000]
+        assert high_first.to_label()[1].tolist() == [33000, 33000, 33000, 36000]
 
     def test_of_equal_scores_the_first_is_on_top(self):
         found = drawn("##.", ".##", class_ids=[33, 33], scores=[0.5, 0.5])
-        assert found.to_label_map().tolist() == [[33000, 33000, 33001]]
+        assert found.to_label().tolist() == [[33000, 33000, 33001]]
 
     def test_numbers_count_within_a_class_best_first(self):
         found = drawn("#...", ".#..", "..#.", "...#", class_ids=[33, 36, 33, 36], scores=[0.1, 0.2, 0.3, 0.4])
@@ -123,14 +131,13 @@ class TestLabelMap:
 
     def test_the_thousandth_fits_and_the_next_does_not(self):
         def cars(count):
-            crops = tuple(Crop(0, i, np.ones((1, 1), bool)) for i in range(count))
-            boxes = [[0, i, 1, i + 1] for i in range(count)]
-            return Instances(boxes, [33] * count, np.linspace(1, 0, count), crops, (1, 2000))
+            crops = ((np.ones((1, 1), bool), 0, i) for i in range(count))
+            return Instances([33] * count, np.linspace(1, 0, count), Runs.from_crops(crops, (1, 2000)))
 
-        assert cars(1000).to_label_map()[0, 998:1001].tolist() == [33998, 33999, 255]
-        with pytest.raises(LabelError, match=r"at most 1000 of class car in a label, got 1001[\s\S]*filter"):
-            cars(1001).to_label_map()
-        assert cars(1001).filter(0.0005).to_label_map()[0, 999] == 33999
+        assert cars(1000).to_label()[0, 998:1001].tolist() == [33998, 33999, 255]
+        with pytest.raises(LabelError, match=r"at most 1000 of class car in a label, got 1001[\s\S]*above"):
+            cars(1001).to_label()
+        assert cars(1001).above(0.0005).to_label()[0, 999] == 33999
 
     def test_equals_painting_whole_masks(self):
         rng = np.random.default_rng(0)
@@ -139,13 +146,13 @@ class TestLabelMap:
             label = np.full((50, 60), 255, np.uint16)
             for i in np.argsort(found.scores):
                 label[found.masks[i]] = found.codes[i]
-            assert (found.to_label_map() == label).all()
+            assert (found.to_label() == label).all()
 
 
 def test_filter_and_choice_keep_what_belongs_together():
     rng = np.random.default_rng(1)
     found = random_instances(rng, 30, (50, 60))
-    best = found.filter(0.5)
+    best = found.above(0.5)
     keep = found.scores >= 0.5
     assert 0 < len(best) < 30
     assert (best.boxes == found.boxes[keep]).all()
@@ -157,7 +164,7 @@ def test_filter_and_choice_keep_what_belongs_together():
 
 
 def test_a_threshold_includes_the_score_itself():
-    assert len(one(scores=[0.7]).filter(0.7)) == 1  # 0.7 is smaller as float32
+    assert len(one(scores=[0.7]).above(0.7)) == 1  # 0.7 is smaller as float32
 
 
 def test_repr_names_the_classes():
@@ -170,7 +177,7 @@ class TestCoco:
     def test_rows_are_what_pycocotools_reads(self):
         coco = pytest.importorskip("pycocotools.mask")
         found = random_instances(np.random.default_rng(2), 40, (50, 60))
-        rows = json.loads(json.dumps(found.to_coco("f.jpg", 3)))
+        rows = json.loads(json.dumps(found.to_coco(file_name="f.jpg", image_id=3)))
         for i, row in enumerate(rows):
             assert (row["image_id"], row["file_name"]) == (3, "f.jpg")
             assert (coco.decode(row["segmentation"]).astype(bool) == found.masks[i]).all()
@@ -179,30 +186,46 @@ class TestCoco:
 
     def test_there_and_back(self):
         found = random_instances(np.random.default_rng(3), 40, (50, 60))
-        back = from_coco(json.loads(json.dumps(found.to_coco("f.jpg"))))
+        back = Instances.from_coco(json.loads(json.dumps(found.to_coco())), found.shape)
         assert back.shape == found.shape
         for name in ("boxes", "class_ids", "scores", "masks"):
             assert (getattr(back, name) == getattr(found, name)).all(), name
 
-    def test_without_a_number(self):
-        assert "image_id" not in one().to_coco("f.jpg")[0]
+    def test_without_names(self):
+        assert list(one().to_coco()[0]) == ["category_id", "bbox", "score", "segmentation"]
 
-    @pytest.mark.parametrize("spoil", [lambda r: r.pop("bbox"), lambda r: r["segmentation"].pop("size")])
+    def test_a_row_without_a_box_gets_that_of_its_mask(self):
+        (row,) = one(boxes=[[0, 2, 3, 5]]).to_coco()
+        assert Instances.from_coco([row], (4, 6)).boxes.tolist() == [[0, 2, 3, 5]]
+        del row["bbox"]
+        assert Instances.from_coco([row], (4, 6)).boxes.tolist() == [[1, 2, 3, 5]]
+
+    @pytest.mark.parametrize(
+        "spoil", [lambda r: r.pop("score"), lambda r: r["bbox"].pop(), lambda r: r["segmentation"].pop("counts")]
+    )
     def test_what_is_missing(self, spoil):
-        (row,) = one().to_coco("f.jpg")
+        (row,) = one().to_coco()
         spoil(row)
-        with pytest.raises(InstancesError, match="expected results with bbox, category_id, score and segmentation"):
-            from_coco([row])
+        with pytest.raises(InstancesError, match="expected results with category_id, score, segmentation"):
+            Instances.from_coco([row], (4, 6))
+
+    def test_another_size(self):
+        (row,) = one().to_coco()
+        with pytest.raises(InstancesError, match="expected masks of 7x4 pixels, got 6x4"):
+            Instances.from_coco([row], (4, 7))
+        del row["segmentation"]["size"]
+        with pytest.raises(InstancesError, match="expected masks of 6x4 pixels, got None"):
+            Instances.from_coco([row], (4, 6))
 
     def test_file_there_and_back(self, tmp_path):
         rng = np.random.default_rng(4)
         first, second = random_instances(rng, 5, (50, 60)), random_instances(rng, 3, (50, 60))
-        rows = first.to_coco("a.jpg", 1) + second.to_coco("b.jpg", 2)
+        rows = first.to_coco(file_name="a.jpg", image_id=1) + second.to_coco(file_name="b.jpg", image_id=2)
         (tmp_path / "instances.json").write_text(json.dumps(rows))
-        back = read_instances(tmp_path)
-        assert {name: len(found) for name, found in back.items()} == {"a": 5, "b": 3}
-        assert (back["b"].masks == second.masks).all()
-        assert read_instances(tmp_path / "instances.json").keys() == back.keys()
+        folder = PredictionFolder.open(tmp_path)
+        assert {name: len(folder.read(name)) for name in folder.names} == {"a": 5, "b": 3}
+        assert (folder.read("b").masks == second.masks).all()
+        assert (folder.read("b").boxes == second.boxes).all()
 
     @pytest.mark.parametrize(
         "text", ["", "{}", '[{"a": 1}]', "[1]", '[{"file_name": "a.jpg", "category_id": 33, "score": NaN}]', "[{"]
@@ -210,11 +233,7 @@ class TestCoco:
     def test_other_files_are_refused(self, tmp_path, text):
         (tmp_path / "instances.json").write_text(text)
         with pytest.raises(InstancesError, match=r"instances\.json"):
-            read_instances(tmp_path)
-
-    def test_no_file(self, tmp_path):
-        with pytest.raises(InstancesError, match=r"instances\.json"):
-            read_instances(tmp_path)
+            PredictionFolder.open(tmp_path)
 
 
 class TestToFullFrame:
@@ -223,7 +242,7 @@ class TestToFullFrame:
         found = random_instances(rng, 10, NETWORK_SHAPE)
         full = found.to_full_frame()
         assert full.shape == FULL_SHAPE
-        assert (full.to_label_map() == upsample_label(found.to_label_map())).all()
+        assert (full.to_label() == upsample_label(found.to_label())).all()
         assert (full.boxes == found.boxes * 4 + np.array([75, 28, 75, 28])).all()
 
     @pytest.mark.parametrize(
@@ -236,7 +255,7 @@ class TestToFullFrame:
     )
     def test_other_parts_of_a_frame(self, shape, pixel, rows, columns):
         y, x = pixel
-        found = Instances([[y, x, y + 1, x + 1]], [33], [1], (Crop(y, x, np.ones((1, 1), bool)),), shape)
+        found = Instances([33], [1], Runs.from_crop(np.ones((1, 1), bool), y, x, shape))
         full = found.to_full_frame()
         expected = np.zeros(FULL_SHAPE, bool)
         expected[rows, columns] = True
@@ -250,7 +269,7 @@ class TestToFullFrame:
 
 def test_memory_stays_small():
     crop = np.ones((200, 300), bool)
-    boxes = [[1800, 100 + i, 2000, 400 + i] for i in range(100)]
-    found = Instances(boxes, [33] * 100, np.ones(100), tuple(Crop(1800, 100 + i, crop) for i in range(100)), FULL_SHAPE)
-    assert sum(c.mask.nbytes for c in found.crops) <= 100 * crop.nbytes  # as whole masks: 900 MB
-    assert found.to_label_map()[1900, 99:101].tolist() == [255, 33000]
+    runs = Runs.from_crops(((crop, 1800, 100 + i) for i in range(100)), FULL_SHAPE)
+    found = Instances([33] * 100, np.ones(100), runs)
+    assert runs.starts.nbytes + runs.ends.nbytes + runs.offsets.nbytes <= 100 * crop.nbytes  # as whole masks: 900 MB
+    assert found.to_label()[1900, 99:101].tolist() == [255, 33000]

@@ -20,14 +20,13 @@ from pycocotools.cocoeval import COCOeval
 
 from wadlib.errors import InstancesError, MetricError
 from wadlib.frames import read_label, write_label
-from wadlib.instances import rle
-from wadlib.instances.export_predictions import write_predictions
+from wadlib.instances import Instances, Runs, write_predictions
 from wadlib.interop.coco import write_coco, write_coco_results
 from wadlib.interop.coco_import import read_coco, write_labels
 from wadlib.interop.kitti_mots import WAD, frame_lines, read_mots, write_kitti_mots
-from wadlib.interop.submission import COLUMNS, read_submission, to_full_size, without_overlaps, write_submission
+from wadlib.interop.submission import COLUMNS, read_submission, without_overlaps, write_submission
 from wadlib.labels import CLASSES, IDS
-from wadlib.metrics import Detections, InstanceOverlap, average_precision
+from wadlib.metrics import InstanceOverlap, average_precision
 from wadlib.metrics.simulated import SimulatedPredictor
 from wadlib.preprocess import upsample_label
 
@@ -83,12 +82,12 @@ def data(tmp_path):
 @settings(max_examples=100, deadline=None)
 def test_rle_is_byte_identical_to_pycocotools(mask):
     expected = coco_mask.encode(np.asfortranarray(mask).view(np.uint8))
-    found = rle.encode(mask)
+    runs = Runs.from_array(mask[None])
+    (found,) = runs.to_rle()
     assert found == {"size": list(mask.shape), "counts": expected["counts"].decode()}
-    np.testing.assert_array_equal(rle.decode(found), mask)
-    np.testing.assert_array_equal(rle.decode(expected), mask)  # bytes are welcome too
-    crop, y, x = rle.decode_crop(found)
-    assert rle.encode_crop(crop, y, x, mask.shape) == found
+    np.testing.assert_array_equal(Runs.from_rle([found], mask.shape).to_array()[0], mask)
+    np.testing.assert_array_equal(Runs.from_rle([expected], mask.shape).to_array()[0], mask)  # bytes are welcome too
+    assert Runs.from_crop(*runs.crop(0), mask.shape).to_rle() == [found]
 
 
 @given(
@@ -104,23 +103,23 @@ def test_a_crop_is_encoded_as_if_it_were_painted(crop, y, x, full_height):
     shape = (max(1, y + crop.shape[0] + (0 if full_height else 2)), max(1, x + crop.shape[1] + 3))
     painted = np.zeros(shape, np.uint8, order="F")
     painted[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
-    assert rle.encode_crop(crop, y, x, shape)["counts"].encode() == coco_mask.encode(painted)["counts"]
+    assert Runs.from_crop(crop, y, x, shape).to_rle()[0]["counts"].encode() == coco_mask.encode(painted)["counts"]
 
 
 def test_a_label_map_is_encoded_whole():
     label = street(np.random.default_rng(1))
-    found = rle.encode_label(label)
-    assert list(found) == [code for code in np.unique(label).tolist() if code >= 1000]
-    for code, each in found.items():
+    codes, runs = Runs.from_label(label)
+    assert codes.tolist() == [code for code in np.unique(label).tolist() if code >= 1000]
+    for code, each in zip(codes.tolist(), runs.to_rle(), strict=True):
         expected = coco_mask.encode(np.asfortranarray(label == code).view(np.uint8))
         assert each["counts"].encode() == expected["counts"]
 
 
 def test_rle_that_is_none():
-    with pytest.raises(InstancesError, match="expected masks of one size"):
-        rle.decode({"counts": "13"})
+    with pytest.raises(InstancesError, match="expected masks of 2x2 pixels, got None"):
+        Runs.from_rle([{"counts": "13"}], (2, 2))
     with pytest.raises(InstancesError, match="is not the mask of 2x2 pixels"):
-        rle.decode({"size": [2, 2], "counts": "1"})
+        Runs.from_rle([{"size": [2, 2], "counts": "1"}], (2, 2))
 
 
 # --- COCO -----------------------------------------------------------------------------------------
@@ -164,7 +163,7 @@ def test_pycocotools_scores_our_two_files_as_we_do(data):
     silent(evaluation.evaluate)
     silent(evaluation.accumulate)
     silent(evaluation.summarize)
-    ours = average_precision(InstanceOverlap.from_detections(t, f) for t, f in zip(labels, found, strict=True))
+    ours = average_precision(InstanceOverlap.from_label(t, f) for t, f in zip(labels, found, strict=True))
     assert [ours.mean(), ours.mean(0.5), ours.mean(0.75)] == evaluation.stats[:3].tolist()
     assert 0 < ours.mean() < 1
 
@@ -172,7 +171,7 @@ def test_pycocotools_scores_our_two_files_as_we_do(data):
 def test_a_perfect_prediction_is_scored_as_one(data):
     """With ids from 0 pycocotools would take the first match for none."""
     root, frames, labels, _ = data
-    write_predictions(root / "same", [(f"f{n}.jpg", Detections.from_label(label)) for n, label in enumerate(labels)])
+    write_predictions(root / "same", [(f"f{n}.jpg", Instances.from_label(label)) for n, label in enumerate(labels)])
     write_coco(frames, root / "truth.json", progress=False)
     write_coco_results(frames, root / "same", root / "found.json", progress=False)
     truth = silent(COCO, str(root / "truth.json"))
@@ -306,9 +305,7 @@ def test_a_plain_reader_finds_what_was_written(data, overlaps):
         (f"f{n}", class_id, score, mask)
         for n, each in enumerate(found)
         for kept in [each if overlaps == "keep" else without_overlaps(each)]
-        for class_id, score, mask in zip(
-            kept.class_ids.tolist(), kept.scores.tolist(), kept.masks.to_array(), strict=True
-        )
+        for class_id, score, mask in zip(kept.class_ids.tolist(), kept.scores.tolist(), kept.masks, strict=True)
         if mask.any()
     ]
     assert [row[:3] for row in rows] == [row[:3] for row in expected]
@@ -323,39 +320,37 @@ def test_a_submission_and_back(data):
     assert list(back) == [f"f{n}" for n in range(6) if len(found[n])]
     for name, each in back.items():
         wanted = found[int(name[1:])]
-        wanted = Detections(*(part[wanted.masks.areas > 0] for part in (wanted.class_ids, wanted.scores)),
-                            wanted.masks.take(wanted.masks.areas > 0))  # fmt: skip
+        wanted = wanted[wanted.areas_px > 0]
         assert each.class_ids.tolist() == wanted.class_ids.tolist()
         assert each.scores.tolist() == wanted.scores.tolist()  # to the last bit
-        np.testing.assert_array_equal(each.masks.to_array(), wanted.masks.to_array())
+        np.testing.assert_array_equal(each.masks, wanted.masks)
 
 
 def test_cut_masks_do_not_overlap_and_the_surest_keeps_all(data):
     for each in data[3]:
         cut = without_overlaps(each)
-        assert cut.masks.to_array().sum(axis=0).max(initial=0) <= 1
-        np.testing.assert_array_equal(cut.masks.to_array().any(axis=0), each.masks.to_array().any(axis=0))
+        assert cut.masks.sum(axis=0).max(initial=0) <= 1
+        np.testing.assert_array_equal(cut.masks.any(axis=0), each.masks.any(axis=0))
         if len(each):
             surest = int(np.argmax(each.scores))
-            assert each.masks.areas[surest] in cut.masks.areas.tolist()
-        codes = cut.to_label_map() // 1000
-        np.testing.assert_array_equal(codes, each.to_label_map() // 1000)
+            assert each.areas_px[surest] in cut.areas_px.tolist()
+        codes = cut.to_label() // 1000
+        np.testing.assert_array_equal(codes, each.to_label() // 1000)
 
 
 def test_network_size_becomes_full_size():
     label = np.full((640, 832), 255, np.uint16)
     label[0, 0] = label[639, 831] = 33000
     label[300:310, 400:420] = 36000
-    full = to_full_size(Detections.from_label(label))
-    np.testing.assert_array_equal(full.to_label_map(), upsample_label(label))
-    with pytest.raises(InstancesError, match="expected masks of 832x640 pixels, got 3384x2710"):
-        to_full_size(full)
+    full = Instances.from_label(label).to_full_frame()
+    np.testing.assert_array_equal(full.to_label(), upsample_label(label))
+    np.testing.assert_array_equal(full.to_full_frame().to_label(), full.to_label())  # it is there already
 
 
 def test_a_network_size_prediction_is_submitted_at_full_size(tmp_path):
     label = np.full((640, 832), 255, np.uint16)
     label[1, 2] = 33000
-    write_predictions(tmp_path / "pred", [("name.jpg", Detections.from_label(label, {33000: 0.25}))])
+    write_predictions(tmp_path / "pred", [("name.jpg", Instances.from_label(label, {33000: 0.25}))])
     write_submission(tmp_path / "pred", tmp_path / "s.csv", image_ids={"name": "md5"}, progress=False)
     first = (75 + 4) * 3384 + 28 + 2 * 4
     pixels = "".join(f"{first + row * 3384} 4|" for row in range(4))
@@ -372,8 +367,8 @@ def test_both_orders_of_columns_spaces_and_pictures_without_objects(tmp_path):
     )
     found = dict(read_submission(path, (2, 3)))
     assert list(found) == ["a", "c"]
-    assert found["a"].masks.to_array().astype(int).tolist() == [[[1, 1, 1], [0, 0, 0]]]
-    assert found["c"].masks.to_array().astype(int).tolist() == [[[0, 0, 0], [0, 1, 0]]]
+    assert found["a"].masks.astype(int).tolist() == [[[1, 1, 1], [0, 0, 0]]]
+    assert found["c"].masks.astype(int).tolist() == [[[0, 0, 0], [0, 1, 0]]]
 
 
 @pytest.mark.parametrize(
@@ -447,7 +442,7 @@ def test_mots_files_of_a_tracker_and_back(data):
     assert not (root / "tracker" / "label_02").exists()
     for number, start in enumerate((0, 4)):
         for time, label in read_mots(root / "tracker" / "data" / f"{number:04d}.txt"):
-            expected = found[start + time].to_label_map()
+            expected = found[start + time].to_label()
             kitti = np.isin(expected // 1000, (33, 36))
             np.testing.assert_array_equal(label, np.where(kitti, expected, 255))
 

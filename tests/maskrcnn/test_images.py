@@ -198,7 +198,7 @@ class TestPaste:
 
 
 def found(*rows, config=REPORT):
-    """Detections as the network gives them, from pixels of the input: y1, x1, y2, x2, class, score."""
+    """Instances as the network gives them, from pixels of the input: y1, x1, y2, x2, class, score."""
     detections = np.zeros((10, 6), np.float32)
     for i, row in enumerate(rows):
         detections[i] = [*normalize(np.array(row[:4], float), config.image_shape), *row[4:]]

@@ -20,7 +20,7 @@ from wadlib._shared import files
 from wadlib.dataset import Frame, open_wad, prepare
 from wadlib.errors import DatasetError, ImageError, InstancesError, StorageError
 from wadlib.frames import FULL_SHAPE, read_label, write_image, write_label
-from wadlib.instances.writer import read_instances
+from wadlib.instances import PredictionFolder
 from wadlib.maskrcnn import Config
 from wadlib.maskrcnn.inference import detect, predict_dataset
 from wadlib.maskrcnn.network.boxes import normalize
@@ -28,6 +28,11 @@ from wadlib.metrics import evaluate_folder
 from wadlib.preprocess import NETWORK_SHAPE
 
 COLOURS = (60, 100, 140, 180)  # of the pictures in `tiny_wad`
+
+
+def read_instances(out):
+    folder = PredictionFolder.open(out)
+    return {name: folder.read(name) for name in folder.instances.frames}
 
 
 class ByColour:
@@ -162,7 +167,7 @@ class TestPredictDataset:
             assert back[frame.name].scores.tolist() == pytest.approx([0.9, 0.4])  # all that was found
             label = read_label(tmp_path / "pred" / "label" / f"{frame.name}_instanceIds.png", NETWORK_SHAPE)
             assert np.unique(label).tolist() == [255, 33000]  # from the threshold on
-            assert (label == back[frame.name].filter(0.5).to_label_map()).all()
+            assert (label == back[frame.name].above(0.5).to_label()).all()
             (top,) = set(back[frame.name].boxes[:1, 0].tolist())
             assert top in COLOURS
 

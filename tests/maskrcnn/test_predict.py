@@ -12,7 +12,7 @@ from wadlib.cli.choice import Side, Split, chosen_frames
 from wadlib.dataset import open_wad
 from wadlib.errors import DatasetError, WeightsError
 from wadlib.frames import read_label, write_image, write_label
-from wadlib.instances.writer import read_instances
+from wadlib.instances import PredictionFolder
 from wadlib.maskrcnn import Config
 from wadlib.preprocess import NETWORK_SHAPE
 
@@ -124,11 +124,10 @@ class TestCommandLine:
         assert result.exit_code == 0, result.output
         assert "1 frames predicted" in result.output
         assert "3 were there already, 0 failed" in result.output
-        back = read_instances(out)
         (direct,) = model.detect([wad.frames[0].read_image()])
-        assert (back[wad.frames[0].name].boxes == direct.boxes).all()
+        assert (PredictionFolder.open(out).read(wad.frames[0].name).boxes == direct.boxes).all()
         label = read_label(out / "label" / f"{wad.frames[0].name}_instanceIds.png", NETWORK_SHAPE)
-        assert (label == direct.filter(0.1).to_label_map()).all()
+        assert (label == direct.above(0.1).to_label()).all()
         scores = tmp_path / "scores.json"
         result = CliRunner().invoke(app, ["evaluate", str(wad.root), str(out), "--json", str(scores)])
         assert result.exit_code == 0, result.output

@@ -287,7 +287,7 @@ def test_shipped_weights_find_cars_in_streets_that_they_have_not_seen():
     model.load("rendered")
     frames = [render_frame(video=video, frame=8, seed=77, size="full") for video in range(4)]
     found = model.detect([frame.image for frame in frames])
-    assert all(each.to_label_map().shape == (2710, 3384) for each in found)
+    assert all(each.to_label().shape == (2710, 3384) for each in found)
     pairs = zip(frames, found, strict=True)
-    iou = report_iou(Overlap.from_labels(frame.label, each.to_label_map()) for frame, each in pairs)
+    iou = report_iou(Overlap.from_labels(frame.label, each.to_label()) for frame, each in pairs)
     assert iou[33] > 0.4

@@ -13,18 +13,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from wadlib.errors import InstancesError, MetricError
+from wadlib.instances import Instances, Runs
 from wadlib.labels import IDS
-from wadlib.metrics import (
-    Detections,
-    InstanceOverlap,
-    MatchTable,
-    Overlap,
-    RunMasks,
-    average_precision,
-    match,
-    precision_recall,
-    score_sweep,
-)
+from wadlib.metrics import InstanceOverlap, MatchTable, Overlap, average_precision, match, precision_recall, score_sweep
 
 H, W = 300, 320
 
@@ -106,7 +97,7 @@ def pycocotools(dataset, results):
 
 def our_overlap(truth, class_ids, scores, masks):
     stack = np.array(masks, bool).reshape(-1, H, W)
-    return InstanceOverlap.from_detections(truth, Detections(class_ids, scores, RunMasks.from_array(stack)))
+    return InstanceOverlap.from_label(truth, Instances(class_ids, scores, Runs.from_array(stack)))
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -185,7 +176,7 @@ def test_thresholds_are_reached_by_equal_iou():
 
 def test_a_second_detection_of_the_same_car_is_wrong():
     masks = np.array([[[1, 1, 0, 0]], [[1, 1, 0, 0]]], bool)
-    frame = InstanceOverlap.from_detections(line("aa.b"), Detections([33, 33], [0.9, 0.8], RunMasks.from_array(masks)))
+    frame = InstanceOverlap.from_label(line("aa.b"), Instances([33, 33], [0.9, 0.8], Runs.from_array(masks)))
     sweep = score_sweep(match_table([frame]), 33, [0.0])
     assert (sweep.found.tolist(), sweep.wrong.tolist(), sweep.missed.tolist()) == ([1], [1], [1])
 

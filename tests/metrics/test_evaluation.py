@@ -14,14 +14,12 @@ import pytest
 
 from wadlib.errors import InstancesError, MetricError
 from wadlib.frames import write_label
-from wadlib.instances.export_predictions import write_predictions
+from wadlib.instances import Instances, Runs, write_predictions
 from wadlib.labels import CLASSES
 from wadlib.metrics import (
-    Detections,
     InstanceOverlap,
     IoUSum,
     Overlap,
-    RunMasks,
     average_precision,
     evaluate_folder,
     iou_table,
@@ -72,8 +70,8 @@ def result(data):
 
 def test_every_number_is_that_of_its_own_function(data, result):
     _, _, labels, found = data
-    overlaps = [Overlap.from_labels(labels[name], found[name].to_label_map()) for name in labels]
-    scored = [InstanceOverlap.from_detections(labels[name], found[name]) for name in labels]
+    overlaps = [Overlap.from_labels(labels[name], found[name].to_label()) for name in labels]
+    scored = [InstanceOverlap.from_label(labels[name], found[name]) for name in labels]
     assert result.ranked
     expected = average_precision(scored)
     np.testing.assert_array_equal(result.precision.precision, expected.precision)
@@ -147,7 +145,7 @@ def test_the_worst_frames(data, result):
     worst = result.worst(3)
     assert worst["report IoU"].tolist() == sorted(table["report IoU"])[:3]
     name = worst.index[0]
-    overlap = Overlap.from_labels(labels[name], found[name].to_label_map())
+    overlap = Overlap.from_labels(labels[name], found[name].to_label())
     quality = panoptic_quality([overlap])
     assert worst.loc[name, "found"] == quality.tp.sum()
     assert worst.loc[name, "invented"] == quality.fp.sum()
@@ -163,7 +161,7 @@ def test_frames_without_objects_are_nobodys_worst(tmp_path):
     nothing = np.full((4, 5), 255, np.uint16)
     (tmp_path / "truth").mkdir()
     write_label(tmp_path / "truth" / "a_instanceIds.png", nothing)
-    write_predictions(tmp_path / "pred", [("a.jpg", Detections.from_label(nothing))])
+    write_predictions(tmp_path / "pred", [("a.jpg", Instances.from_label(nothing))])
     result = evaluate_folder(tmp_path / "truth", tmp_path / "pred", progress=False)
     assert math.isnan(result.per_frame().loc["a", "report IoU"])
     assert len(result.worst()) == 0
@@ -173,7 +171,7 @@ def test_frames_without_objects_are_nobodys_worst(tmp_path):
 
 def test_a_perfect_prediction(data, tmp_path):
     _, frames, labels, _ = data
-    write_predictions(tmp_path, [(f"{name}.jpg", Detections.from_label(label)) for name, label in labels.items()])
+    write_predictions(tmp_path, [(f"{name}.jpg", Instances.from_label(label)) for name, label in labels.items()])
     result = evaluate_folder(frames, tmp_path, progress=False)
     for score in ("report_iou", "pooled_iou", "instance_iou", "ap", "pq"):
         assert getattr(result, score)[33] == pytest.approx(1, abs=1e-15)
@@ -181,7 +179,7 @@ def test_a_perfect_prediction(data, tmp_path):
 
 def test_empty_predictions_are_legal(data, tmp_path):
     _, frames, labels, _ = data
-    empty = Detections([], [], RunMasks.empty((40, 60)))
+    empty = Instances([], [], Runs.empty((40, 60)))
     write_predictions(tmp_path, [(f"{name}.jpg", empty) for name in labels])
     result = evaluate_folder(frames, tmp_path, progress=False)
     assert (tmp_path / "instances.json").read_text() == "[]\n"

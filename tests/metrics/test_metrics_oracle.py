@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from wadlib.instances import Instances
 from wadlib.labels import IDS
 from wadlib.metrics import (
-    Detections,
     InstanceOverlap,
     Overlap,
     average_precision,
@@ -212,7 +212,7 @@ def test_label_maps_and_their_masks_give_one_table(frames):
     """The two sources of the instances' table agree: the joint histogram, and the runs of the masks."""
     truth, prediction, scores = frames[0]
     one = InstanceOverlap.from_overlap(Overlap.from_labels(truth, prediction), scores)
-    other = InstanceOverlap.from_detections(truth, Detections.from_label(prediction, scores))
+    other = InstanceOverlap.from_label(truth, Instances.from_label(prediction, scores))
     for name in ("truth_classes", "truth_areas", "class_ids", "scores", "areas", "shared", "on_ignore"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     np.testing.assert_array_equal(best_ious(one), best_ious(other))

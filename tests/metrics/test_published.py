@@ -8,7 +8,7 @@ from skimage.util import img_as_uint
 
 from wadlib.errors import MetricError
 from wadlib.frames import read_label, write_label
-from wadlib.instances.instances import Instances
+from wadlib.instances import Instances
 from wadlib.labels import IDS, class_map
 from wadlib.metrics import as_published, erased, mean_iou, published_waterfall, report_iou
 from wadlib.overlap import Overlap
@@ -70,7 +70,7 @@ def test_without_overlap_it_is_the_label_without_instance_numbers():
     masks = np.zeros((3, 4, 6), bool)
     masks[0, :2, :2] = masks[1, :2, 2:4] = masks[2, 3] = True
     instances = found(masks, [CAR, CAR, PERSON])
-    classes = class_map(instances.to_label_map()).astype(int)
+    classes = class_map(instances.to_label()).astype(int)
     assert np.array_equal(as_published(instances), classes * 1000)
     assert not erased(instances)
 
@@ -80,7 +80,7 @@ def test_one_shared_pixel_erases_the_frame():
     masks = np.zeros((2, 4, 6), bool)
     masks[0, 1:3, 0:4] = True
     masks[1, 0:4, 4] = True
-    truth = found(masks, [CAR, PERSON]).to_label_map()
+    truth = found(masks, [CAR, PERSON]).to_label()
     masks[1, 1, 3] = True
     instances = found(masks, [CAR, PERSON])
     label = as_published(instances)
@@ -88,7 +88,7 @@ def test_one_shared_pixel_erases_the_frame():
     assert sorted(np.unique(label).tolist()) == [0, 1, 2]
     assert label[1, 3] == (33000 + 36000) // 2**15 == 2
     assert [report_iou([Overlap.from_labels(truth, label)])[c] for c in (CAR, PERSON)] == [0, 0]
-    read_rightly = report_iou([Overlap.from_labels(truth, instances.to_label_map())])
+    read_rightly = report_iou([Overlap.from_labels(truth, instances.to_label())])
     assert (read_rightly[CAR], read_rightly[PERSON]) == (1, 1)  # equal scores: the car, which is first, keeps the pixel
 
 
@@ -136,12 +136,12 @@ class TestWaterfall:
         frames = []
         for _ in range(20):
             instances = random_instances(rng)
-            frames.append((instances[rng.random(len(instances)) < 0.8].to_label_map(), instances))
+            frames.append((instances[rng.random(len(instances)) < 0.8].to_label(), instances))
         fall = published_waterfall(frames, min_score=0.6, lower_score=0.2)
         kept = [(truth, each[each.scores >= 0.6]) for truth, each in frames]
         direct = mean_iou(report_iou(Overlap.from_labels(t, as_published(each)) for t, each in kept))
         assert fall.means["as published"] == direct
-        low = mean_iou(report_iou(Overlap.from_labels(t, e[e.scores >= 0.2].to_label_map()) for t, e in frames))
+        low = mean_iou(report_iou(Overlap.from_labels(t, e[e.scores >= 0.2].to_label()) for t, e in frames))
         assert fall.means["score from 0.2"] == low
         assert fall.erased == sum(erased(each) for _, each in kept)
 

@@ -10,8 +10,8 @@ import pytest
 
 from wadlib.errors import MetricError
 from wadlib.frames import write_label
-from wadlib.instances.export_predictions import write_predictions
-from wadlib.metrics import Detections, RunMasks, evaluate_folder, iou_at_thresholds
+from wadlib.instances import Instances, Runs, write_predictions
+from wadlib.metrics import evaluate_folder, iou_at_thresholds
 from wadlib.metrics.simulated import SimulatedPredictor
 
 
@@ -27,7 +27,7 @@ def detections(*columns_and_scores, shape=(2, 8)):
     for mask, (first, end, _) in zip(masks, columns_and_scores, strict=True):
         mask[:, first:end] = True
     scores = [score for *_, score in columns_and_scores]
-    return Detections(np.full(len(scores), 33), scores, RunMasks.from_array(masks))
+    return Instances(np.full(len(scores), 33), scores, Runs.from_array(masks))
 
 
 @pytest.fixture

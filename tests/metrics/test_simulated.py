@@ -34,14 +34,14 @@ def objects(labels):
 def test_without_errors_it_is_the_truth():
     labels, found = predictions()
     for label, each in zip(labels, found, strict=True):
-        overlap = InstanceOverlap.from_detections(label, each)
+        overlap = InstanceOverlap.from_label(label, each)
         np.testing.assert_array_equal(best_ious(overlap), 1)
 
 
 def test_the_same_name_and_seed_give_the_same_result():
     one, other = (SimulatedPredictor(seed=1).predict("a", street()) for _ in range(2))
     assert one.scores.tolist() == other.scores.tolist()
-    np.testing.assert_array_equal(one.to_label_map(), other.to_label_map())
+    np.testing.assert_array_equal(one.to_label(), other.to_label())
     for seed, name in ((2, "a"), (1, "b")):
         assert SimulatedPredictor(seed=seed).predict(name, street()).scores.tolist() != one.scores.tolist()
 
@@ -61,7 +61,7 @@ def test_confusion_changes_classes_only():
     same = [one.class_ids == other.class_ids for one, other in zip(right, wrong, strict=True)]
     assert np.mean(np.concatenate(same)) == pytest.approx(0.5, abs=0.1)
     for one, other in zip(right, wrong, strict=True):
-        np.testing.assert_array_equal(one.masks.to_array(), other.masks.to_array())
+        np.testing.assert_array_equal(one.masks, other.masks)
 
 
 def test_doubles_are_the_same_mask_of_another_class_and_less_sure():
@@ -70,7 +70,7 @@ def test_doubles_are_the_same_mask_of_another_class_and_less_sure():
     for each in found:
         assert (each.class_ids[::2] != each.class_ids[1::2]).all()
         assert (each.scores[::2] >= each.scores[1::2]).all()
-        masks = each.masks.to_array()
+        masks = each.masks
         np.testing.assert_array_equal(masks[::2], masks[1::2])
 
 
@@ -81,11 +81,9 @@ def test_inventions_come_on_top():
 
 def test_shifted_and_swollen_masks_overlap_the_truth_less():
     labels, found = predictions(shift_px=2, grow_px=2)
-    ious = np.concatenate(
-        [best_ious(InstanceOverlap.from_detections(t, f)) for t, f in zip(labels, found, strict=True)]
-    )
+    ious = np.concatenate([best_ious(InstanceOverlap.from_label(t, f)) for t, f in zip(labels, found, strict=True)])
     assert 0.4 < ious.mean() < 0.9
-    areas = np.concatenate([f.masks.areas for f in found])
+    areas = np.concatenate([f.areas_px for f in found])
     assert areas.max() <= 120 * 160
 
 
@@ -106,8 +104,8 @@ def test_objects_at_the_edges_of_the_frame():
         found = SimulatedPredictor(**{**PERFECT, "shift_px": 5, "grow_px": 3, "invented": 4, "seed": seed}).predict(
             "a", label
         )
-        assert found.masks.to_array().shape[1:] == (20, 20)
-        assert (found.masks.areas > 0).all()
+        assert found.masks.shape[1:] == (20, 20)
+        assert (found.areas_px > 0).all()
 
 
 @pytest.mark.parametrize("bad", [{"miss": 2}, {"confusion": -0.1}, {"shift_px": -1}, {"invented": float("nan")}])

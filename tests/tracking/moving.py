@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wadlib.instances.instances import Instances
+from wadlib.instances import Instances
 
 SHAPE = (60, 200)
 

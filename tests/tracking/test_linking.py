@@ -12,7 +12,7 @@ import pytest
 from tests.tracking.moving import SHAPE, boxes, numbers
 from wadlib.dataset import Frame
 from wadlib.errors import TrackingError
-from wadlib.instances.instances import Instances
+from wadlib.instances import Instances
 from wadlib.tracking import LinkConfig, Linker, frame_times, link
 from wadlib.tracking.assign import assign
 from wadlib.tracking.motion import Camera, ego_motion

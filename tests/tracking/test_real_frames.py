@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from wadlib.dataset import open_wad
-from wadlib.instances.crops import Crop
-from wadlib.instances.detections import Detections
-from wadlib.instances.instances import Instances
+from wadlib.instances import Instances
 from wadlib.tracking import frame_times, link
 
 # Which object bears which code in each frame: WAD's numbers change (33003, 33003, 33002, 33001 is one car).
@@ -18,13 +16,6 @@ OBJECTS = [
     {33002: "A", 33003: "B", 33000: "C", 33001: "D", 39000: "E", 40000: "F"},
     {33001: "A", 33002: "B", 33000: "C", 39000: "E", 40000: "F"},
 ]
-
-
-def instances_of(label):
-    """The evaluated instances of a label, sorted by code."""
-    found = Detections.from_label(label)
-    crops = tuple(Crop(y, x, mask) for mask, y, x in (found.masks.crop(n) for n in range(len(found))))
-    return Instances(found.masks.boxes, found.class_ids, found.scores, crops, label.shape)
 
 
 def count_links(objects, ids):
@@ -47,7 +38,7 @@ def real(wad_sample):
     labels = [frame.read_label() for frame in video.frames]
     for label, known in zip(labels, OBJECTS, strict=True):
         assert set(known) <= set(np.unique(label).tolist())
-    return video.frames, [instances_of(label) for label in labels]
+    return video.frames, [Instances.from_label(label) for label in labels]
 
 
 def test_all_17_links_none_wrong(real):

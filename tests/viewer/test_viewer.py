@@ -16,6 +16,7 @@ import pytest
 import simplejpeg
 import traitlets
 
+import wadlib.instances
 from wadlib.errors import DatasetError, ImageError, LabelError, StorageError, WadError
 from wadlib.frames import write_label
 from wadlib.labels import BACKGROUND, IGNORE, encode
@@ -42,7 +43,7 @@ FOUND = label_of(c33007=(2, 3, 4, 5), c33008=(0, 16, 2, 4))
 
 
 class Instances:
-    """As `wadlib.maskrcnn.Instances` looks from outside: whole masks, which may overlap."""
+    """As `wadlib.instances.Instances` looks from outside: whole masks, which may overlap."""
 
     def __init__(self, masks, class_ids, scores):
         self.masks, self.class_ids, self.scores = np.array(masks), class_ids, scores
@@ -78,7 +79,7 @@ def test_overlapping_masks_keep_whole_areas_and_the_best_score_lies_on_top():
     masks[0, 2:6, 2:7] = masks[1, 2:6, 4:9] = True  # they share 4 x 3 pixels
     found = from_instances(Instances(masks, [33, 33, 36], [0.4, 0.8, 0.5]), SHAPE)
     assert found.codes.tolist() == [33001, 33000, 36000]  # numbered by falling score
-    assert found.areas_px.tolist() == [20, 20, 0]
+    assert found.runs.areas.tolist() == [20, 20, 0]
     assert (found.label == 33000).sum() == 20
     assert (found.label == 33001).sum() == 8
     pairs, ignored = overlaps_of(from_label(TRUTH), found)
@@ -99,26 +100,17 @@ def test_label_maps_and_masks_give_the_same_overlaps():
         assert overlaps_of(from_label(truth), as_label)[1] == overlaps_of(from_label(truth), as_masks)[1]
 
 
-def test_the_instances_of_the_network_and_of_the_metrics_are_taken():
-    from wadlib.metrics import Detections
-
+def test_the_instances_of_the_library_are_taken():
     masks = np.zeros((2, *SHAPE), bool)
     masks[0, 1:4, 1:4] = masks[1, 3:6, 3:9] = True
     expected = from_instances(Instances(masks, [33, 40], [0.5, 0.75]), SHAPE)
-    detections = Detections(np.array([33, 40]), np.array([0.5, 0.75]), _run_masks(masks))
-    found = from_instances(detections, SHAPE)
-    np.testing.assert_array_equal(found.label, expected.label)
-    assert found.codes.tolist() == expected.codes.tolist()
-    instances = pytest.importorskip("wadlib.instances.instances").Instances.from_masks(masks, [33, 40], [0.5, 0.75])
+    instances = wadlib.instances.Instances.from_masks(masks, [33, 40], [0.5, 0.75])
     found = from_instances(instances, SHAPE)
-    np.testing.assert_array_equal(found.label, instances.to_label_map())
-    assert found.codes.tolist() == instances.codes.tolist()
-
-
-def _run_masks(masks):
-    from wadlib.instances.masks import RunMasks
-
-    return RunMasks.from_array(masks)
+    np.testing.assert_array_equal(found.label, expected.label)
+    np.testing.assert_array_equal(found.label, instances.to_label())
+    assert found.codes.tolist() == expected.codes.tolist() == instances.codes.tolist()
+    with pytest.raises(LabelError, match=r"is \(12, 20\) bool, its picture \(12, 21\)"):
+        from_instances(instances, (12, 21))
 
 
 def test_codes_outside_the_table_and_no_instances_at_all():

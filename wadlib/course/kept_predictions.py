@@ -14,7 +14,7 @@ from pathlib import Path
 
 from wadlib.course.classroom import project_root
 from wadlib.dataset import Frame
-from wadlib.metrics import Detections, PredictionFolder
+from wadlib.instances import Instances, PredictionFolder
 from wadlib.metrics.simulated import SimulatedPredictor
 
 __all__ = ["label_digest", "scored_instances", "stored_predictions"]
@@ -39,14 +39,14 @@ def stored_predictions(frames: Sequence[Frame], root: Path | None = None) -> dic
 
 def scored_instances(
     frames: Sequence[Frame], method: str = "mask-rcnn", root: Path | None = None
-) -> tuple[str, dict[str, Detections]]:
+) -> tuple[str, dict[str, Instances]]:
     """Scored instances of each frame: of a method, if they are kept; of the simulated predictor otherwise.
 
     Returns
     -------
     name : str
         Of the method or of the simulated predictor: to be shown wherever the numbers are.
-    found : dict[str, Detections]
+    found : dict[str, Instances]
         By name of the frame.
     """
     kept = stored_predictions(frames, root)

@@ -1,1 +1,10 @@
-"""Scored instances of a frame."""
+"""Scored instances of a frame: one type, one reader and one writer of a folder of predictions."""
+
+from __future__ import annotations
+
+from wadlib.instances.instances import Instances
+from wadlib.instances.masks import Runs
+from wadlib.instances.reader import PredictionFolder
+from wadlib.instances.writer import PredictionWriter, write_predictions
+
+__all__ = ["Instances", "PredictionFolder", "PredictionWriter", "Runs", "write_predictions"]

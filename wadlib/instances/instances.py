@@ -1,10 +1,10 @@
-"""What a network finds in one picture: boxes, class ids, scores and masks."""
+"""The scored instances that a method found in one frame: boxes, class ids, scores, and masks that may overlap."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,28 +12,31 @@ import numpy.typing as npt
 
 from wadlib.errors import InstancesError, LabelError
 from wadlib.frames import FULL_SHAPE
-from wadlib.instances.crops import Crop
-from wadlib.labels import BACKGROUND, CLASSES, IDS, INSTANCES_PER_CLASS, encode
+from wadlib.instances.masks import Runs
+from wadlib.instances.rle import coco_boxes
+from wadlib.labels import BACKGROUND, CLASSES, IDS, INSTANCES_PER_CLASS, decode, encode
 from wadlib.preprocess import view_of
 
-__all__ = ["Instances"]
+__all__ = ["Instances", "scores_of"]
+
+_IDS = np.array(IDS, np.int32)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Instances:
-    """Instances of one picture. Each mask is kept as the piece of the picture that it covers.
+    """N instances of one frame, in the order in which they were given.
 
     Attributes
     ----------
-    boxes : (N, 4) float32
-        ``y1, x1, y2, x2`` in pixels of the picture, half-open.
     class_ids : (N,) int32
         WAD class ids, 33 to 40.
     scores : (N,) float32
-    crops : tuple of N `wadlib.instances.crops.Crop`
-        The masks; a plain (N, H, W) array of them is `masks`.
-    shape : (height, width)
-        Of the picture in pixels.
+        The higher, the surer; finite.
+    runs : Runs
+        The masks in a compact form; `masks` unpacks them.
+    boxes : (N, 4) float32
+        ``y1, x1, y2, x2`` in pixels of the frame, half-open. A network's boxes need not be those of its masks; by
+        default they are the smallest around them (zeros around a mask without pixels).
 
     Raises
     ------
@@ -49,42 +52,38 @@ class Instances:
     Instances(2 in a 6x4 picture: 1 car, 1 person; scores 0.80 to 0.90)
     >>> found.boxes.tolist()
     [[0.0, 0.0, 2.0, 3.0], [1.0, 2.0, 4.0, 4.0]]
-    >>> found.to_label_map()
+    >>> found.to_label()
     array([[33000, 33000, 33000,   255,   255,   255],
            [33000, 33000, 33000, 36000,   255,   255],
            [  255,   255, 36000, 36000,   255,   255],
            [  255,   255, 36000, 36000,   255,   255]], dtype=uint16)
     """
 
-    boxes: npt.NDArray[np.float32]
     class_ids: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
-    crops: tuple[Crop, ...] = field(repr=False)
-    shape: tuple[int, int]
+    runs: Runs
+    boxes: npt.NDArray[np.float32] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        crops = tuple(self.crops)
-        boxes = _numbers("boxes", self.boxes, (len(crops), 4), np.float32)
-        class_ids = _numbers("class_ids", self.class_ids, (len(crops),), np.int32)
-        scores = _numbers("scores", self.scores, (len(crops),), np.float32)
-        shape = tuple(int(side) for side in self.shape)
-        if len(shape) != 2 or min(shape) < 1:
+        count = len(self.runs)
+        if len(self.shape) != 2 or min(self.shape) < 1:
             raise _wrong(f"expected shape to be (height, width) of the picture in pixels, got {self.shape}")
-        flat = np.flatnonzero((boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1]))
-        if flat.size:
-            raise _wrong(f"expected boxes y1, x1, y2, x2 with y1 < y2 and x1 < x2, got {boxes[flat[0]].tolist()}")
-        foreign = class_ids[~np.isin(class_ids, IDS)]
-        if foreign.size:
-            raise _wrong(f"expected WAD class ids among {IDS}, got {int(foreign[0])}")
-        for crop in crops:
-            _check_crop(crop, shape)
-        for name, value in zip(("boxes", "class_ids", "scores"), (boxes, class_ids, scores), strict=True):
+        boxes = self.runs.boxes if self.boxes is None else _numbers("boxes", self.boxes, (count, 4), np.float32)
+        class_ids = _numbers("class_ids", self.class_ids, (count,), np.int32)
+        scores = _numbers("scores", self.scores, (count,), np.float32)
+        flat = (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
+        if flat.any() and (flat := flat & (self.runs.areas > 0)).any():
+            raise _wrong(f"expected boxes y1, x1, y2, x2 with y1 < y2 and x1 < x2, got {boxes[flat][0].tolist()}")
+        foreign = ~(class_ids[:, None] == _IDS).any(axis=1)
+        if foreign.any():
+            raise InstancesError(
+                f"Instances: expected WAD class ids among {IDS}, got {int(class_ids[foreign][0])}",
+                cause="class numbers inside a network (1..7) in place of WAD class ids",
+                fix="list(wadlib.labels.CLASSES)[index - 1] gives the WAD id",
+            )
+        for name, value in (("boxes", boxes), ("class_ids", class_ids), ("scores", scores)):
             value.flags.writeable = False
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "crops", crops)
-        object.__setattr__(self, "shape", shape)
-
-    # --- makers ----------------------------------------------------------------------------------
 
     @classmethod
     def from_masks(
@@ -94,43 +93,79 @@ class Instances:
         scores: npt.ArrayLike,
         boxes: npt.ArrayLike | None = None,
     ) -> Instances:
-        """Instances from whole masks.
+        """Make instances of whole masks.
 
         Parameters
         ----------
         masks : (N, H, W) bool
-        class_ids : (N,) WAD class ids
-        scores : (N,)
+        class_ids, scores : (N,)
         boxes : (N, 4), optional
             By default the smallest boxes around the masks; then each mask needs at least one pixel.
         """
-        masks = np.asarray(masks)
-        if masks.ndim != 3 or masks.dtype != np.bool_:
-            raise _wrong(f"expected masks to be a (N, H, W) bool array, got {masks.shape} {masks.dtype}")
-        crops = tuple(Crop.of(mask) for mask in masks)
-        if boxes is None:
-            boxes = [(c.y, c.x, c.y + c.mask.shape[0], c.x + c.mask.shape[1]) for c in crops]
-            if any(c.mask.size == 0 for c in crops):
-                empty = next(i for i, c in enumerate(crops) if c.mask.size == 0)
-                raise _wrong(f"expected masks with at least one pixel each, got none in mask {empty}")
-            boxes = np.array(boxes, np.float32).reshape(-1, 4)
-        return cls(boxes, class_ids, scores, crops, masks.shape[1:])  # type: ignore[arg-type]
+        runs = Runs.from_array(np.asarray(masks))
+        if boxes is None and not runs.areas.all():
+            raise _wrong(f"expected masks with at least one pixel each, got none in mask {int(runs.areas.argmin())}")
+        return cls(class_ids, scores, runs, boxes)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_label(cls, label: npt.NDArray[np.uint16], scores: Mapping[int, float] | None = None) -> Instances:
+        """Take the evaluated instances out of a label, in the order of their codes.
+
+        Parameters
+        ----------
+        label : (H,W) uint16
+        scores : mapping, optional
+            Code -> score. A label holds no scores: by default all instances are equally sure, 1.
+
+        Examples
+        --------
+        >>> found = Instances.from_label(np.array([[255, 33001], [36000, 65535]], np.uint16))
+        >>> found.class_ids.tolist(), found.scores.tolist(), found.areas_px.tolist()
+        ([33, 36], [1.0, 1.0], [1, 1])
+        """
+        codes, runs = Runs.from_label(label)
+        class_ids = decode(codes)[0].astype(np.int32)
+        wanted = np.isin(class_ids, IDS)
+        return cls(class_ids[wanted], scores_of(codes[wanted], scores), runs.take(wanted))
+
+    @classmethod
+    def from_coco(cls, rows: Sequence[Mapping[str, Any]], shape: tuple[int, int]) -> Instances:
+        """Read what `to_coco` gave: rows of COCO's results of one frame of `shape` (height, width).
+
+        A row without ``bbox`` gets the box of its mask.
+
+        Raises
+        ------
+        InstancesError
+            Something is missing, damaged, or of another size.
+        """
+        try:
+            runs = Runs.from_rle([row["segmentation"] for row in rows], shape)
+            boxes = runs.boxes
+            for n, row in enumerate(rows):
+                if "bbox" in row:
+                    x, y, width, height = row["bbox"]
+                    boxes[n] = y, x, y + height, x + width
+            return cls([row["category_id"] for row in rows], [row["score"] for row in rows], runs, boxes)  # type: ignore[arg-type]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InstancesError(
+                f"from_coco: expected results with category_id, score, segmentation and at best bbox, got {error!r}",
+                cause="a file of another program, or polygons in place of run lengths",
+                fix="write it with `wadlib predict`",
+            ) from error
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> Instances:
-        """No instance in a picture of `shape`."""
-        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32), (), shape)
-
-    # --- looking at them -------------------------------------------------------------------------
+        """Return no instance in a picture of `shape`."""
+        return cls([], [], Runs.empty(shape))  # type: ignore[arg-type]
 
     def __len__(self) -> int:
-        return len(self.crops)
+        return len(self.runs)
 
     def __getitem__(self, which: slice | Sequence[int] | npt.NDArray[Any]) -> Instances:
-        """Some of them: a slice, a list of positions, or a (N,) bool array."""
-        positions = np.atleast_1d(np.arange(len(self))[which])
-        crops = tuple(self.crops[i] for i in positions)
-        return Instances(self.boxes[positions], self.class_ids[positions], self.scores[positions], crops, self.shape)
+        """Choose some of them: by a slice, a list of positions, or a (N,) bool array."""
+        chosen = np.atleast_1d(np.arange(len(self))[which])
+        return Instances(self.class_ids[chosen], self.scores[chosen], self.runs.take(chosen), self.boxes[chosen])
 
     def __repr__(self) -> str:
         height, width = self.shape
@@ -140,29 +175,25 @@ class Instances:
         return f"Instances({len(self)} in a {width}x{height} picture{': ' + named if named else ''}{scores})"
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the frame in pixels."""
+        return self.runs.shape
+
+    @property
     def masks(self) -> npt.NDArray[np.bool_]:
         """All masks as one (N, H, W) bool array, made anew: 9 MB for each instance of a full-size frame."""
-        masks = np.zeros((len(self), *self.shape), np.bool_)
-        for mask, crop in zip(masks, self.crops, strict=True):
-            mask[crop.window] = crop.mask
-        return masks
+        return self.runs.to_array()
 
     @property
     def areas_px(self) -> npt.NDArray[np.int64]:
         """Pixels of each mask, (N,) int64."""
-        return np.array([np.count_nonzero(crop.mask) for crop in self.crops], np.int64)
+        return self.runs.areas
 
     @property
     def codes(self) -> npt.NDArray[np.uint16]:
-        """Label code of each, (N,) uint16: within a class the instances are numbered from 0, best score first.
-
-        Raises
-        ------
-        LabelError
-            More than 1000 instances of one class.
-        """
+        """Label code of each, (N,) uint16: within a class the instances are numbered from 0, best score first."""
         numbers = np.zeros(len(self), np.int64)
-        best_first = self._best_first
+        best_first = self.best_first
         for class_id in set(self.class_ids.tolist()):
             own = best_first[self.class_ids[best_first] == class_id]
             if len(own) > INSTANCES_PER_CLASS:
@@ -170,23 +201,22 @@ class Instances:
                     f"Instances: expected at most {INSTANCES_PER_CLASS} of class {CLASSES[class_id].name} "
                     f"in a label, got {len(own)}",
                     cause="a score threshold so low that it lets noise through",
-                    fix="keep the better ones first: instances.filter(0.5)",
+                    fix="keep the better ones first: instances.above(0.5)",
                 )
             numbers[own] = np.arange(len(own))
         return np.asarray(encode(self.class_ids, numbers), np.uint16)
 
     @property
-    def _best_first(self) -> npt.NDArray[np.intp]:
-        return np.argsort(-self.scores, kind="stable")  # of equal scores the first stays first
+    def best_first(self) -> npt.NDArray[np.intp]:
+        """Positions by falling score, (N,); of equal scores the first stays first."""
+        return np.argsort(-self.scores, kind="stable")
 
-    def filter(self, min_score: float) -> Instances:
-        """Those with a score of at least `min_score`."""
+    def above(self, min_score: float) -> Instances:
+        """Keep those with a score of at least `min_score`."""
         return self[self.scores >= np.float32(min_score)]
 
-    # --- as others want them ---------------------------------------------------------------------
-
-    def to_label_map(self) -> npt.NDArray[np.uint16]:
-        """All in one label, (H, W) uint16 codes; where masks overlap, the highest score lies on top.
+    def to_label(self) -> npt.NDArray[np.uint16]:
+        """Paint all into one label, (H, W) uint16 codes; where masks overlap, the highest score lies on top.
 
         Raises
         ------
@@ -194,48 +224,34 @@ class Instances:
             More than 1000 instances of one class.
         """
         label = np.full(self.shape, BACKGROUND, np.uint16)
-        codes = self.codes
-        for i in self._best_first[::-1]:
-            np.copyto(label[self.crops[i].window], codes[i], where=self.crops[i].mask)
+        last_on_top = self.best_first[::-1]
+        self.runs.take(last_on_top).paint(label, self.codes[last_on_top])
         return label
 
-    def to_coco(self, file_name: str, image_id: int | None = None) -> list[dict[str, Any]]:
-        """COCO results, one dict each, with the name of the picture: what ``instances.json`` holds.
+    def to_coco(self, **names: Any) -> list[dict[str, Any]]:
+        """Return COCO results, one dict each: what ``instances.json`` holds.
 
         Parameters
         ----------
-        file_name : str
-            Name of the picture file.
-        image_id : int, optional
-            Its number, where the reader goes by numbers; left out if None.
+        names
+            What each row begins with, such as ``image_id`` and ``file_name``.
 
         Examples
         --------
         >>> mask = np.zeros((1, 4, 5), bool)
         >>> mask[0, 1:3, 0] = True
-        >>> Instances.from_masks(mask, [39], [0.5]).to_coco("a.jpg", 1)
-        [{'image_id': 1, 'file_name': 'a.jpg', 'category_id': 39, 'bbox': [0.0, 1.0, 1.0, 2.0], 'score': 0.5,
+        >>> Instances.from_masks(mask, [39], [0.9]).to_coco(image_id=1, file_name="a.jpg")
+        [{'image_id': 1, 'file_name': 'a.jpg', 'category_id': 39, 'bbox': [0.0, 1.0, 1.0, 2.0], 'score': 0.9,
           'segmentation': {'size': [4, 5], 'counts': '12a0'}}]
         """
-        from wadlib.instances.rle import encode_crop  # needs pycocotools, which looking at instances does not
-
-        number = {} if image_id is None else {"image_id": int(image_id)}
-        return [
-            {
-                **number,
-                "file_name": file_name,
-                "category_id": class_id,
-                "bbox": [_shortest(side) for side in (x1, y1, x2 - x1, y2 - y1)],
-                "score": _shortest(score),
-                "segmentation": encode_crop(crop.mask, crop.y, crop.x, self.shape),
-            }
-            for (y1, x1, y2, x2), class_id, score, crop in zip(
-                self.boxes, self.class_ids.tolist(), self.scores, self.crops, strict=True
-            )
-        ]
+        # The fewest digits that give the same float32.
+        scores = [float(str(score)) for score in self.scores]
+        columns = (self.class_ids.tolist(), coco_boxes(self.boxes), scores, self.runs.to_rle())
+        keys = ("category_id", "bbox", "score", "segmentation")
+        return [{**names, **dict(zip(keys, row, strict=True))} for row in zip(*columns, strict=True)]
 
     def to_full_frame(self) -> Instances:
-        """The same instances in the pixels of the full 3384x2710 frame.
+        """Bring the instances into the pixels of the full 3384x2710 frame.
 
         From the report's 832x640 crop each pixel becomes a 4x4 block, as in `wadlib.preprocess.upsample_label`.
         (`wadlib.maskrcnn.inference` does better: it brings a network's small masks straight to full size.)
@@ -246,13 +262,29 @@ class Instances:
             A picture that is no known part of a frame.
         """
         view = view_of(self.shape, "to_full_frame: expected instances of", InstancesError)
-        boxes = view.boxes_to_full_frame(self.boxes)
-        crops = tuple(crop.enlarged(view.factor, *view.region[:2]) for crop in self.crops)
-        return Instances(boxes, self.class_ids, self.scores, crops, FULL_SHAPE)
+        factor, (top, left) = view.factor, view.region[:2]
+        crops = self.runs.crops
+        large = ((m.repeat(factor, 0).repeat(factor, 1), y * factor + top, x * factor + left) for m, y, x in crops)
+        runs = Runs.from_crops(large, FULL_SHAPE)
+        return Instances(self.class_ids, self.scores, runs, view.boxes_to_full_frame(self.boxes))
+
+
+def scores_of(codes: npt.NDArray[np.uint16], scores: Mapping[int, float] | None) -> npt.NDArray[np.float32]:
+    """Look up the score of each code, (N,) float32: 1 without scores; an InstancesError if only some have one."""
+    if scores is None:
+        return np.ones(codes.size, np.float32)
+    without = [code for code in codes.tolist() if code not in scores]
+    if without:
+        raise InstancesError(
+            f"there are scores for {len(scores)} instances, and none for {without[0]}",
+            cause="scores of another frame, or of the instances before they were numbered",
+            fix="map every code of the label map to its score",
+        )
+    return np.array([scores[code] for code in codes.tolist()], np.float32)
 
 
 def _numbers(name: str, values: object, shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
-    """A copy of `values` as `dtype`, checked for its shape and for nan, infinity and fractions of class ids."""
+    """Copy `values` as `dtype`, checked for their shape and for nan, infinity and fractions of class ids."""
     found = np.asarray(values)
     if found.size == 0 and shape[0] == 0:
         return np.zeros(shape, dtype)
@@ -262,7 +294,7 @@ def _numbers(name: str, values: object, shape: tuple[int, ...], dtype: type[np.g
         raise InstancesError(
             f"Instances: expected {name} to be finite, got {found[~np.isfinite(found)][0]}",
             cause="weights that diverged in training, or a division by zero",
-            fix="go back to an earlier checkpoint",
+            fix="go back to an earlier checkpoint; nothing can be ranked by a score that is no number",
         )
     copy = found.astype(dtype)
     if np.issubdtype(dtype, np.integer) and (copy != found).any():
@@ -270,26 +302,9 @@ def _numbers(name: str, values: object, shape: tuple[int, ...], dtype: type[np.g
     return copy
 
 
-def _check_crop(crop: Crop, shape: tuple[int, ...]) -> None:
-    mask = np.asarray(crop.mask)
-    if mask.ndim != 2 or mask.dtype != np.bool_:
-        raise _wrong(f"expected each mask to be a 2-D bool array, got {mask.shape} {mask.dtype}")
-    bottom, right = crop.y + mask.shape[0], crop.x + mask.shape[1]
-    if crop.y < 0 or crop.x < 0 or bottom > shape[0] or right > shape[1]:
-        raise _wrong(
-            f"expected masks inside the {shape[1]}x{shape[0]} picture, got one over rows {crop.y} to {bottom} "
-            f"and columns {crop.x} to {right}"
-        )
-
-
-def _shortest(value: np.float32) -> float:
-    """The float with the fewest digits that is this float32, for JSON."""
-    return float(str(np.float32(value)))
-
-
 def _wrong(what: str) -> InstancesError:
     return InstancesError(
         f"Instances: {what}",
         cause="arrays of different pictures, or in another order of axes",
-        fix="give boxes (N, 4), class_ids (N,), scores (N,) and one mask each; Instances.from_masks takes (N, H, W)",
+        fix="give class_ids (N,), scores (N,), one mask each and boxes (N, 4); Instances.from_masks takes (N, H, W)",
     )

@@ -6,24 +6,33 @@ overlap, and their areas, boxes and intersections follow from the runs alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import InstancesError, MetricError
 from wadlib.instances.kernels import intersect_runs, runs_of_strings
+from wadlib.instances.rle import Rle, compressed, size_text
 
-__all__ = ["RunMasks"]
+__all__ = ["Crop", "Runs"]
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint16]
 
 
+class Crop(NamedTuple):
+    """The (h,w) bool part of a mask that holds all its pixels, its first row and its first column in the frame."""
+
+    mask: npt.NDArray[np.bool_]
+    y: int
+    x: int
+
+
 @dataclass(frozen=True, eq=False)
-class RunMasks:
+class Runs:
     """N masks of one (H,W) frame.
 
     Attributes
@@ -38,7 +47,7 @@ class RunMasks:
 
     Examples
     --------
-    >>> masks = RunMasks.from_array(np.array([[[0, 1, 1], [0, 1, 0]]], bool))
+    >>> masks = Runs.from_array(np.array([[[0, 1, 1], [0, 1, 0]]], bool))
     >>> masks.starts.tolist(), masks.ends.tolist(), masks.areas.tolist()
     ([2], [5], [3])
     """
@@ -52,12 +61,12 @@ class RunMasks:
         return self.offsets.size - 1
 
     @classmethod
-    def empty(cls, shape: tuple[int, int]) -> RunMasks:
+    def empty(cls, shape: tuple[int, int]) -> Runs:
         """No masks at all."""
         return cls(shape, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(1, np.int64))
 
     @classmethod
-    def from_label(cls, label: Codes) -> tuple[Codes, RunMasks]:
+    def from_label(cls, label: Codes) -> tuple[Codes, Runs]:
         """All masks of a label map in one scan.
 
         Parameters
@@ -68,7 +77,7 @@ class RunMasks:
         -------
         codes : (N,) uint16
             The codes from 1000 up that occur, sorted: instances of any class, and IGNORE.
-        masks : RunMasks
+        masks : Runs
             One for each code, however many parts it has.
         """
         height, width = label.shape
@@ -85,24 +94,35 @@ class RunMasks:
         return names, cls((height, width), starts[order], ends[order], np.append(first, order.size).astype(np.int64))
 
     @classmethod
-    def from_array(cls, masks: npt.NDArray[np.bool_]) -> RunMasks:
+    def from_array(cls, masks: npt.NDArray[np.bool_]) -> Runs:
         """From (N,H,W) bool."""
         if masks.ndim != 3 or masks.dtype != np.bool_:
             raise InstancesError(
-                f"RunMasks.from_array: expected masks of shape (N,H,W), dtype bool, got {masks.shape} {masks.dtype}",
+                f"Runs.from_array: expected masks of shape (N,H,W), dtype bool, got {masks.shape} {masks.dtype}",
                 cause="one mask in place of a stack, or masks with the instance axis last",
                 fix="np.stack(masks), with the instance axis first and dtype bool",
             )
         shape = (masks.shape[1], masks.shape[2])
-        return cls.concatenate([cls.from_crop(mask, 0, 0, shape) for mask in masks], shape)
+        return cls.from_crops(((mask, 0, 0) for mask in masks), shape)
 
     @classmethod
-    def from_crop(cls, mask: npt.NDArray[np.bool_], y: int, x: int, shape: tuple[int, int]) -> RunMasks:
-        """One mask, from the (h,w) bool part of a frame of `shape` that begins at row y and column x."""
+    def from_crops(cls, crops: Iterable[Crop | tuple[npt.NDArray[np.bool_], int, int]], shape: tuple[int, int]) -> Runs:
+        """Join the masks of a frame of `shape`, each given by the part that it covers."""
+        return cls.concatenate([cls.from_crop(mask, y, x, shape) for mask, y, x in crops], shape)
+
+    @classmethod
+    def from_crop(cls, mask: npt.NDArray[np.bool_], y: int, x: int, shape: tuple[int, int]) -> Runs:
+        """Make one mask of the (h,w) bool part of a frame of `shape` that begins at row y and column x."""
+        if mask.ndim != 2 or mask.dtype != np.bool_:
+            raise InstancesError(
+                f"Runs.from_crop: expected each mask to be a 2-D bool array, got {mask.shape} {mask.dtype}",
+                cause="probabilities, or a stack of masks",
+                fix="cut at a threshold first: mask >= 0.5",
+            )
         height, width = mask.shape
         if y < 0 or x < 0 or y + height > shape[0] or x + width > shape[1]:
             raise InstancesError(
-                f"RunMasks.from_crop: {width}x{height} pixels at x {x}, y {y} leave the frame of {shape[1]}x{shape[0]}",
+                f"Runs.from_crop: {width}x{height} pixels at x {x}, y {y} leave the frame of {shape[1]}x{shape[0]}",
                 cause="a box that was not clipped",
                 fix="cut the mask off at the edge of the frame",
             )
@@ -119,7 +139,7 @@ class RunMasks:
         return cls(shape, starts, ends, np.array([0, starts.size], np.int64))
 
     @classmethod
-    def concatenate(cls, parts: Sequence[RunMasks], shape: tuple[int, int]) -> RunMasks:
+    def concatenate(cls, parts: Sequence[Runs], shape: tuple[int, int]) -> Runs:
         """All masks of some sets for one frame of `shape`, in order."""
         if not parts:
             return cls.empty(shape)
@@ -132,22 +152,30 @@ class RunMasks:
         )
 
     @classmethod
-    def from_rle(cls, lengths: Sequence[str | bytes | Sequence[int]], shape: tuple[int, int]) -> RunMasks:
-        """From the ``counts`` of COCO's RLE: compressed strings, or plain lists of numbers."""
-        if all(isinstance(each, str | bytes) for each in lengths):
-            return cls.from_strings(lengths, shape)  # type: ignore[arg-type]
-        plain = [
-            cls.from_strings([each], shape).counts(0) if isinstance(each, str | bytes) else each for each in lengths
-        ]
-        return cls.from_counts(plain, shape)
+    def from_rle(cls, rles: Sequence[Rle], shape: tuple[int, int]) -> Runs:
+        """Decode COCO's RLE (string, bytes, or plain counts) of masks of one frame of `shape`.
+
+        Raises
+        ------
+        InstancesError
+            One is damaged, or of another size.
+        """
+        for size in (rle.get("size") for rle in rles):
+            if size is None or list(size) != list(shape):
+                raise InstancesError(
+                    f"expected masks of {shape[1]}x{shape[0]} pixels, got {size_text(size)}",
+                    cause="masks of another frame or size, or no RLE at all",
+                    fix='pass {"size": [height, width], "counts": "…"} of one frame',
+                )
+        return cls.from_strings([compressed(n, rle["counts"], shape) for n, rle in enumerate(rles)], shape)
 
     @classmethod
-    def from_strings(cls, strings: Sequence[str | bytes], shape: tuple[int, int]) -> RunMasks:
+    def from_strings(cls, strings: Sequence[str | bytes], shape: tuple[int, int]) -> Runs:
         """From COCO's compressed run-length strings, all of masks of one shape.
 
         Raises
         ------
-        MetricError
+        InstancesError
             A string that is damaged or belongs to a mask of another size; the message gives its position.
         """
         data = [string.encode("latin-1", "replace") if isinstance(string, str) else string for string in strings]
@@ -158,36 +186,11 @@ class RunMasks:
         bad = runs_of_strings(chars, string_ends, shape[0] * shape[1], starts, ends, offsets)
         if bad >= 0:
             raise InstancesError(
-                f"RunMasks.from_strings: string {bad} is not the mask of {shape[1]}x{shape[0]} pixels: "
-                f"{data[bad][:40]!r}",
+                f"Runs.from_strings: string {bad} is not the mask of {shape[1]}x{shape[0]} pixels: {data[bad][:40]!r}",
                 cause="a damaged file, or a mask of another size",
                 fix="write the masks again, at the size that the frames have",
             )
         return cls(shape, starts[: offsets[-1]].copy(), ends[: offsets[-1]].copy(), offsets)
-
-    @classmethod
-    def from_counts(cls, counts: Sequence[Sequence[int]], shape: tuple[int, int]) -> RunMasks:
-        """From COCO's uncompressed run lengths: zeros, ones, zeros… of each mask."""
-        rows = []
-        for n, lengths in enumerate(counts):
-            edges = np.cumsum(np.asarray(lengths, np.int64))
-            if not edges.size or edges[-1] != shape[0] * shape[1] or min(lengths) < 0:
-                raise InstancesError(
-                    f"RunMasks.from_counts: the counts of mask {n} add up to {edges[-1] if edges.size else 0} pixels, "
-                    f"expected {shape[1]}x{shape[0]} = {shape[0] * shape[1]}",
-                    cause="a mask of another size",
-                    fix="write the masks again, at the size that the frames have",
-                )
-            runs = np.stack((edges[0::2][: edges.size // 2], edges[1::2]), axis=1)
-            runs = runs[runs[:, 1] > runs[:, 0]]  # a run of no pixels is legal, and is none
-            joined = np.append(runs[1:, 0] != runs[:-1, 1], True)
-            rows.append(np.stack((runs[np.roll(joined, 1), 0], runs[joined, 1]), axis=1) if len(runs) else runs)
-        return cls(
-            shape,
-            np.concatenate([row[:, 0] for row in rows]) if rows else np.zeros(0, np.int64),
-            np.concatenate([row[:, 1] for row in rows]) if rows else np.zeros(0, np.int64),
-            np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64),
-        )
 
     @property
     def areas(self) -> Ints:
@@ -221,20 +224,35 @@ class RunMasks:
         lengths: list[int] = np.diff(np.concatenate(([0], edges, [self.shape[0] * self.shape[1]]))).tolist()
         return lengths if lengths[-1] or len(lengths) == 1 else lengths[:-1]
 
-    def take(self, which: npt.ArrayLike) -> RunMasks:
+    def to_rle(self) -> list[Rle]:
+        """Encode each mask as COCO does; pycocotools writes the strings.
+
+        Examples
+        --------
+        >>> Runs.from_array(np.array([[[0, 1], [1, 1]]], bool)).to_rle()
+        [{'size': [2, 2], 'counts': '13'}]
+        """
+        from pycocotools import mask as coco_mask
+
+        size = list(self.shape)
+        plain = [{"size": size, "counts": self.counts(n)} for n in range(len(self))]
+        found = coco_mask.frPyObjects(plain, *size) if plain else []
+        return [{"size": size, "counts": each["counts"].decode("ascii")} for each in found]
+
+    def take(self, which: npt.ArrayLike) -> Runs:
         """The masks of these numbers (or of a bool array), in that order."""
         chosen = np.asarray(which)
         index = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.int64)
         sizes = np.diff(self.offsets)[index]
         offsets = np.append(0, np.cumsum(sizes)).astype(np.int64)
         runs = np.arange(offsets[-1]) + np.repeat(self.offsets[index] - offsets[:-1], sizes)
-        return RunMasks(self.shape, self.starts[runs], self.ends[runs], offsets)
+        return Runs(self.shape, self.starts[runs], self.ends[runs], offsets)
 
-    def intersections(self, other: RunMasks) -> Ints:
+    def intersections(self, other: Runs) -> Ints:
         """(N,M) int64: pixels that each of these masks shares with each of `other`."""
         if self.shape != other.shape:
             raise MetricError(
-                f"RunMasks.intersections: expected masks of one shape, got {self.shape} and {other.shape}",
+                f"Runs.intersections: expected masks of one shape, got {self.shape} and {other.shape}",
                 cause="masks at network size against a frame at full size, or the other way round",
                 fix="bring both to one size first",
             )
@@ -242,30 +260,33 @@ class RunMasks:
         intersect_runs(self.starts, self.ends, self.offsets, other.starts, other.ends, other.offsets, shared)
         return shared
 
-    def crop(self, n: int) -> tuple[npt.NDArray[np.bool_], int, int]:
-        """Mask n inside its box: (h,w) bool, and the box's first row and column (0x0 at 0, 0 if it is empty)."""
+    def crop(self, n: int) -> Crop:
+        """Cut mask n out of its box: (h,w) bool, the box's first row and column (0x0 at 0, 0 if it is empty)."""
         y1, x1, y2, x2 = self.take([n]).boxes[0].astype(int).tolist()
-        columns = np.zeros((x2 - x1) * self.shape[0], np.bool_)
-        self.paint(columns, n, True, first_column=x1)
-        return columns.reshape(x2 - x1, self.shape[0])[:, y1:y2].T, y1, x1
+        height, begin = self.shape[0], x1 * self.shape[0]
+        columns = np.zeros((x2 - x1) * height, np.bool_)
+        runs = slice(self.offsets[n], self.offsets[n + 1])
+        for start, end in zip(self.starts[runs].tolist(), self.ends[runs].tolist(), strict=True):
+            columns[start - begin : end - begin] = True
+        return Crop(columns.reshape(x2 - x1, height)[:, y1:y2].T, y1, x1)
 
-    def transposed(self) -> RunMasks:
-        """The masks of the transposed frame: its columns are this frame's rows, so its runs go along rows."""
-        shape = (self.shape[1], self.shape[0])
-        crops = (self.crop(n) for n in range(len(self)))
-        return RunMasks.concatenate([RunMasks.from_crop(mask.T, x, y, shape) for mask, y, x in crops], shape)
+    @property
+    def crops(self) -> list[Crop]:
+        """Each mask cut out of its box."""
+        return [self.crop(n) for n in range(len(self))]
+
+    def paint(self, picture: npt.NDArray[Any], values: Iterable[Any]) -> None:
+        """Give the pixels of each mask its value in an (H,W) array, one after the other: the last lies on top."""
+        for (mask, y, x), value in zip(self.crops, values, strict=True):
+            np.copyto(picture[y : y + mask.shape[0], x : x + mask.shape[1]], value, where=mask)
 
     def to_array(self) -> npt.NDArray[np.bool_]:
-        """(N,H,W) bool."""
-        height, width = self.shape
-        masks = np.zeros((len(self), width, height), np.bool_)
-        for n in range(len(self)):
-            self.paint(masks[n].reshape(-1), n, True)
-        return masks.transpose(0, 2, 1)
+        """Unpack to (N,H,W) bool."""
+        masks = np.zeros((len(self), *self.shape), np.bool_)
+        for n, mask in enumerate(masks):
+            self.take([n]).paint(mask, [True])
+        return masks
 
-    def paint(self, columns: npt.NDArray[Any], n: int, value: Any, first_column: int = 0) -> None:
-        """Set the pixels of mask n in a flat array that holds a frame column by column, from `first_column` on."""
-        runs = slice(self.offsets[n], self.offsets[n + 1])
-        begin = first_column * self.shape[0]
-        for start, end in zip(self.starts[runs].tolist(), self.ends[runs].tolist(), strict=True):
-            columns[start - begin : end - begin] = value
+    def transposed(self) -> Runs:
+        """Return the masks of the transposed frame: its columns are this frame's rows, so its runs go along rows."""
+        return Runs.from_crops(((mask.T, x, y) for mask, y, x in self.crops), (self.shape[1], self.shape[0]))

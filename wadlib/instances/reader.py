@@ -1,266 +1,109 @@
-"""Read `instances.json`, the scored and possibly overlapping instances of many frames, frame by frame.
-
-The file is a list in COCO's results format, one row per instance, with the frame's file name added::
-
-    {"image_id": 1, "file_name": "<frame>.jpg", "category_id": 33, "score": 0.98,
-     "segmentation": {"size": [640, 832], "counts": "…"}}
-
-Opening it checks every row and keeps only where each one stands, a few bytes: the predictions of a whole
-dataset fill a gigabyte as text, and several as Python objects.
-"""
+"""Read a folder of predictions: labels, and beside them, if the method gives scores, `instances.json`."""
 
 from __future__ import annotations
 
-import json
-import math
-from array import array
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from wadlib.errors import MetricError
+from wadlib.frames import read_label
+from wadlib.instances.instances import Instances
+from wadlib.instances.instances_file import InstancesFile
 
-from wadlib.errors import InstancesError
-from wadlib.instances.detections import Detections
-from wadlib.instances.masks import RunMasks
-from wadlib.labels import IDS
+__all__ = ["INSTANCES", "SUFFIX", "PredictionFolder", "label_files"]
 
-__all__ = ["DetectionFile", "frame_name"]
+SUFFIX = "_instanceIds.png"
+"""What follows a frame's name in the name of its label file, true or predicted."""
 
-_BLOCK = 1 << 20  # bytes read at a time
-_LONGEST_ROW = 1 << 24  # bytes; a mask with a run in every other pixel of a full-size frame is half of it
+INSTANCES = "instances.json"
+"""The scored instances of a prediction folder."""
 
-
-def frame_name(file_name: str) -> str:
-    r"""Name of the frame that a picture's file name stands for, without folder and ending.
-
-    Examples
-    --------
-    >>> frame_name("train_color/170908_061502408_Camera_5.jpg")
-    '170908_061502408_Camera_5'
-    """
-    name = file_name.replace("\\", "/").rsplit("/", 1)[-1]
-    stem, dot, ending = name.rpartition(".")
-    return stem if dot and ending.lower() in ("jpg", "jpeg", "png") else name
+_LABEL_FOLDERS = ("", "label", "train_label")
 
 
 @dataclass(frozen=True, eq=False)
-class DetectionFile:
-    """An `instances.json` that was looked through once; `read` gives the detections of one frame.
+class PredictionFolder:
+    """What lies in ``PRED``.
 
     Attributes
     ----------
-    path : Path
-    frames : dict of str to int
-        Frame name -> its number, in the order of the file.
+    folder : Path
+    labels : dict of str to Path
+        Frame name -> ``PRED/label/<frame>_instanceIds.png``, sorted by name.
+    instances : InstancesFile or None
+        ``PRED/instances.json``, if it is there.
     """
 
-    path: Path
-    frames: dict[str, int]
-    _first: npt.NDArray[np.int64] = field(repr=False)  # rows _first[f]:_first[f + 1] belong to frame f
-    _places: npt.NDArray[np.int64] = field(repr=False)  # (rows,2) offset and length in bytes
+    folder: Path
+    labels: dict[str, Path]
+    instances: InstancesFile | None
 
     @classmethod
-    def open(cls, path: str | Path) -> DetectionFile:
-        """Look through the file.
+    def open(cls, folder: str | Path) -> PredictionFolder:
+        """Look into ``PRED``, or into the folder of its label files.
 
         Raises
         ------
+        MetricError
+            It is no folder, or holds two files ``instances.json``.
         InstancesError
-            The file cannot be read, is no such list, or has a row with: no file name, a class that is not
-            evaluated, a score that is no finite number, a mask that is not run-length encoded, or a frame
-            that occurs under two image ids or two file names.
+            ``instances.json`` cannot be used, see `InstancesFile.open`.
         """
-        path = Path(path)
-        frames: dict[str, int] = {}
-        names: dict[str, tuple[Any, str]] = {}  # frame -> its image id and file name
-        owners: dict[Any, str] = {}  # image id -> frame
-        of_frame, offsets, lengths = array("q"), array("q"), array("q")
-        for number, (offset, length, row) in enumerate(_rows(path)):
-            name = _check(path, number, row)
-            identity = (row.get("image_id"), row["file_name"])
-            if names.setdefault(name, identity) != identity:
-                raise _row_error(
-                    path,
-                    number,
-                    f"frame {name} stands under two names: image {names[name][0]} ({names[name][1]}) "
-                    f"and image {identity[0]} ({identity[1]})",
-                    cause="the results of two runs, or of two folders, were put into one file",
-                    fix="write each frame once, under one image id and one file name",
-                )
-            if identity[0] is not None and owners.setdefault(identity[0], name) != name:
-                raise _row_error(
-                    path,
-                    number,
-                    f"image {identity[0]} is both {owners[identity[0]]} and {name}",
-                    cause="the results of two runs were put into one file",
-                    fix="give each frame an image id of its own",
-                )
-            of_frame.append(frames.setdefault(name, len(frames)))
-            offsets.append(offset)
-            lengths.append(length)
-        owner = np.array(of_frame, np.int64)
-        order = np.argsort(owner, kind="stable")
-        return cls(
-            path,
-            frames,
-            np.searchsorted(owner[order], np.arange(len(frames) + 1)),
-            np.stack((np.array(offsets, np.int64)[order], np.array(lengths, np.int64)[order]), axis=1),
-        )
-
-    def __len__(self) -> int:
-        """How many instances there are."""
-        return len(self._places)
-
-    def rows(self, names: Iterable[str]) -> Iterator[dict[str, Any]]:
-        """The rows of these frames as they stand in the file, frame by frame."""
-        for name in sorted(set(names) & self.frames.keys(), key=self.frames.__getitem__):
-            yield from self._load(self.frames[name])
-
-    def shape(self, name: str) -> tuple[int, int]:
-        """(H, W) that the first mask of a frame says of itself."""
-        (row,) = self._load(self.frames[name], first=1)
-        size = row["segmentation"].get("size")
-        if not isinstance(size, list) or len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
-            raise InstancesError(
-                f"{self.path.name}: the size of a mask of {name} is {size!r}",
-                cause="a mask that was not written by COCO's tools",
-                fix='write {"size": [height, width], "counts": "…"}: wadlib.instances.rle.encode makes it',
+        folder = Path(folder)
+        labels = label_files(folder, "predictions")
+        places = (folder, folder.parent) if folder.name == "label" else (folder,)
+        found = [place / INSTANCES for place in places if (place / INSTANCES).is_file()]
+        if len(found) > 1:
+            raise MetricError(
+                f"PredictionFolder: there are two files {INSTANCES}, in {folder.name} and in the folder above it",
+                cause="the results of two runs in one folder",
+                fix="keep the one that belongs to these label files",
             )
-        return size[0], size[1]
+        return cls(folder, labels, InstancesFile.open(found[0]) if found else None)
 
-    def _load(self, number: int, first: int | None = None) -> list[Any]:
-        rows = []
-        with self.path.open("rb") as file:
-            for offset, length in self._places[self._first[number] : self._first[number + 1]][:first].tolist():
-                file.seek(offset)
-                rows.append(json.loads(file.read(length)))
-        return rows
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The frames of which there is anything, sorted."""
+        return tuple(sorted(self.labels.keys() | (self.instances.frames.keys() if self.instances else set())))
 
-    def read(self, name: str, shape: tuple[int, int]) -> Detections:
-        """Detections of one frame of that (H,W), in the order of the file; none if it does not name the frame.
+    def read(self, name: str) -> Instances:
+        """The scored instances of a frame; those of the label map, all of score 1, without ``instances.json``.
 
         Raises
         ------
-        InstancesError
-            A mask of another size than `shape`, or a damaged one.
+        MetricError
+            There is no prediction of that frame.
         """
-        rows = self._load(self.frames[name]) if name in self.frames else []
-        for row in rows:
-            size = row["segmentation"].get("size")
-            if size != list(shape):
-                got = f"{size[1]}x{size[0]}" if isinstance(size, list) and len(size) == 2 else repr(size)
-                raise InstancesError(
-                    f"{self.path.name}: expected masks of {shape[1]}x{shape[0]} pixels like the truth of {name}, "
-                    f"got {got}",
-                    cause="the prediction was made at network size and the truth is at full size, or the other way "
-                    "round",
-                    fix="compare at one size: `wadlib prepare ROOT OUT` makes network-size truth; then "
-                    "`wadlib evaluate OUT PRED`",
-                )
-        try:
-            masks = RunMasks.from_rle([row["segmentation"]["counts"] for row in rows], shape)
-        except InstancesError as error:
-            raise InstancesError(f"{self.path.name}, {name}: {error.what}", cause=error.cause, fix=error.fix) from error
-        return Detections(
-            np.array([row["category_id"] for row in rows], np.int32),
-            np.array([row["score"] for row in rows], np.float64),
-            masks,
+        if self.instances is not None and name in self.instances.frames:
+            return self.instances.read(name, self.instances.shape(name))
+        path = self.labels.get(name)
+        if path is None:
+            raise MetricError(
+                f"PredictionFolder: frame {name} has no prediction in {self.folder.name}",
+                cause="the prediction run was stopped early, or the predictions belong to other frames",
+                fix="predict that frame too",
+            )
+        found = Instances.from_label(read_label(path))
+        return found if self.instances is None else found[:0]  # a frame in which nothing was found
+
+
+def label_files(folder: Path, what: str = "label files") -> dict[str, Path]:
+    """Frame name -> label file, sorted by name; from the first of the usual places that holds any.
+
+    Raises
+    ------
+    MetricError
+        `folder` is not a folder.
+    """
+    if not folder.is_dir():
+        raise MetricError(
+            f"label_files: expected a folder of {what}, got {'a file' if folder.exists() else 'nothing'} "
+            f"at {folder.as_posix()}",
+            cause="a slip in the path",
+            fix="check the path",
         )
-
-
-def _check(path: Path, number: int, row: Any) -> str:
-    """Frame name of a sound row."""
-    if not isinstance(row, dict) or not isinstance(row.get("file_name"), str) or not row["file_name"]:
-        raise _row_error(
-            path,
-            number,
-            "no file_name",
-            cause="a plain COCO results file, which tells frames apart by number only",
-            fix='add "file_name": "<frame>.jpg" to each row',
-        )
-    if row.get("category_id") not in IDS:
-        raise _row_error(
-            path,
-            number,
-            f"unknown class {row.get('category_id')!r} ({row['file_name']})",
-            cause="class numbers inside a network (1..7), or a class that is not evaluated",
-            fix=f"use the WAD class ids {IDS} as category_id",
-        )
-    score = row.get("score")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        raise _row_error(
-            path,
-            number,
-            f"the score is {score!r}, expected a finite number ({row['file_name']})",
-            cause="a training run that diverged, or a division by zero",
-            fix="look at the network's outputs; nothing can be ranked by a score that is no number",
-        )
-    mask = row.get("segmentation")
-    if not isinstance(mask, dict) or not isinstance(mask.get("counts"), str | list):
-        raise _row_error(
-            path,
-            number,
-            f"the segmentation is not run-length encoded ({row['file_name']})",
-            cause="polygons, or boxes without masks",
-            fix='write {"size": [height, width], "counts": "…"}: wadlib.instances.rle.encode makes it',
-        )
-    return frame_name(row["file_name"])
-
-
-def _rows(path: Path) -> Iterator[tuple[int, int, Any]]:
-    """Offset, length in bytes and content of each element of a JSON list, of which a block at a time is read."""
-    decoder = json.JSONDecoder()
-    try:
-        with path.open("rb") as file:
-            # One character per byte, so that places are bytes; what is not ASCII is decoded again below.
-            text, start, begun = file.read(_BLOCK).decode("latin-1"), 0, False
-            at = 0
-            while True:
-                at = _skip(text, at)
-                if at >= len(text):
-                    block = file.read(_BLOCK).decode("latin-1")
-                    if not block:
-                        raise _format_error(path, "the list has no end", "a file that was cut off")
-                    text, start, at = block, start + len(text), 0
-                elif not begun:
-                    if text[at] != "[":
-                        raise _format_error(path, "expected a list of results", "a COCO dataset in place of results")
-                    begun, at = True, at + 1
-                elif text[at] == "]":
-                    return
-                elif text[at] == ",":
-                    at += 1
-                else:
-                    try:
-                        row, end = decoder.raw_decode(text, at)
-                    except json.JSONDecodeError as error:
-                        block = file.read(_BLOCK).decode("latin-1") if len(text) - at < _LONGEST_ROW else ""
-                        if not block:
-                            raise _format_error(
-                                path, f"no JSON at byte {start + error.pos}", "a file cut off"
-                            ) from error
-                        text, start, at = text[at:] + block, start + at, 0
-                        continue
-                    if not text.isascii():
-                        row = json.loads(text[at:end].encode("latin-1"))
-                    yield start + at, end - at, row
-                    at = end
-    except OSError as error:
-        raise _format_error(path, f"cannot read it: {error.strerror}", "the file is missing") from error
-
-
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\r\n":
-        at += 1
-    return at
-
-
-def _row_error(path: Path, number: int, what: str, *, cause: str, fix: str) -> InstancesError:
-    return InstancesError(f"{path.name}, row {number}: {what}", cause=cause, fix=fix)
-
-
-def _format_error(path: Path, what: str, cause: str) -> InstancesError:
-    return InstancesError(f"{path.name}: {what}", cause=cause, fix="write it again: `wadlib predict` does")
+    for place in _LABEL_FOLDERS:
+        files = sorted((folder / place).glob("*" + SUFFIX))
+        if files:
+            return {path.name.removesuffix(SUFFIX): path for path in files}
+    return {}

@@ -1,4 +1,4 @@
-"""A folder of predictions that a killed run leaves sound, and reading one back.
+"""Write a folder of predictions that a killed run leaves sound.
 
 ::
 
@@ -14,63 +14,23 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wadlib._shared.files import atomic_path, inside, make_folder, storage_error
-from wadlib.dataset.frame import Frame
-from wadlib.dataset.prepare import Failure
 from wadlib.errors import InstancesError
 from wadlib.frames import write_label
-from wadlib.instances.crops import Crop
 from wadlib.instances.instances import Instances
-from wadlib.instances.prediction_folder import INSTANCES, SUFFIX
-from wadlib.instances.reader import DetectionFile, frame_name
-from wadlib.instances.rle import decode_crop
+from wadlib.instances.instances_file import frame_name
+from wadlib.instances.reader import INSTANCES, SUFFIX
 
-__all__ = ["PredictReport", "PredictionWriter", "from_coco", "read_instances"]
+__all__ = ["PredictionWriter", "write_predictions"]
 
 _LABEL, _JOURNAL = "label", "instances.jsonl"
-
-
-@dataclass(frozen=True)
-class PredictReport:
-    """What `predict_dataset` did.
-
-    Attributes
-    ----------
-    predicted : int
-        Frames predicted now.
-    skipped : int
-        Frames that an earlier run had finished.
-    failed : tuple of `wadlib.dataset.Failure`
-        Frames whose picture cannot be read, and why.
-    instances : int
-        Instances found now that score at least the threshold.
-    path : Path
-        ``instances.json``.
-    """
-
-    predicted: int
-    skipped: int
-    failed: tuple[Failure, ...]
-    instances: int
-    path: Path
-
-    def summary(self) -> str:
-        """The numbers in a line, and a line for each of the first ten failures."""
-        lines = [
-            f"{self.predicted} frames predicted ({self.instances} instances), "
-            f"{self.skipped} were there already, {len(self.failed)} failed"
-        ]
-        lines += [f"  {failure.frame.name}: {failure.message.splitlines()[0]}" for failure in self.failed[:10]]
-        if len(self.failed) > 10:
-            lines.append(f"  … and {len(self.failed) - 10} more")
-        return "\n".join(lines)
 
 
 class PredictionWriter:
@@ -105,32 +65,30 @@ class PredictionWriter:
         labels = {path.name for path in (self.folder / _LABEL).iterdir()}
         return {name for name in self._lines if f"{name}{SUFFIX}" in labels}
 
-    def write(self, frame: Frame, found: Instances, threshold: float) -> int:
+    def write(self, name: str, file_name: str, found: Instances, label: npt.NDArray[np.uint16]) -> None:
         """Write the label of a frame, then its line: then it is done. May be called from several threads.
 
         Parameters
         ----------
-        frame : Frame
+        name : str
+            Of the frame.
+        file_name : str
+            Of its picture, such as ``<frame>.jpg``.
         found : Instances
-            All of them go to the line.
-        threshold : float
-            Those that score at least this go on the label.
-
-        Returns
-        -------
-        int
-            Instances on the label.
+            All of them, to be scored.
+        label : (H,W) uint16
+            What is shown of them, such as ``found.above(0.5).to_label()``.
         """
-        sure = found.filter(threshold)
-        write_label(inside(self.folder / _LABEL, f"{frame.name}{SUFFIX}"), sure.to_label_map())
-        results = found.to_coco(f"{frame.name}{frame.image_path.suffix}")
-        line = json.dumps({"frame": frame.name, "results": results}, separators=(",", ":"))
+        write_label(inside(self.folder / _LABEL, f"{name}{SUFFIX}"), label)
+        line = json.dumps({"frame": name, "results": found.to_coco(file_name=file_name)}, separators=(",", ":"))
         with self._lock:
-            self._lines[frame.name] = self._append(line)
-        return len(sure)
+            self._lines[name] = self._append(line)
 
-    def finish(self) -> Path:
-        """Write ``instances.json`` from all lines, whole or not at all; frames in the order of their names."""
+    def finish(self, *, keep_journal: bool = True) -> Path:
+        """Write ``instances.json`` from all lines, whole or not at all; frames in the order of their names.
+
+        Without its journal the folder cannot be gone on with.
+        """
         path = self.folder / INSTANCES
         with atomic_path(path) as part, part.open("w", encoding="utf-8") as out, self._journal.open("rb") as journal:
             separator = "["
@@ -140,6 +98,8 @@ class PredictionWriter:
                     out.write(f"{separator}\n{json.dumps({'image_id': number} | result)}")
                     separator = ","
             out.write("[]\n" if separator == "[" else "\n]\n")
+        if not keep_journal:
+            self._journal.unlink()
         return path
 
     def _read_journal(self, header: dict[str, Any]) -> int:
@@ -175,6 +135,28 @@ class PredictionWriter:
         return start
 
 
+def write_predictions(folder: str | Path, found: Iterable[tuple[str, Instances]]) -> int:
+    """Write anew what was found in each frame, as it comes, and ``instances.json`` when all frames are there.
+
+    Parameters
+    ----------
+    folder : path
+    found : iterable of (file name of the picture, Instances)
+
+    Returns
+    -------
+    int
+        How many instances were written.
+    """
+    (Path(folder) / _JOURNAL).unlink(missing_ok=True)  # nothing of an earlier run is gone on with
+    writer, written = PredictionWriter(folder, {}), 0
+    for file_name, instances in found:
+        writer.write(frame_name(file_name), file_name, instances, instances.to_label())
+        written += len(instances)
+    writer.finish(keep_journal=False)
+    return written
+
+
 def _entry(line: bytes) -> dict[str, Any] | None:
     """A line of the journal; None if it was not written to its end."""
     if not line.endswith(b"\n"):
@@ -197,51 +179,3 @@ def _check_settings(folder: Path, entry: dict[str, Any], header: dict[str, Any])
         cause="the folder of an earlier run with other weights, configuration or threshold",
         fix="choose another folder, or delete this one",
     )
-
-
-def from_coco(results: list[dict[str, Any]]) -> Instances:
-    """Instances of one picture from COCO results, what `Instances.to_coco` gave; at least one.
-
-    Raises
-    ------
-    InstancesError
-        Something is missing, damaged, or does not fit together.
-    """
-    try:
-        shape = tuple(int(side) for side in results[0]["segmentation"]["size"])
-        if len(shape) != 2 or any(tuple(result["segmentation"]["size"]) != shape for result in results):
-            raise ValueError("masks of several sizes")
-        left, top, width, height = np.array([result["bbox"] for result in results], np.float32).reshape(-1, 4).T
-        class_ids = np.array([result["category_id"] for result in results])
-        scores = np.array([result["score"] for result in results])
-        pieces = [decode_crop(result["segmentation"]) for result in results]
-    except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise InstancesError(
-            f"from_coco: expected results with bbox, category_id, score and segmentation, got {error!r}",
-            cause="a file of another program, or polygons in place of run lengths",
-            fix="write it with `wadlib predict`",
-        ) from error
-    boxes = np.stack([top, left, top + height, left + width], axis=1)
-    crops = tuple(Crop(y, x, mask) for mask, y, x in pieces)
-    return Instances(boxes, class_ids, scores, crops, shape)
-
-
-def read_instances(path: str | Path) -> dict[str, Instances]:
-    """Read ``instances.json`` (or the one in a folder): name of the frame -> its instances.
-
-    A frame without any instance is not in the file, hence not in the result. All of the file is held in memory; for a
-    whole dataset `wadlib.metrics.DetectionFile` reads frame by frame.
-
-    Raises
-    ------
-    InstancesError
-        No such file, not COCO results with a ``file_name`` each, or a damaged one.
-    """
-    path = Path(path)
-    if path.is_dir():
-        path = path / INSTANCES
-    DetectionFile.open(path)  # checks each row, with a message that names it
-    named: dict[str, list[dict[str, Any]]] = {}
-    for result in json.loads(path.read_bytes()):
-        named.setdefault(frame_name(result["file_name"]), []).append(result)
-    return {name: from_coco(results) for name, results in named.items()}

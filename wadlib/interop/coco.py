@@ -18,9 +18,8 @@ from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import InstancesError
 from wadlib.frames import read_label
-from wadlib.instances.masks import RunMasks
-from wadlib.instances.prediction_folder import PredictionFolder
-from wadlib.instances.rle import coco_boxes, encode_runs, results_of
+from wadlib.instances import PredictionFolder, Runs
+from wadlib.instances.rle import coco_boxes
 from wadlib.labels import CLASSES, IDS, IGNORE, decode
 
 __all__ = ["write_coco", "write_coco_results"]
@@ -122,11 +121,11 @@ def _annotations(frame: Frame, ignore: bool) -> tuple[tuple[int, int], list[dict
             cause="a test frame, or a label file that is missing",
             fix="export training frames: open_wad(root).frames",
         )
-    codes, masks = RunMasks.from_label(read_label(frame.label_path))
+    codes, runs = Runs.from_label(read_label(frame.label_path))
     class_ids = decode(codes)[0]
     rows = []
     for code, class_id, area, box, rle in zip(
-        codes.tolist(), class_ids.tolist(), masks.areas.tolist(), coco_boxes(masks), encode_runs(masks), strict=True
+        codes.tolist(), class_ids.tolist(), runs.areas.tolist(), coco_boxes(runs.boxes), runs.to_rle(), strict=True
     ):
         categories = [class_id] if class_id in IDS else list(IDS) if ignore and code == IGNORE else []
         for category in categories:
@@ -139,11 +138,11 @@ def _annotations(frame: Frame, ignore: bool) -> tuple[tuple[int, int], list[dict
                     "iscrowd": int(code == IGNORE),
                 }
             )
-    return masks.shape, rows
+    return runs.shape, rows
 
 
 def _result_rows(folder: PredictionFolder, frame: Frame) -> list[dict[str, Any]]:
-    return results_of(folder.read(frame.name))
+    return folder.read(frame.name).to_coco()
 
 
 def _write_row(file: IO[str], row: dict[str, Any], first: bool) -> None:

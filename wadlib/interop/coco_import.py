@@ -13,11 +13,10 @@ import numpy.typing as npt
 from wadlib._shared.files import make_folder
 from wadlib.errors import InstancesError
 from wadlib.frames import write_label
-from wadlib.instances.detections import Detections
-from wadlib.instances.masks import RunMasks
-from wadlib.instances.prediction_folder import SUFFIX
-from wadlib.instances.rle import to_runs
-from wadlib.labels import BACKGROUND, CLASSES, IDS, IGNORE, encode
+from wadlib.instances import Instances, Runs
+from wadlib.instances.reader import SUFFIX
+from wadlib.instances.rle import size_text
+from wadlib.labels import BACKGROUND, CLASSES, IDS, IGNORE
 
 __all__ = ["CocoFrame", "read_coco", "write_labels"]
 
@@ -32,15 +31,15 @@ class CocoFrame(NamedTuple):
     ----------
     id : int
     file_name : str
-    instances : Detections of score 1
-    ignore : RunMasks
+    instances : Instances of score 1
+    ignore : Runs
         Its crowd regions: IGNORE in a label map.
     """
 
     id: int
     file_name: str
-    instances: Detections
-    ignore: RunMasks
+    instances: Instances
+    ignore: Runs
 
 
 def read_coco(path: str | Path) -> Iterator[CocoFrame]:
@@ -108,7 +107,7 @@ def _frame(image: dict[str, Any], annotations: list[dict[str, Any]], classes: di
     crowds = [each for each in annotations if each.get("iscrowd")]
     objects = [each for each in annotations if not each.get("iscrowd")]
     class_ids = np.array([classes[each["category_id"]] for each in objects], np.int32)
-    found = Detections(class_ids, np.ones(len(objects)), _masks(objects, shape))
+    found = Instances(class_ids, np.ones(len(objects), np.float32), _masks(objects, shape))
     return CocoFrame(image["id"], image["file_name"], found, _masks(crowds, shape))
 
 
@@ -125,41 +124,33 @@ def _classes(categories: Sequence[dict[str, Any]]) -> dict[Any, int]:
     return found
 
 
-def _masks(annotations: list[dict[str, Any]], shape: tuple[int, int]) -> RunMasks:
-    parts = [_mask(each, shape) for each in annotations]
-    return RunMasks.concatenate(parts, shape)
+def _masks(annotations: list[dict[str, Any]], shape: tuple[int, int]) -> Runs:
+    return Runs.concatenate([_mask(each, shape) for each in annotations], shape)
 
 
-def _mask(annotation: dict[str, Any], shape: tuple[int, int]) -> RunMasks:
+def _mask(annotation: dict[str, Any], shape: tuple[int, int]) -> Runs:
     segmentation = annotation["segmentation"]
     if isinstance(segmentation, list):  # polygons: the parts of one instance
         from pycocotools import mask as coco_mask
 
         segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, *shape))
-    masks = to_runs([segmentation])
-    if masks.shape != shape:
+    size = segmentation.get("size")
+    if size is None or list(size) != list(shape):
         raise InstancesError(
-            f"read_coco: annotation {annotation.get('id')} has a mask of {masks.shape[1]}x{masks.shape[0]} pixels, "
+            f"read_coco: annotation {annotation.get('id')} has a mask of {size_text(size)} pixels, "
             f"its image has {shape[1]}x{shape[0]}",
             cause="masks that were made at another size",
             fix="write the masks at the size of the image",
         )
-    return masks
+    return Runs.from_rle([segmentation], shape)
 
 
 def _label(frame: CocoFrame) -> npt.NDArray[np.uint16]:
-    height, width = frame.instances.shape
-    columns = np.full(width * height, BACKGROUND, np.uint16)
-    for n in range(len(frame.ignore)):
-        frame.ignore.paint(columns, n, IGNORE)
-    numbers = dict.fromkeys(IDS, 0)
-    codes = []
-    for class_id in frame.instances.class_ids.tolist():
-        codes.append(encode(class_id, numbers[class_id]))
-        numbers[class_id] += 1
-    for n in np.argsort(-frame.instances.masks.areas, kind="stable").tolist():
-        frame.instances.masks.paint(columns, n, codes[n])
-    return np.ascontiguousarray(columns.reshape(width, height).T)
+    label = np.full(frame.instances.shape, BACKGROUND, np.uint16)
+    frame.ignore.paint(label, [IGNORE] * len(frame.ignore))
+    largest_first = np.argsort(-frame.instances.areas_px, kind="stable")
+    frame.instances.runs.take(largest_first).paint(label, frame.instances.codes[largest_first])
+    return label
 
 
 def _bad(path: str | Path, what: str) -> InstancesError:

@@ -24,9 +24,8 @@ from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame, Video
 from wadlib.errors import InstancesError
 from wadlib.frames import read_label
-from wadlib.instances.masks import RunMasks
-from wadlib.instances.prediction_folder import label_files
-from wadlib.instances.rle import encode_runs
+from wadlib.instances import Runs
+from wadlib.instances.reader import label_files
 from wadlib.labels import BACKGROUND, IDS, IGNORE, decode, encode
 
 __all__ = ["KITTI", "WAD", "MotsVideo", "frame_lines", "read_mots", "write_kitti_mots"]
@@ -104,11 +103,11 @@ def frame_lines(label: npt.NDArray[np.uint16], classes: Mapping[int, int] = KITT
     >>> frame_lines(np.array([[255, 33005], [33005, 65535]], np.uint16))
     ['1005 1 2 2 121', '10000 10 2 2 31']
     """
-    codes, masks = RunMasks.from_label(label)
+    codes, runs = Runs.from_label(label)
     class_ids, numbers = decode(codes)
     lines = []
     for code, class_id, number, rle in zip(
-        codes.tolist(), class_ids.tolist(), numbers.tolist(), encode_runs(masks), strict=True
+        codes.tolist(), class_ids.tolist(), numbers.tolist(), runs.to_rle(), strict=True
     ):
         if code == IGNORE:
             name, kind = _IGNORE_CLASS * 1000, _IGNORE_CLASS
@@ -152,14 +151,13 @@ def _label(path: Path, time: int, objects: list[tuple[int, tuple[int, int], str]
     shapes = {shape for _, shape, _ in objects}
     if len(shapes) != 1:
         raise _bad(path, 0, f"the objects of frame {time} come from pictures of different sizes")
-    height, width = shapes.pop()
-    masks = RunMasks.from_strings([string for _, _, string in objects], (height, width))
-    columns = np.full(width * height, BACKGROUND, np.uint16)
-    for n, (code, _, _) in enumerate(objects):
-        masks.paint(columns, n, code)
-    if np.count_nonzero(columns != BACKGROUND) != masks.areas.sum():
+    shape = shapes.pop()
+    runs = Runs.from_strings([string for _, _, string in objects], shape)
+    label = np.full(shape, BACKGROUND, np.uint16)
+    runs.paint(label, (code for code, _, _ in objects))
+    if np.count_nonzero(label != BACKGROUND) != runs.areas.sum():
         raise _bad(path, 0, f"objects of frame {time} overlap")
-    return np.ascontiguousarray(columns.reshape(width, height).T)
+    return label
 
 
 def _label_path(frame: Frame, files: dict[str, Path] | None) -> Path | None:

@@ -22,13 +22,11 @@ from wadlib._shared.files import atomic_path
 from wadlib._shared.parallel import map_frames
 from wadlib.errors import InstancesError
 from wadlib.frames import FULL_SHAPE
-from wadlib.instances.detections import Detections
-from wadlib.instances.masks import RunMasks
-from wadlib.instances.prediction_folder import PredictionFolder
-from wadlib.labels import IDS
-from wadlib.preprocess import NETWORK_SHAPE, VIEWS
+from wadlib.instances import Instances, PredictionFolder, Runs
+from wadlib.labels import BACKGROUND, IDS, INSTANCES_PER_CLASS
+from wadlib.preprocess import NETWORK_SHAPE
 
-__all__ = ["COLUMNS", "read_submission", "to_full_size", "without_overlaps", "write_submission"]
+__all__ = ["COLUMNS", "read_submission", "without_overlaps", "write_submission"]
 
 COLUMNS = ("ImageId", "LabelId", "Confidence", "PixelCount", "EncodedPixels")
 """The columns, in the order in which the challenge's page names them."""
@@ -77,7 +75,7 @@ def write_submission(
         if overlaps == "cut":
             found = without_overlaps(found)
         image_id = name if image_ids is None else _image_id(image_ids, name)
-        return _rows(image_id, to_full_size(found) if found.shape == NETWORK_SHAPE else found)
+        return _rows(image_id, found.to_full_frame() if found.shape == NETWORK_SHAPE else found)
 
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(COLUMNS) + "\n")
@@ -89,7 +87,7 @@ def write_submission(
     return written
 
 
-def read_submission(path: str | Path, shape: tuple[int, int] = FULL_SHAPE) -> Iterator[tuple[str, Detections]]:
+def read_submission(path: str | Path, shape: tuple[int, int] = FULL_SHAPE) -> Iterator[tuple[str, Instances]]:
     """Read a submission: ImageId and detections, image by image in the order of the file.
 
     Rows of one image must follow one another, as they do in every file that was written image by image.
@@ -102,7 +100,7 @@ def read_submission(path: str | Path, shape: tuple[int, int] = FULL_SHAPE) -> It
     """
     path = Path(path)
     seen: set[str] = set()
-    image, rows = "", list[tuple[int, float, RunMasks]]()
+    image, rows = "", list[tuple[int, float, Runs]]()
     try:
         with path.open(encoding="utf-8") as file:
             header = [name.strip() for name in file.readline().split(",")]
@@ -129,44 +127,23 @@ def read_submission(path: str | Path, shape: tuple[int, int] = FULL_SHAPE) -> It
         yield image, _detections(rows, shape)
 
 
-def without_overlaps(found: Detections) -> Detections:
+def without_overlaps(found: Instances) -> Instances:
     """Give each pixel to the surest of its instances; instances of which nothing is left are taken out.
 
     Examples
     --------
-    >>> masks = RunMasks.from_array(np.array([[[1, 1, 0]], [[0, 1, 1]]], bool))
-    >>> without_overlaps(Detections([33, 36], [0.6, 0.9], masks)).masks.to_array().astype(int).tolist()
+    >>> masks = np.array([[[1, 1, 0]], [[0, 1, 1]]], bool)
+    >>> without_overlaps(Instances.from_masks(masks, [33, 36], [0.6, 0.9])).masks.astype(int).tolist()
     [[[1, 0, 0]], [[0, 1, 1]]]
     """
-    height, width = found.shape
-    owner = np.full(width * height, -1, np.int32)
-    for n in np.argsort(-found.scores, kind="stable")[::-1].tolist():
-        found.masks.paint(owner, n, n)
-    change = np.flatnonzero(np.diff(owner)) + 1
-    starts, ends = np.append(0, change), np.append(change, owner.size)
-    owners = owner[starts]
-    order = np.argsort(owners, kind="stable")
-    order = order[owners[order] >= 0]
-    left, first = np.unique(owners[order], return_index=True)
-    masks = RunMasks(found.shape, starts[order], ends[order], np.append(first, order.size).astype(np.int64))
-    return Detections(found.class_ids[left], found.scores[left], masks)
-
-
-def to_full_size(found: Detections) -> Detections:
-    """Instances of a network-size frame (832x640) in the full frame: each pixel becomes its 4x4 block."""
-    if found.shape != NETWORK_SHAPE:
-        raise InstancesError(
-            f"to_full_size: expected masks of 832x640 pixels, got {found.shape[1]}x{found.shape[0]}",
-            cause="the masks are at full size already, or of another network",
-            fix="use them as they are",
-        )
-    report, parts = VIEWS["report"], []
-    for n in range(len(found)):
-        mask, y, x = found.masks.crop(n)
-        top, left = report.boxes_to_full_frame([[y, x, y, x]])[0, :2].astype(int).tolist()
-        large = mask.repeat(report.factor, axis=0).repeat(report.factor, axis=1)
-        parts.append(RunMasks.from_crop(large, top, left, FULL_SHAPE))
-    return Detections(found.class_ids, found.scores, RunMasks.concatenate(parts, FULL_SHAPE))
+    owner = np.full(found.shape, BACKGROUND, np.uint16)
+    # Numbered like codes of a label, so that one scan takes them apart.
+    numbers = np.arange(INSTANCES_PER_CLASS, INSTANCES_PER_CLASS + len(found), dtype=np.uint16)
+    last_on_top = found.best_first[::-1]
+    found.runs.take(last_on_top).paint(owner, numbers[last_on_top])
+    left, runs = Runs.from_label(owner)
+    left = left.astype(int) - INSTANCES_PER_CLASS
+    return Instances(found.class_ids[left], found.scores[left], runs)
 
 
 def _image_id(image_ids: Mapping[str, str], name: str) -> str:
@@ -179,21 +156,21 @@ def _image_id(image_ids: Mapping[str, str], name: str) -> str:
     return image_ids[name]
 
 
-def _rows(name: str, found: Detections) -> list[str]:
-    along_rows = found.masks.transposed()  # its runs go along this frame's rows
+def _rows(name: str, found: Instances) -> list[str]:
+    along_rows = found.runs.transposed()  # its runs go along this frame's rows
     lines = []
     for n, (class_id, score, area) in enumerate(
-        zip(found.class_ids.tolist(), found.scores.tolist(), along_rows.areas.tolist(), strict=True)
+        zip(found.class_ids.tolist(), found.scores, along_rows.areas.tolist(), strict=True)
     ):
         runs = slice(along_rows.offsets[n], along_rows.offsets[n + 1])
         starts, lengths = along_rows.starts[runs], along_rows.ends[runs] - along_rows.starts[runs]
         pixels = "".join(f"{s} {k}|" for s, k in zip(starts.tolist(), lengths.tolist(), strict=True))
         if area:
-            lines.append(f"{name},{class_id},{score!r},{area},{pixels}\n")
+            lines.append(f"{name},{class_id},{score},{area},{pixels}\n")
     return lines
 
 
-def _parse(path: Path, number: int, row: dict[str, str], shape: tuple[int, int]) -> tuple[int, float, RunMasks]:
+def _parse(path: Path, number: int, row: dict[str, str], shape: tuple[int, int]) -> tuple[int, float, Runs]:
     try:
         class_id, count, score = int(row["LabelId"]), int(row["PixelCount"]), float(row["Confidence"])
         pairs = [pair.split() for pair in row["EncodedPixels"].split("|") if pair.strip()]
@@ -213,13 +190,13 @@ def _parse(path: Path, number: int, row: dict[str, str], shape: tuple[int, int])
     if starts.size:  # runs that touch are one
         apart = starts[1:] != ends[:-1]
         starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
-    mask = RunMasks((shape[1], shape[0]), starts, ends, np.array([0, starts.size], np.int64))
+    mask = Runs((shape[1], shape[0]), starts, ends, np.array([0, starts.size], np.int64))
     return class_id, score, mask.transposed()
 
 
-def _detections(rows: list[tuple[int, float, RunMasks]], shape: tuple[int, int]) -> Detections:
+def _detections(rows: list[tuple[int, float, Runs]], shape: tuple[int, int]) -> Instances:
     class_ids, scores, masks = zip(*rows, strict=True)
-    return Detections(np.array(class_ids), np.array(scores), RunMasks.concatenate(masks, shape))
+    return Instances(np.array(class_ids), np.array(scores), Runs.concatenate(masks, shape))
 
 
 def _bad(path: Path, number: int, what: str) -> InstancesError:

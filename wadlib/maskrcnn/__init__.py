@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wadlib.instances.instances import Instances
+    from wadlib.instances import Instances
     from wadlib.maskrcnn.config import Config
     from wadlib.maskrcnn.model import MaskRCNN
 
 __all__ = ["Config", "Instances", "MaskRCNN"]
 
-_HOME = {"Config": "maskrcnn.config", "Instances": "instances.instances", "MaskRCNN": "maskrcnn.model"}
+_HOME = {"Config": "maskrcnn.config", "Instances": "instances", "MaskRCNN": "maskrcnn.model"}
 
 
 def __getattr__(name: str) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -18,8 +18,7 @@ from wadlib._shared.parallel import available_cores, in_order, map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.dataset.prepare import Failure
 from wadlib.errors import DatasetError, ImageError, WadError
-from wadlib.instances.instances import Instances
-from wadlib.instances.writer import PredictionWriter, PredictReport
+from wadlib.instances import Instances, PredictionWriter
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.images import as_rgb, canvas, normalise, unmold
 from wadlib.maskrcnn.frames.views import Placement
@@ -46,6 +45,42 @@ class _Shown(NamedTuple):
 
     pixels: npt.NDArray[np.uint8]
     placement: Placement
+
+
+@dataclass(frozen=True)
+class PredictReport:
+    """What `predict_dataset` did.
+
+    Attributes
+    ----------
+    predicted : int
+        Frames predicted now.
+    skipped : int
+        Frames that an earlier run had finished.
+    failed : tuple of `wadlib.dataset.Failure`
+        Frames whose picture cannot be read, and why.
+    instances : int
+        Instances found now that score at least the threshold.
+    path : Path
+        ``instances.json``.
+    """
+
+    predicted: int
+    skipped: int
+    failed: tuple[Failure, ...]
+    instances: int
+    path: Path
+
+    def summary(self) -> str:
+        """The numbers in a line, and a line for each of the first ten failures."""
+        lines = [
+            f"{self.predicted} frames predicted ({self.instances} instances), "
+            f"{self.skipped} were there already, {len(self.failed)} failed"
+        ]
+        lines += [f"  {failure.frame.name}: {failure.message.splitlines()[0]}" for failure in self.failed[:10]]
+        if len(self.failed) > 10:
+            lines.append(f"  … and {len(self.failed) - 10} more")
+        return "\n".join(lines)
 
 
 def detect(model: Detector, images: Iterable[Any], *, batch_size: int = 1) -> list[Instances]:
@@ -147,7 +182,7 @@ def predict_dataset(
         stack.callback(pictures.close)  # type: ignore[attr-defined]
         bar = stack.enter_context(_bar(len(frames), len(frames) - len(todo), progress))
         answers = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size)
-        for count in _written(lambda frame, answer: writer.write(frame, answer(), threshold), answers, workers):
+        for count in _written(partial(_write, writer, threshold), answers, workers):
             predicted, instances = predicted + 1, instances + count
             bar.update()
     return PredictReport(predicted, len(frames) - len(todo), tuple(failed), instances, writer.finish())
@@ -210,6 +245,14 @@ def _answers(model: Detector, shown: Sequence[_Shown], batch_size: int) -> list[
     windows += [windows[0]] * (batch_size - len(shown))
     detections, masks = model.forward(normalise(np.stack(pixels), model.config), np.stack(windows))
     return [partial(unmold, detections[i], masks[i], each.placement, model.config) for i, each in enumerate(shown)]
+
+
+def _write(writer: PredictionWriter, threshold: float, frame: Frame, answer: Callable[[], Instances]) -> int:
+    """Write a frame; how many instances are on its label."""
+    found = answer()
+    shown = found.above(threshold)
+    writer.write(frame.name, f"{frame.name}{frame.image_path.suffix}", found, shown.to_label())
+    return len(shown)
 
 
 def _written(

@@ -19,7 +19,7 @@ from wadlib.maskrcnn.network.compiled import compiled
 from wadlib.maskrcnn.network.mask_rcnn import Network
 
 if TYPE_CHECKING:
-    from wadlib.instances.instances import Instances
+    from wadlib.instances import Instances
     from wadlib.maskrcnn.weights import LoadReport
 
 __all__ = ["MaskRCNN"]
@@ -36,7 +36,7 @@ class MaskRCNN:
     --------
     >>> model = MaskRCNN(Config.classroom())                               # doctest: +SKIP
     >>> model.load("rendered")                                  # doctest: +SKIP
-    >>> model.detect([image])[0].to_label_map()                            # doctest: +SKIP
+    >>> model.detect([image])[0].to_label()                            # doctest: +SKIP
     """
 
     def __init__(self, config: Config) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from wadlib.instances.detections import Detections
-from wadlib.instances.masks import RunMasks
-from wadlib.instances.prediction_folder import PredictionFolder
-from wadlib.instances.reader import DetectionFile
 from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou
 from wadlib.metrics.ap import AveragePrecision, average_precision
 from wadlib.metrics.bootstrap import Intervals, bootstrap
@@ -27,8 +23,6 @@ __all__ = [
     "THRESHOLDS",
     "AveragePrecision",
     "ClassAreas",
-    "DetectionFile",
-    "Detections",
     "Evaluation",
     "FrameScores",
     "InstanceOverlap",
@@ -39,9 +33,7 @@ __all__ = [
     "Overlap",
     "PanopticQuality",
     "PrecisionRecall",
-    "PredictionFolder",
     "PublishedWaterfall",
-    "RunMasks",
     "ScoreSweep",
     "Scores",
     "as_published",
@@ -53,8 +45,8 @@ __all__ = [
     "erased",
     "evaluate_folder",
     "instance_iou",
-    "iou_table",
     "iou_at_thresholds",
+    "iou_table",
     "match",
     "mean_iou",
     "panoptic_quality",

@@ -17,8 +17,8 @@ from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
-from wadlib.instances.prediction_folder import INSTANCES, SUFFIX, PredictionFolder, label_files
-from wadlib.instances.reader import DetectionFile
+from wadlib.instances.instances_file import InstancesFile
+from wadlib.instances.reader import INSTANCES, SUFFIX, PredictionFolder, label_files
 from wadlib.labels import BACKGROUND
 from wadlib.metrics.evaluation import Evaluation
 from wadlib.metrics.instance_overlap import InstanceOverlap
@@ -57,7 +57,7 @@ def evaluate_folder(
         (``label/`` and ``train_label/`` are looked into).
     prediction : folder
         ``PRED`` with ``PRED/label/<frame>_instanceIds.png``, or the folder of those files itself. If
-        ``PRED/instances.json`` is there (`wadlib.metrics.DetectionFile` says what it holds), average
+        ``PRED/instances.json`` is there (`wadlib.instances.instances_file` says what it holds), average
         precision is that of its scored, possibly overlapping instances; otherwise the label maps' own.
     missing : "error" or "empty"
         What to do about frames without a prediction: raise, or score them as all background
@@ -107,7 +107,7 @@ def evaluate_folder(
     return Evaluation(scores, absent, extra, instances is not None)
 
 
-def _check_frames(instances: DetectionFile, known: set[str]) -> None:
+def _check_frames(instances: InstancesFile, known: set[str]) -> None:
     unknown = tuple(sorted(instances.frames.keys() - known))
     if unknown:
         raise MetricError(
@@ -118,7 +118,7 @@ def _check_frames(instances: DetectionFile, known: set[str]) -> None:
         )
 
 
-def _compare(instances: DetectionFile | None, pair: _Pair) -> FrameScores:
+def _compare(instances: InstancesFile | None, pair: _Pair) -> FrameScores:
     truth = read_label(pair.truth)
     if pair.prediction is None:
         return FrameScores.of(Overlap.from_labels(truth, np.full_like(truth, BACKGROUND)))
@@ -135,8 +135,8 @@ def _compare(instances: DetectionFile | None, pair: _Pair) -> FrameScores:
     overlap = Overlap.from_labels(truth, prediction)
     if instances is None:
         return FrameScores.of(overlap)
-    detections = instances.read(pair.name, (truth.shape[0], truth.shape[1]))
-    return FrameScores.of(overlap, InstanceOverlap.from_detections(truth, detections))
+    found = instances.read(pair.name, (truth.shape[0], truth.shape[1]))
+    return FrameScores.of(overlap, InstanceOverlap.from_label(truth, found))
 
 
 def _truth_files(truth: str | Path | Iterable[Frame]) -> dict[str, tuple[Path, str]]:

@@ -1,6 +1,6 @@
 """Which true instance overlaps which found one, in one frame: a small table, from either of two sources.
 
-The joint histogram of two label maps holds it already. Detections of `instances.json` may overlap each
+The joint histogram of two label maps holds it already. The instances of `instances.json` may overlap each
 other; for them it is counted from the runs of their masks.
 """
 
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.errors import MetricError
-from wadlib.instances.detections import Detections, ignore_mask, scores_of
-from wadlib.instances.masks import RunMasks
+from wadlib.instances import Instances, Runs
+from wadlib.instances.instances import scores_of
 from wadlib.labels import IDS, IGNORE, decode, evaluated_index
 from wadlib.overlap import Overlap
 
@@ -35,7 +34,7 @@ class InstanceOverlap:
     truth_classes : (G,) int32 WAD class ids
     truth_areas : (G,) int64 pixels
     class_ids : (D,) int32 WAD class ids
-    scores : (D,) float64
+    scores : (D,) float32
     areas : (D,) int64 pixels
     shared : (G,D) int64
         Pixels that a true and a found instance have in common, of whatever classes.
@@ -46,7 +45,7 @@ class InstanceOverlap:
     truth_classes: npt.NDArray[np.int32]
     truth_areas: Ints
     class_ids: npt.NDArray[np.int32]
-    scores: Floats
+    scores: npt.NDArray[np.float32]
     areas: Ints
     shared: Ints
     on_ignore: Ints
@@ -75,40 +74,29 @@ class InstanceOverlap:
         )
 
     @classmethod
-    def from_detections(cls, truth: npt.NDArray[np.uint16], found: Detections) -> InstanceOverlap:
-        """From the true label map (H,W) uint16 and detections, which may overlap each other."""
-        if truth.shape != found.shape:
-            raise MetricError(
-                f"InstanceOverlap.from_detections: expected masks of {truth.shape[1]}x{truth.shape[0]} pixels "
-                f"like the truth, got {found.shape[1]}x{found.shape[0]}",
-                cause="the prediction was made at network size and the truth is at full size, or the other way round",
-                fix="compare at one size: `wadlib prepare ROOT OUT` makes network-size truth",
-            )
-        codes, masks = RunMasks.from_label(truth)
+    def from_label(cls, truth: npt.NDArray[np.uint16], found: Instances) -> InstanceOverlap:
+        """Compare instances, which may overlap each other, with the true label (H,W) uint16."""
+        codes, runs = Runs.from_label(truth)
         wanted = evaluated_index(codes) > 0
-        class_ids = _class_ids(codes[wanted])
-        return cls.from_masks(class_ids, masks.take(wanted), found, ignore_mask(codes, masks))
+        return cls._from_runs(_class_ids(codes[wanted]), runs.take(wanted), found, runs.take(codes == IGNORE))
 
     @classmethod
-    def from_masks(
-        cls,
-        truth_classes: npt.NDArray[np.int32],
-        truth: RunMasks,
-        found: Detections,
-        ignore: RunMasks | None = None,
+    def from_instances(cls, truth: Instances, found: Instances) -> InstanceOverlap:
+        """Compare instances on both sides, such as those of a COCO ground truth, where nothing is IGNORE."""
+        return cls._from_runs(truth.class_ids, truth.runs, found, Runs.empty(truth.shape))
+
+    @classmethod
+    def _from_runs(
+        cls, truth_classes: npt.NDArray[np.int32], truth: Runs, found: Instances, ignore: Runs
     ) -> InstanceOverlap:
-        """From masks on both sides, such as those of a COCO ground truth; `ignore` holds one mask or none."""
-        on_ignore = np.zeros(len(found), np.int64)
-        if ignore is not None and len(ignore):
-            on_ignore = ignore.intersections(found.masks)[0]
         return cls(
-            truth_classes=np.asarray(truth_classes, np.int32),
+            truth_classes=truth_classes,
             truth_areas=truth.areas,
             class_ids=found.class_ids,
             scores=found.scores,
-            areas=found.masks.areas,
-            shared=truth.intersections(found.masks),
-            on_ignore=on_ignore,
+            areas=found.areas_px,
+            shared=truth.intersections(found.runs),
+            on_ignore=ignore.intersections(found.runs).sum(axis=0),
         )
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import MetricError
-from wadlib.instances.instances import Instances
+from wadlib.instances import Instances
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
 from wadlib.overlap import Overlap
@@ -36,7 +36,7 @@ _DIVISION = 15  # bits: int32 has 31 for a number without its sign, the file 16
 def as_published(instances: Instances) -> Label:
     """Return the label that the authors' code would have saved for these instances.
 
-    Background is 0, and no instance number is kept. `wadlib.instances.Instances.to_label_map` is the label that puts
+    Background is 0, and no instance number is kept. `wadlib.instances.Instances.to_label` is the label that puts
     the highest score on top instead.
 
     Parameters
@@ -155,8 +155,8 @@ def published_waterfall(
         kept = found[found.scores >= min_score]
         total = _summed(kept)
         lost += bool(total.max() >= _SIXTEEN_BITS)
-        labels = (as_published(kept), total.astype(np.uint16), kept.to_label_map())  # uint16: modulo 2**16
-        for name, label in zip(names, (*labels, found[found.scores >= lower_score].to_label_map()), strict=True):
+        labels = (as_published(kept), total.astype(np.uint16), kept.to_label())  # uint16: modulo 2**16
+        for name, label in zip(names, (*labels, found[found.scores >= lower_score].to_label()), strict=True):
             sums[name].add(Overlap.from_labels(truth, label))
     count = sums[names[0]].frames
     if not count:

@@ -15,7 +15,7 @@ from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
-from wadlib.instances.prediction_folder import INSTANCES, PredictionFolder
+from wadlib.instances.reader import INSTANCES, PredictionFolder
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
 from wadlib.overlap import ClassAreas, Overlap
@@ -81,7 +81,7 @@ def iou_at_thresholds(
     MetricError
         No frames or thresholds, no ``instances.json``, a frame without truth or prediction, or of another size.
     InstancesError
-        See `wadlib.metrics.DetectionFile`.
+        See `wadlib.instances.PredictionFolder`.
     """
     found, chosen = PredictionFolder.open(prediction), list(frames)
     if found.instances is None:
@@ -113,5 +113,5 @@ def _areas(found: PredictionFolder, thresholds: Sequence[float], frame: Frame) -
             cause="it belongs to the test set, or its label file is missing",
             fix="use training frames",
         )
-    truth, detections = read_label(Path(frame.label_path)), found.read(frame.name)
-    return [Overlap.from_labels(truth, detections.above(t).to_label_map()).class_areas() for t in thresholds]
+    truth, instances = read_label(Path(frame.label_path)), found.read(frame.name)
+    return [Overlap.from_labels(truth, instances.above(t).to_label()).class_areas() for t in thresholds]

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import MetricError
-from wadlib.instances.detections import Detections
-from wadlib.instances.masks import RunMasks
+from wadlib.instances import Instances, Runs
 from wadlib.labels import IDS
 
 __all__ = ["SimulatedPredictor"]
@@ -75,7 +74,7 @@ class SimulatedPredictor:
         """What figures and tables call it."""
         return "simulated predictor (the truth, spoilt on purpose)"
 
-    def predict(self, frame: str, truth: npt.NDArray[np.uint16]) -> Detections:
+    def predict(self, frame: str, truth: npt.NDArray[np.uint16]) -> Instances:
         """Scored instances of one frame.
 
         Parameters
@@ -91,13 +90,13 @@ class SimulatedPredictor:
         >>> perfect = SimulatedPredictor(
         ...     miss=0, half_found_px=0, shift_px=0, grow_px=0, confusion=0, twice=0, invented=0
         ... )
-        >>> bool((perfect.predict("a", truth).to_label_map() == truth).all())
+        >>> bool((perfect.predict("a", truth).to_label() == truth).all())
         True
         """
         rng = np.random.default_rng([self.seed, zlib.crc32(frame.encode())])
-        exact = Detections.from_label(truth)
+        exact = Instances.from_label(truth)
         class_ids, scores, masks = [], [], []
-        for n, (class_id, area) in enumerate(zip(exact.class_ids.tolist(), exact.masks.areas.tolist(), strict=True)):
+        for n, (class_id, area) in enumerate(zip(exact.class_ids.tolist(), exact.areas_px.tolist(), strict=True)):
             # All dice are thrown for each object, so that one setting does not change what another one does.
             luck, other, wrong_class, double = rng.random(4)
             shift = np.rint(rng.normal(0, 1, 2) * self.shift_px).astype(int)
@@ -105,7 +104,7 @@ class SimulatedPredictor:
             noise = rng.normal()
             if luck > (1 - self.miss) * area / (area + self.half_found_px):
                 continue
-            mask = _spoil(*exact.masks.crop(n), shift, grow, truth.shape)
+            mask = _spoil(*exact.runs.crop(n), shift, grow, truth.shape)
             if not mask.areas[0]:
                 continue
             wrong = other < self.confusion
@@ -123,12 +122,10 @@ class SimulatedPredictor:
                 class_ids.append(class_id)
                 scores.append(_logistic(-0.5 * self.certainty + noise))
                 masks.append(mask)
-        return Detections(
-            np.array(class_ids, np.int32), np.array(scores), RunMasks.concatenate(masks, exact.masks.shape)
-        )
+        return Instances(np.array(class_ids, np.int32), np.array(scores), Runs.concatenate(masks, exact.shape))
 
 
-def _spoil(mask: Mask, y: int, x: int, shift: npt.NDArray[np.int64], grow: int, shape: tuple[int, ...]) -> RunMasks:
+def _spoil(mask: Mask, y: int, x: int, shift: npt.NDArray[np.int64], grow: int, shape: tuple[int, ...]) -> Runs:
     """Grow (or shrink) a mask, move it, and cut off what leaves the frame."""
     edge = abs(grow)
     larger = np.pad(mask, edge)
@@ -143,13 +140,13 @@ def _grown(mask: Mask) -> Mask:
     return wide[1:-1, 1:-1] | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
 
 
-def _placed(mask: Mask, y: int, x: int, shape: tuple[int, int]) -> RunMasks:
+def _placed(mask: Mask, y: int, x: int, shape: tuple[int, int]) -> Runs:
     mask = mask[max(0, -y) : max(0, shape[0] - y), max(0, -x) : max(0, shape[1] - x)]
     inside = mask.size > 0
-    return RunMasks.from_crop(mask, max(0, y) if inside else 0, max(0, x) if inside else 0, shape)
+    return Runs.from_crop(mask, max(0, y) if inside else 0, max(0, x) if inside else 0, shape)
 
 
-def _invent(rng: np.random.Generator, shape: tuple[int, ...]) -> RunMasks:
+def _invent(rng: np.random.Generator, shape: tuple[int, ...]) -> Runs:
     """An ellipse, of the size of an object, where objects are: in the middle rows."""
     height = max(2, round(shape[0] * 0.03 * rng.lognormal(0, 0.8)))
     width = max(2, round(height * rng.uniform(0.5, 2)))

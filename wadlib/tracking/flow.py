@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import TrackingError
-from wadlib.instances.crops import Crop
+from wadlib.instances.masks import Crop
 
 __all__ = ["Flow", "dis_flow", "median_shift"]
 

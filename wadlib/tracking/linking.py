@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import TrackingError
-from wadlib.instances.crops import Crop
-from wadlib.instances.instances import Instances
+from wadlib.instances import Instances
+from wadlib.instances.masks import Crop
 from wadlib.tracking.assign import assign
 from wadlib.tracking.flow import Flow, median_shift
 from wadlib.tracking.link_config import LinkConfig
@@ -96,18 +96,18 @@ class Linker:
         field = None if image is None else self._flow.next(image)
         self._age(time_s, field)
         ids = np.full(len(found), -1, np.int64)
-        boxes, class_ids = found.boxes.astype(np.float64), found.class_ids
-        similarity = self._similarity(found, boxes, time_s)
+        boxes, class_ids, crops = found.boxes.astype(np.float64), found.class_ids, found.runs.crops
+        similarity = self._similarity(found, boxes, crops, time_s)
         sure = found.scores >= self.config.sure
         fresh = np.array([track.age == 1 for track in self._alive], np.bool_)
         free = np.ones(len(self._alive), np.bool_)
         for tracks, detections in ((free, sure), (free & fresh, ~sure)):
             for t, d in self._pairs(similarity, class_ids, tracks & free, detections):
-                self._see(self._alive[t], found, boxes, d, time_s)
+                self._see(self._alive[t], crops[d], boxes[d], time_s)
                 ids[d], free[t] = self._alive[t].number, False
         for d in np.flatnonzero(ids < 0).tolist():
             ids[d] = self.tracks
-            self._alive.append(_Track(self.tracks, int(class_ids[d]), boxes[d], found.crops[d], time_s))
+            self._alive.append(_Track(self.tracks, int(class_ids[d]), boxes[d], crops[d], time_s))
             self.tracks += 1
         return ids
 
@@ -153,7 +153,7 @@ class Linker:
             if shift is not None:
                 track.flowed += shift
 
-    def _similarity(self, found: Instances, boxes: Floats, time_s: float) -> Floats:
+    def _similarity(self, found: Instances, boxes: Floats, crops: list[Crop], time_s: float) -> Floats:
         """Compare each track with each detection, (T, D), under the motion hypothesis that fits the pair best."""
         best = np.zeros((len(self._alive), len(found)))
         if not best.size:
@@ -169,7 +169,7 @@ class Linker:
                 for t, d in zip(*np.nonzero((box_iou > 0) & (score + 1 - weight > best)), strict=True):
                     track = self._alive[t]
                     shift = (moved[t, :2] + moved[t, 2:] - track.box[:2] - track.box[2:]) / 2
-                    score[t, d] += (1 - weight) * _mask_iou(_moved(track.crop, shift), found.crops[d])
+                    score[t, d] += (1 - weight) * _mask_iou(_moved(track.crop, shift), crops[d])
             np.maximum(best, score, out=best)
         return best
 
@@ -212,13 +212,13 @@ class Linker:
         t, d = assign(similarity[np.ix_(rows, columns)], classes, class_ids[columns], self.config.gate)
         return list(zip(rows[t].tolist(), columns[d].tolist(), strict=True))
 
-    def _see(self, track: _Track, found: Instances, boxes: Floats, d: int, time_s: float) -> None:
-        before, box = track.box, boxes[d]
+    def _see(self, track: _Track, crop: Crop, box: Floats, time_s: float) -> None:
+        before = track.box
         shift = (box[:2] + box[2:] - before[:2] - before[2:]) / 2
         velocity = shift / (time_s - track.time_s)
         smoothing = self.config.smoothing
         track.velocity = smoothing * velocity + (1 - smoothing) * track.velocity
-        track.box, track.crop, track.time_s = box, found.crops[d], time_s
+        track.box, track.crop, track.time_s = box, crop, time_s
         track.flowed, track.age = np.zeros(2), 0
 
 
@@ -278,7 +278,7 @@ def link(
 
 def _moved(crop: Crop, shift: Floats) -> Crop:
     dy, dx = np.rint(shift).astype(int).tolist()
-    return Crop(crop.y + dy, crop.x + dx, crop.mask)
+    return crop._replace(y=crop.y + dy, x=crop.x + dx)
 
 
 def _mask_iou(a: Crop, b: Crop) -> float:

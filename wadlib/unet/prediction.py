@@ -96,7 +96,7 @@ def predict_label(
     index = geometry.to_frame(index, (image.shape[0], image.shape[1]))
     if not instances:
         return label_from_indices(index, classes)
-    from wadlib.graphcut.unary import instances_from_indices
+    from wadlib.instances.components import instances_from_indices
 
     return instances_from_indices(_as_network_index(index, classes), min_area_px=min_area_px)
 

@@ -20,17 +20,17 @@ from wadlib.labels import IGNORE
 
 __all__ = [
     "Frames",
-    "Lane",
+    "PerFrame",
     "check_image",
     "check_label",
     "frames_of",
-    "lane_of",
+    "per_frame",
     "name_of",
     "read_codes",
     "read_picture",
 ]
 
-Lane = Callable[[int, Any], Any]
+PerFrame = Callable[[int, Any], Any]
 """From the number of a frame and its item to what belongs to it: a label, scores, tracks."""
 
 
@@ -91,7 +91,7 @@ def frames_of(frames: Any, count: int | None) -> Frames:
     return Frames(frames.__getitem__, len(frames), single, listed)
 
 
-def lane_of(value: Any, name: str, frames: Frames) -> Lane | None:
+def per_frame(value: Any, name: str, frames: Frames) -> PerFrame | None:
     """Bring `truth`, `prediction`, `scores` or `tracks` into one form; None if there is nothing.
 
     A single item goes with a single frame; a sequence has one for each frame; a mapping is looked up by
@@ -215,7 +215,7 @@ def _look_up(value: Mapping[Any, Any], frame: Any, number: int) -> Any:
     return None
 
 
-def _folder(folder: Path, name: str) -> Lane:
+def _folder(folder: Path, name: str) -> PerFrame:
     """Predictions as `wadlib predict` writes them, paired by name; a frame without a file has none.
 
     ``instances.json`` (scores, masks that may overlap) goes before ``label/<frame>_instanceIds.png``.
@@ -224,15 +224,10 @@ def _folder(folder: Path, name: str) -> Lane:
         raise DatasetError(
             f"MaskViewer: {name} is a folder", cause="two arguments in the wrong order", fix=f"give {name} per frame"
         )
-    if name == "prediction" and (folder / "instances.json").is_file():
-        from wadlib.metrics import DetectionFile
+    from wadlib.instances import PredictionFolder
 
-        file = DetectionFile.open(folder / "instances.json")
-        return lambda number, frame: lambda shape: file.read(name_of(frame), shape)
-    inside = folder / "label" if (folder / "label").is_dir() else folder
-
-    def item(number: int, frame: Any) -> Path | None:
-        path = inside / f"{name_of(frame)}_instanceIds.png"
-        return path if path.is_file() else None
-
-    return item
+    found = PredictionFolder.open(folder)
+    if name == "truth" or found.instances is None:
+        return lambda number, frame: found.labels.get(name_of(frame))
+    scored = found.instances
+    return lambda number, frame: lambda shape: scored.read(name_of(frame), shape)

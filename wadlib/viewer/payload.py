@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from wadlib._shared.jpeg import encode
 from wadlib.labels import BACKGROUND
-from wadlib.viewer.contents import Found, overlaps_of
+from wadlib.viewer.contents import Layer, overlaps_of
 
 __all__ = ["VIEW_SHAPE", "Payload", "encode_frame", "encode_full", "view_factor"]
 
@@ -55,7 +55,7 @@ def view_factor(shape: tuple[int, ...]) -> int:
 
 
 def encode_frame(
-    number: int, name: str, image: npt.NDArray[np.uint8], truth: Found | None, prediction: Found | None, tracks: Any
+    number: int, name: str, image: npt.NDArray[np.uint8], truth: Layer | None, prediction: Layer | None, tracks: Any
 ) -> Payload:
     """Encode a frame for the view: picture and labels at most `VIEW_SHAPE`, the table of the whole frame."""
     factor = view_factor(image.shape)
@@ -90,8 +90,8 @@ def encode_full(
     name: str,
     jpeg: bytes | npt.NDArray[np.uint8],
     shape: tuple[int, ...],
-    truth: Found | None,
-    prediction: Found | None,
+    truth: Layer | None,
+    prediction: Layer | None,
 ) -> Payload:
     """Encode a frame at full resolution, for zooming in; `jpeg` is the file as it is, or a picture."""
     meta = {

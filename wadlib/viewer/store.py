@@ -10,8 +10,8 @@ from typing import Any
 
 from wadlib._shared import jpeg
 from wadlib.errors import WadError
-from wadlib.viewer.contents import Found, from_instances, from_label
-from wadlib.viewer.inputs import Lane, name_of, read_codes, read_picture
+from wadlib.viewer.contents import Layer, from_instances, from_label
+from wadlib.viewer.inputs import PerFrame, name_of, read_codes, read_picture
 from wadlib.viewer.payload import Payload, encode_frame, encode_full, view_factor
 
 __all__ = ["Cache", "Store"]
@@ -56,7 +56,7 @@ class Store:
 
     Parameters
     ----------
-    frames, truth, prediction, scores, tracks : see `wadlib.viewer.inputs.lane_of`
+    frames, truth, prediction, scores, tracks : see `wadlib.viewer.inputs.per_frame`
     count : int
     limit : int
         Bytes of encoded frames to keep.
@@ -66,10 +66,10 @@ class Store:
         self,
         frames: Callable[[int], Any],
         count: int,
-        truth: Lane | None,
-        prediction: Lane | None,
-        scores: Lane | None,
-        tracks: Lane | None,
+        truth: PerFrame | None,
+        prediction: PerFrame | None,
+        scores: PerFrame | None,
+        tracks: PerFrame | None,
         limit: int = 32 << 20,
     ) -> None:
         self.frames, self.count = frames, count
@@ -131,11 +131,11 @@ class Store:
         truth, prediction = self._labels(number, item, shape)
         return encode_full(number, name_of(item), picture, shape, truth, prediction)
 
-    def _labels(self, number: int, frame: Any, shape: tuple[int, ...]) -> tuple[Found | None, Found | None]:
-        found: list[Found | None] = []
-        for name, lane in (("truth", self.truth), ("prediction", self.prediction)):
+    def _labels(self, number: int, frame: Any, shape: tuple[int, ...]) -> tuple[Layer | None, Layer | None]:
+        found: list[Layer | None] = []
+        for name, items in (("truth", self.truth), ("prediction", self.prediction)):
             where = f"{name} of frame {number}"
-            item = None if lane is None else lane(number, frame)
+            item = None if items is None else items(number, frame)
             if callable(item) and not hasattr(item, "masks"):
                 item = item(shape)  # what can only be read when the size is known
             if item is not None and hasattr(item, "masks") and hasattr(item, "class_ids"):

@@ -13,7 +13,7 @@ from wadlib.dataset.frame import counted
 from wadlib.errors import LabelError, WadError
 from wadlib.labels import CLASSES, TABLE, by_name
 from wadlib.viewer import bundle, page
-from wadlib.viewer.inputs import Frames, Lane, frames_of, lane_of
+from wadlib.viewer.inputs import Frames, PerFrame, frames_of, per_frame
 from wadlib.viewer.payload import Payload
 from wadlib.viewer.store import Store
 
@@ -39,8 +39,8 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         Label codes (H, W) uint16 or paths, one per frame: a sequence, a dictionary by frame or by its name, or a
         callable that takes the frame. By default the labels of the Frames; False for none.
     prediction : optional
-        Likewise; or instances with scores whose masks may overlap (`wadlib.maskrcnn.Instances`,
-        `wadlib.metrics.Detections`); or the folder that `wadlib predict` wrote.
+        Likewise; or instances with scores whose masks may overlap (`wadlib.instances.Instances`);
+        or the folder that `wadlib predict` wrote.
     scores : optional
         For predictions that are label maps: a dictionary code -> score (0 to 1) per frame.
     tracks : optional
@@ -127,14 +127,21 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         video = frames_of(frames, count)
         number = video.count
         given = {"truth": truth, "prediction": prediction, "scores": scores, "tracks": tracks}
-        lanes = {name: lane_of(value, name, video) for name, value in given.items()}
+        given_by_frame = {name: per_frame(value, name, video) for name, value in given.items()}
         if truth is None:
-            lanes["truth"] = _labels_of_frames(video)
-        self.store = Store(video.item, number, lanes["truth"], lanes["prediction"], lanes["scores"], lanes["tracks"])
+            given_by_frame["truth"] = _labels_of_frames(video)
+        self.store = Store(
+            video.item,
+            number,
+            given_by_frame["truth"],
+            given_by_frame["prediction"],
+            given_by_frame["scores"],
+            given_by_frame["tracks"],
+        )
         # A single frame that cannot be shown is a mistake to hear of now; in a video the others can be seen.
         frame = min(max(int(frame), 0), number - 1)
         first = self.store.frame(frame, strict=number == 1)
-        there = {name: lanes[name] is not None for name in ("truth", "prediction", "tracks")}
+        there = {name: given_by_frame[name] is not None for name in ("truth", "prediction", "tracks")}
         start: dict[str, Any] = {
             "mode": _one_of("mode", mode or _usual_mode(there), (*MODES, "none")),
             "style": _one_of("style", style, STYLES),
@@ -267,7 +274,7 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         return f"MaskViewer({counted(self.store.count, 'frame')}{' with ' if what else ''}{' and '.join(what)})"
 
 
-def _labels_of_frames(frames: Frames) -> Lane | None:
+def _labels_of_frames(frames: Frames) -> PerFrame | None:
     """The labels that Frames bring along; None if there are none."""
 
     def label(number: int, frame: Any) -> Any:

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import ImageError, InstancesError
-from wadlib.instances.crops import Crop
-from wadlib.instances.instances import Instances
+from wadlib.instances import Instances, Runs
 from wadlib.labels import IGNORE
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.views import Placement
@@ -177,10 +176,9 @@ def unmold(
     for i in order:
         y1, x1, y2, x2 = sides[i].tolist()
         mask = masks[i] if masks.ndim == 3 else masks[i, :, :, classes[i]]
-        crops.append(Crop(y1, x1, paste(mask, y2 - y1, x2 - x1)))
-    return Instances(
-        sides[order].astype(np.float32), class_ids[order], detections[order, 5], tuple(crops), placement.picture_shape
-    )
+        crops.append((paste(mask, y2 - y1, x2 - x1), y1, x1))
+    runs = Runs.from_crops(crops, placement.picture_shape)
+    return Instances(class_ids[order], detections[order, 5], runs, sides[order].astype(np.float32))
 
 
 def paste(mask: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.bool_]:

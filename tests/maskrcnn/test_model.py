@@ -281,11 +281,22 @@ def test_same_seed_same_weights_in_any_order(script):
 
 
 def test_bfloat16_is_close(model, script):
-    half = MaskRCNN(script.config(dtype="mixed_bfloat16"))
+    """No further off than rounding explains: beside float32 arithmetic on kernels that were rounded once.
+
+    In bfloat16 a convolution rounds its kernel, its input and its result, all to 8 bits. Three errors of one size that
+    know nothing of each other add up to the square root of three of them.
+    """
+    half, rounded = MaskRCNN(script.config(dtype="mixed_bfloat16")), MaskRCNN(script.config())
+    for variables in rounded.weights_by_layer().values():
+        for variable in variables:
+            if variable.name.endswith("kernel"):
+                variable.assign(ops.cast(ops.cast(variable, "bfloat16"), "float32"))
     image = script.picture(model.config)[0]
-    exact, found = model.stages(image), half.stages(image)
+    exact, found, nearly = model.stages(image), half.stages(image), rounded.stages(image)
     for name in ("C5", "P2", "rpn_class_logits", "rpn_bbox"):
-        assert np.abs(found[name] - exact[name]).mean() < 0.12 * np.abs(exact[name]).mean(), name
+        off, step = (np.sqrt(np.square(other[name] - exact[name]).mean()) for other in (found, nearly))
+        print(name, off / step)
+        assert 0 < off < 2 * step, name
     assert {variable.dtype for layer in half.layers.values() for variable in layer.weights} == {"float32"}
 
 
@@ -375,3 +386,26 @@ def test_the_dense_and_the_sampled_way_through_the_rpn_make_the_same_step(script
     # It is the gradient through the box targets that was compared: without it, the deltas learn something else.
     (name,) = (name for name in moved if name.endswith("rpn_bbox_pred/kernel"))
     assert np.linalg.norm(without[name] - moved[name]) > 0.1 * np.linalg.norm(moved[name])
+
+
+@pytest.mark.slow
+def test_batch_statistics_are_learnt_where_the_configuration_asks_for_it(script):
+    config = script.config(train_bn=True)
+    model, batch = MaskRCNN(config), script.batch(config)
+    normalization = model.layers["bn_conv1"]
+    before = model.layers["conv1"](batch["image"])  # what is normalised in the first step
+    model.compile(learning_rate=1e-3)
+    first = model.train_on(batch)
+    assert all(np.isfinite(value) for value in first.values())
+    kept, gamma = 0.99, 1e-3  # Keras' share of the old statistics; what Adam can move a weight by in a step
+    mean, variance = (as_array(v) for v in (normalization.moving_mean, normalization.moving_variance))
+    pixels = ops.convert_to_numpy(before).reshape(-1, before.shape[-1])
+    np.testing.assert_allclose(mean, (1 - kept) * pixels.mean(axis=0), rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(variance, kept + (1 - kept) * pixels.var(axis=0), rtol=1e-3)
+    assert 0 < np.abs(as_array(normalization.gamma) - 1).max() < 2 * gamma
+
+    # What is frozen keeps its statistics too.
+    model.compile(layers="heads")
+    model.train_on(batch)
+    np.testing.assert_array_equal(as_array(normalization.moving_mean), mean)
+    assert all(np.isfinite(value).all() for value in model.stages(batch["image"][0]).values())

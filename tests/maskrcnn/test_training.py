@@ -87,20 +87,24 @@ def test_the_model_has_the_weights_of_the_last_epoch(whole):
 
 
 @pytest.mark.slow
-def test_killed_and_started_again_it_is_the_same_run(whole, data, tmp_path):
+@pytest.mark.parametrize("delay", [0.0, 1.3])  # before an epoch's first step is done, and among its later ones
+def test_killed_and_started_again_it_is_the_same_run(whole, data, tmp_path, delay):
     run = tmp_path / "killed"
     command = [sys.executable, str(SCRIPT), str(run), str(data)]
     environment = os.environ | {"TF_NUM_INTEROP_THREADS": "1"}
-    delay = np.random.default_rng().uniform(0, 2)  # any moment will do
     process = subprocess.Popen(command, env=environment)
-    while not (run / "checkpoint.npz").exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    subprocess.run(command, env=environment, check=True)
-    assert without_times(read_log(run)) == without_times(read_log(whole[2])), f"killed after {delay} s"
+    deadline = time.monotonic() + 300
+    try:
+        while not (run / "checkpoint.npz").exists():
+            assert process.poll() is None, "it ended before its first checkpoint"
+            assert time.monotonic() < deadline, "no checkpoint after 300 s"
+            time.sleep(0.1)
+        time.sleep(delay)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=60)
+    subprocess.run(command, env=environment, check=True, timeout=600)
+    assert without_times(read_log(run)) == without_times(read_log(whole[2]))
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def weights_summary(model: keras.Model) -> list[dict[str, Any]]:
-    """Layer by layer, what a model has learnt: name, shape, mean, standard deviation, largest magnitude."""
+    """Say layer by layer what a model has learnt: name, shape, mean, standard deviation, largest magnitude."""
     return [
         {
             "name": variable.path,

@@ -156,12 +156,12 @@ class Config:
 
     @classmethod
     def report(cls) -> Config:
-        """As published with the report: ResNet-50, 832x640, five pictures a step, small anchors."""
+        """Configure what the report published: ResNet-50, 832x640, five pictures a step, small anchors."""
         return cls(batch_size=5)
 
     @classmethod
     def coco(cls) -> Config:
-        """What the released COCO weights fit: ResNet-101 and 81 classes, of which WAD has six."""
+        """Configure what the released COCO weights fit: ResNet-101 and 81 classes, of which WAD has six."""
         return cls(
             name="coco",
             view="whole",
@@ -180,7 +180,7 @@ class Config:
 
     @classmethod
     def classroom(cls) -> Config:
-        """Small enough to train on a laptop: a light backbone and thin heads, on the strip that holds the objects.
+        """Configure a network for a laptop: a light backbone and thin heads, on the strip that holds the objects.
 
         Rows 1560 to 2280 hold 99.7 % of all objects. Rows 1536 to 2304 at half resolution have 1.2 times as many
         pixels as the report's 832x640 frame, and show each object with four times as many.

@@ -30,14 +30,14 @@ _GIVE_UP_AFTER = 25  # frames of which not one could be read: the rest will not 
 
 
 class Detector(Protocol):
-    """What is asked of a network; `wadlib.maskrcnn.MaskRCNN` is one."""
+    """Says what is asked of a network; `wadlib.maskrcnn.MaskRCNN` is one."""
 
     config: Config
 
     def forward(
         self, images: npt.NDArray[np.float32], windows: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Images (B, h, w, 3) and windows (B, 4) to detections (B, D, 6) and masks (B, n, m, m)."""
+        """Turn images (B, h, w, 3) and windows (B, 4) into detections (B, D, 6) and masks (B, n, m, m)."""
 
 
 class _Shown(NamedTuple):

@@ -78,7 +78,7 @@ class MaskRCNN:
         return found
 
     def weights_by_layer(self) -> dict[str, list[Any]]:
-        """Variables of each layer in the order of the original's files: kernel, bias; gamma, beta, mean, variance."""
+        """List the variables of each layer as the original's files do: kernel, bias; gamma, beta, mean, variance."""
         return {name: list(layer.weights) for name, layer in self.layers.items()}
 
     # --- detection -------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ class MaskRCNN:
     def forward(
         self, images: npt.NDArray[np.float32], windows: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Detections and their masks. The mask head runs on what was detected, not on empty rows.
+        """Compute detections and their masks; the mask head runs on what was detected, not on empty rows.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class MaskRCNN:
     def stages(
         self, image: npt.NDArray[np.float32], window: npt.NDArray[np.float32] | None = None
     ) -> dict[str, npt.NDArray[np.float32]]:
-        """Every intermediate result for one picture or a batch, by name.
+        """Compute every intermediate result for one picture or a batch, by name.
 
         Parameters
         ----------
@@ -187,11 +187,11 @@ class MaskRCNN:
         return model
 
     def train_on(self, batch: dict[str, npt.NDArray[Any]]) -> dict[str, float]:
-        """One step; returns the losses before it (``loss`` and the five, times their weights)."""
+        """Take one step; returns the losses before it (``loss`` and the five, times their weights)."""
         return self._on_batch("train_on_batch", batch)
 
     def evaluate_on(self, batch: dict[str, npt.NDArray[Any]]) -> dict[str, float]:
-        """The losses without a step."""
+        """Compute the losses without a step."""
         return self._on_batch("test_on_batch", batch)
 
     def _on_batch(self, method: str, batch: dict[str, npt.NDArray[Any]]) -> dict[str, float]:

@@ -51,7 +51,7 @@ class BackboneWarning(UserWarning):
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What `load` did, by names of layers (``rpn_model/rpn_class_raw`` for a layer in a model in a model).
+    """Says what `load` did, by names of layers (``rpn_model/rpn_class_raw`` for one in a nested model).
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class LoadReport:
     excluded: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """The three lists in a few lines; long ones by their first names."""
+        """Say the three lists in a few lines; long ones by their first names."""
         lines = [f"{len(self.loaded)} layers loaded"]
         for names, what in (
             (self.missing, "not in the file, left as they were"),
@@ -173,14 +173,14 @@ def save(model: Any, path: str | Path, *, config: Config | None = None, compact:
 
 
 def read_config(path: str | Path) -> Config | None:
-    """The `Config` that was saved with the weights; None if none was (as in the original's files)."""
+    """Read the `Config` that was saved with the weights; None if none was (as in the original's files)."""
     with open_h5(Path(path)) as file:
         text = file.attrs.get(_CONFIG)
     return None if text is None else Config.from_dict(json.loads(text))
 
 
 def fingerprint(model: Any) -> str:
-    """Sixteen hexadecimal digits that differ when a weight differs."""
+    """Compute sixteen hexadecimal digits that differ when a weight differs."""
     digest = hashlib.blake2b(digest_size=8)
     for name, own in sorted(layers_of(model).items()):
         for weight, variable in own:
@@ -190,7 +190,7 @@ def fingerprint(model: Any) -> str:
 
 
 def layers_of(model: Any) -> dict[str, list[tuple[str, Any]]]:
-    """Layers with weights, in order: name -> (name of the weight, variable), each; a model in the model is opened."""
+    """List the layers with weights, in order: name -> (name of the weight, variable), each; nested models too."""
     found: dict[str, list[tuple[str, Any]]] = {}
     for layer in _keras_model(model).layers:
         inner = {layer.name: layer}

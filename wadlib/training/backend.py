@@ -136,7 +136,7 @@ def deterministic(seed: int) -> None:
 
 
 def as_array(variable: keras.Variable) -> np.ndarray:
-    """A copy of a variable's value as a numpy array.
+    """Copy a variable's value into a numpy array.
 
     ``keras.ops.convert_to_numpy`` does it too, but on TensorFlow by a way that numpy 2 warns of.
     """
@@ -148,7 +148,7 @@ def as_array(variable: keras.Variable) -> np.ndarray:
 
 
 def gradient_norms(model: keras.Model, x: Any, y: Any = None, weight: Any = None) -> dict[str, float]:
-    r"""Euclidean norm of the loss's gradient for each layer, :math:`\|\partial L / \partial \theta_l\|_2`.
+    r"""Compute the norm of the loss's gradient for each layer, :math:`\|\partial L / \partial \theta_l\|_2`.
 
     As in a training step (dropout and batch statistics included), but nothing of the model changes.
 
@@ -214,7 +214,7 @@ _GRADIENTS = {"tensorflow": _tensorflow_gradients, "jax": _jax_gradients, "torch
 
 
 def environment() -> dict[str, Any]:
-    """What a run was made with, for its ``config.json``: versions, backend, processor, git commit."""
+    """Say what a run was made with, for its ``config.json``: versions, backend, processor, git commit."""
     import keras
 
     from wadlib import __version__

@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 
 class Batch(NamedTuple):
-    """What a training step gets.
+    """Holds what a training step gets.
 
     Attributes
     ----------
@@ -42,13 +42,13 @@ class Batch(NamedTuple):
 
 
 class Source(Protocol):
-    """What `wadlib.training.fit` asks of its data; called from several threads at once."""
+    """Says what `wadlib.training.fit` asks of its data; called from several threads at once."""
 
     def __len__(self) -> int:
         """Batches in an epoch."""
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """Batch `index` of `epoch`, both from 0: the same arguments, the same arrays."""
+        """Make batch `index` of `epoch`, both from 0: the same arguments, the same arrays."""
 
 
 class Batches(Generic[Item]):
@@ -120,7 +120,7 @@ class Batches(Generic[Item]):
         return self.steps
 
     def order(self, rng: np.random.Generator) -> npt.NDArray[np.integer]:
-        r"""Indices into `items` for one pass, ``len(items)`` of them.
+        r"""Draw the order of one pass: indices into `items`, ``len(items)`` of them.
 
         With weights, item i comes :math:`N w_i / \sum w` times, rounded up or down at random so that the mean
         is exact (systematic sampling), and all are shuffled.
@@ -133,7 +133,7 @@ class Batches(Generic[Item]):
         return rng.permutation(drawn)
 
     def positions(self, epoch: int, index: int) -> range:
-        """Places in the run, counted in items from its beginning, that a batch takes."""
+        """Find the places in the run, counted in items from its beginning, that a batch takes."""
         if not 0 <= index < len(self) or epoch < 0:
             raise IndexError(f"batch {index} of epoch {epoch}: there are {len(self)} in an epoch")
         if self.shuffle:
@@ -142,7 +142,7 @@ class Batches(Generic[Item]):
         return range(index * self.batch_size, min((index + 1) * self.batch_size, len(self.items)))
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """Batch `index` of `epoch`, both from 0."""
+        """Make batch `index` of `epoch`, both from 0."""
         samples, names = [], []
         for position in self.positions(epoch, index):
             passes, place = divmod(position, len(self.items))
@@ -153,7 +153,7 @@ class Batches(Generic[Item]):
         return Batch(*stacked)._replace(names=tuple(names))
 
     def describe(self) -> dict[str, Any]:
-        """What determines the batches, for the run's ``config.json`` (`sample` cannot be told)."""
+        """Say what determines the batches, for the run's ``config.json`` (`sample` cannot be told)."""
         return {
             "items": len(self.items),
             "names_sha256": _digest("\n".join(self.name(item) for item in self.items).encode()),
@@ -202,7 +202,7 @@ def _stack(parts: Sequence[Any]) -> Any:
 
 
 def leaves(tree: Any) -> list[Any]:
-    """The arrays in a dict, list or tuple of arrays, from left to right; None is none.
+    """List the arrays in a dict, list or tuple of arrays, from left to right; None is none.
 
     Examples
     --------

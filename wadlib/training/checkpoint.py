@@ -55,7 +55,7 @@ class Checkpoint:
         return cls(_values(model.variables), _values(model.optimizer.variables), list(rows))
 
     def finite(self) -> bool:
-        """Whether every number in it is one."""
+        """Say whether every number in it is finite."""
         arrays = (a for a in (*self.model, *self.optimizer) if a.dtype.kind == "f")
         return all(bool(np.isfinite(a).all()) for a in arrays)
 

@@ -46,7 +46,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """What a callback is told.
+    """Holds what a callback is told.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ Callback = Callable[[EpochEnd], Mapping[str, float] | None]
 
 @dataclass(frozen=True)
 class Training:
-    """What `fit` did.
+    """Holds what `fit` did.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Training:
     run: Path | None
 
     def column(self, name: str) -> list[float]:
-        """Values of one column over the epochs; nan where a row has none."""
+        """Return the values of one column over the epochs; nan where a row has none."""
         return [float(row.get(name, math.nan)) for row in self.rows]
 
 

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """Stop when the loss has not gone down for some epochs.
+    """Stops training when the loss has not gone down for some epochs.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class EarlyStop:
             )
 
     def waited(self, rows: Sequence[Row], default: str) -> int:
-        """Epochs since the last improvement in the column `monitor` (or else `default`)."""
+        """Count the epochs since the last improvement in the column `monitor` (or else `default`)."""
         least, waited = math.inf, 0
         for value in _values(rows, self.monitor or default):
             if value < least - self.min_delta:
@@ -61,12 +61,12 @@ class EarlyStop:
         return waited
 
     def reached(self, rows: Sequence[Row], default: str) -> bool:
-        """Whether to stop after these rows."""
+        """Decide whether to stop after these rows."""
         return self.waited(rows, default) >= self.patience
 
 
 def best_epoch(rows: Sequence[Row], monitor: str) -> int | None:
-    """Epoch with the least value in the column `monitor`, the first of equals; None before there is one.
+    """Find the epoch with the least `monitor`, the first of equals; None before there is one.
 
     Examples
     --------

@@ -9,7 +9,7 @@ __all__ = ["repeat_factors"]
 
 
 def repeat_factors(pixels: npt.ArrayLike, share: float = 0.5) -> npt.NDArray[np.float64]:
-    r"""How often to draw each frame, so that rare classes are seen more often.
+    r"""Compute how often to draw each frame, so that rare classes are seen more often.
 
     .. math:: r_f = \max_{c \in f} \max(1, \sqrt{t / s_c})
 

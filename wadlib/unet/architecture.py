@@ -107,11 +107,11 @@ class Architecture:
         return len(self.widths) - 1
 
     def replace(self, **changes: Any) -> Architecture:
-        """A copy with some fields changed."""
+        """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON can hold them; ``Architecture(**saved)`` is the way back.
+        """Return the fields as JSON can hold them; ``Architecture(**saved)`` is the way back.
 
         Examples
         --------
@@ -142,7 +142,7 @@ class Architecture:
 
 
 def ronneberger(input_shape: Sequence[int] = (572, 572, 1), classes: int = 2, **changes: Any) -> Architecture:
-    """The network of the paper (Ronneberger, Fischer and Brox, MICCAI 2015, Fig 1): Fig 2 of the report.
+    """Describe the network of the paper (Ronneberger, Fischer and Brox, MICCAI 2015, Fig 1): the report's Fig 2.
 
     Valid 3x3 convolutions with ReLU, 64 channels doubled at each of four poolings, 2x2
     up-convolutions that halve them, dropout at the end of the contracting path, biases 0.
@@ -151,7 +151,7 @@ def ronneberger(input_shape: Sequence[int] = (572, 572, 1), classes: int = 2, **
 
 
 def attempt(input_shape: Sequence[int] = (90, 422, 3), classes: int = 9, **changes: Any) -> Architecture:
-    """What the report's authors trained (section 2.2), from their published code.
+    """Describe what the report's authors trained (section 2.2), from their published code.
 
     Channels 64-256-512-1024; same 3x3 convolutions with ELU, 3x3 up-convolutions with ELU, Xavier
     initialisation, biases 0.1, no normalisation; images divided by 1000. A height of 90 is not
@@ -178,7 +178,7 @@ def attempt(input_shape: Sequence[int] = (90, 422, 3), classes: int = 9, **chang
 
 
 def cure(input_shape: Sequence[int] = (320, 416, 3), classes: int = 8, **changes: Any) -> Architecture:
-    """The U-Net that converges: inputs in [-1, 1] and a normalisation layer after each 3x3 convolution.
+    """Describe the U-Net that converges: inputs in [-1, 1], a normalisation layer after each 3x3 convolution.
 
     Channels 16-32-64-128-256, a quarter of the paper's, so that a laptop trains it; pass
     ``widths=(64, 128, 256, 512, 1024)`` for the paper's own.

@@ -54,7 +54,7 @@ class ConstantPredictor:
 
 
 def class_counts(targets: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
-    """Pixels of each class in each image: (B,H,W) class indices -> (B,C); others are not counted.
+    """Count the pixels of each class in each image: (B,H,W) class indices to (B,C); others are not counted.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def constant_predictor_loss(
     normalise: bool = True,
     unlabelled: str = "ignore",
 ) -> ConstantPredictor:
-    """The loss of a constant softmax on one batch: of the best one, or of a given one.
+    """Compute the loss of a constant softmax on one batch: of the best one, or of a given one.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class SmallFrames:
         self._kept: dict[Frame, Image] = {}
 
     def read(self, frame: Frame) -> tuple[Image, Target]:
-        """Picture (h,w,3) uint8 RGB and target (h,w) uint8 of a labelled frame.
+        """Read a labelled frame: picture (h,w,3) uint8 RGB and target (h,w) uint8.
 
         The target is the channel of each cell, NO_INDEX where there is none.
 
@@ -128,7 +128,7 @@ def batches(
     weights: npt.ArrayLike | None = None,
     columns: int | None = None,
 ) -> Batches[Any]:
-    """Batches of x (B,h,w,3) uint8 and y (B,h,w) uint8 for `wadlib.training.fit`.
+    """Make batches of x (B,h,w,3) uint8 and y (B,h,w) uint8 for `wadlib.training.fit`.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def batches(
 
 
 def object_window(target: Target, width: int, rng: np.random.Generator) -> slice:
-    """Columns of a window around a random pixel of a random class: rare classes are as often in it as others.
+    """Place a window around a random pixel of a random class: rare classes are in it as often as others.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def object_window(target: Target, width: int, rng: np.random.Generator) -> slice
 
 
 def class_pixels(frames: Sequence[Frame], small: SmallFrames, channels: int = 1 + len(IDS)) -> npt.NDArray[np.int64]:
-    """Pixels of each channel in each frame, (N, channels); those without a target are not counted."""
+    """Count the pixels of each channel in each frame, (N, channels); those without a target are not counted."""
     if not len(frames):
         raise TrainingError(
             "class_pixels: expected at least one frame, got none", cause="an empty split", fix="pass labelled frames"

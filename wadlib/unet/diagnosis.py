@@ -18,7 +18,7 @@ __all__ = ["channel_names", "class_softmax", "watch_gradients", "watch_softmax"]
 
 
 def channel_names(recipe: Recipe) -> list[str]:
-    """Name of each channel of the network, background first.
+    """Name each channel of the network, background first.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def channel_names(recipe: Recipe) -> list[str]:
 
 
 def watch_softmax(batch: Batch, recipe: Recipe) -> Callback:
-    """Columns ``softmax/<class>``: mean probability of a class at the pixels of that class, in one batch.
+    """Add columns ``softmax/<class>``: mean probability of a class at the pixels of that class, in one batch.
 
     And ``softmax/<class> anywhere``: at all pixels. A network that has learnt nothing but how frequent
     the classes are has the same number in both.
@@ -55,7 +55,7 @@ def watch_softmax(batch: Batch, recipe: Recipe) -> Callback:
 
 
 def watch_gradients(batch: Batch) -> Callback:
-    """Columns ``gradient/<layer>``: norm of the loss's gradient for each layer, in one batch."""
+    """Add columns ``gradient/<layer>``: norm of the loss's gradient for each layer, in one batch."""
 
     def callback(end: EpochEnd) -> dict[str, float]:
         norms = gradient_norms(end.model, batch.x, batch.y, batch.weight)
@@ -67,7 +67,7 @@ def watch_gradients(batch: Batch) -> Callback:
 def class_softmax(
     found: npt.NDArray[np.floating[Any]], target: npt.NDArray[np.integer[Any]], names: Sequence[str]
 ) -> dict[str, float]:
-    """Mean probability of each class at the pixels that are of that class.
+    """Compute the mean probability of each class at the pixels that are of that class.
 
     Parameters
     ----------

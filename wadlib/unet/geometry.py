@@ -62,11 +62,11 @@ class Geometry:
         return self.height, self.width
 
     def to_dict(self) -> dict[str, int]:
-        """The fields, for JSON; ``Geometry(**saved)`` is the way back."""
+        """Return the fields, for JSON; ``Geometry(**saved)`` is the way back."""
         return asdict(self)
 
     def picture(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """What the network sees of a frame.
+        """Cut out what the network sees of a frame.
 
         Parameters
         ----------
@@ -102,14 +102,14 @@ class Geometry:
         return np.asarray(small, np.uint8)
 
     def window(self, shape: tuple[int, int]) -> tuple[slice, slice] | None:
-        """Slices that cut the label of the cells out of a frame of `shape`; None if some lie outside of it."""
+        """Find the slices that cut the cells' label out of a frame of `shape`; None if some lie outside of it."""
         rows, columns, step = self._window(shape)
         if rows.start < 0 or columns.start < 0 or rows.stop > shape[0] or columns.stop > shape[1]:
             return None
         return slice(rows.start, rows.stop, step), slice(columns.start, columns.stop, step)
 
     def label(self, label: npt.NDArray[Any], outside: int = 255) -> npt.NDArray[Any]:
-        """Value of a frame-sized map at each cell (its upper left pixel), `outside` where there is none.
+        """Read a frame-sized map at each cell (its upper left pixel); `outside` where there is none.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class Geometry:
     def to_frame(
         self, cells: npt.NDArray[Any], shape: tuple[int, int] = FULL_SHAPE, outside: int = 0
     ) -> npt.NDArray[Any]:
-        """A map of cells in the pixels of a frame: the way back of `label`.
+        """Turn a map of cells into the pixels of a frame: the way back of `label`.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class Geometry:
 
 
 def strip(step: int = 4) -> Geometry:
-    """Rows 1535 to 2302 and columns 28 to 3355: nearly all objects, in cells of `step` x `step` pixels.
+    """Cover rows 1535 to 2302 and columns 28 to 3355, nearly all objects, with cells of `step` x `step` pixels.
 
     It holds the strip of the second-place solution (rows 1560 to 2279); its borders are those of prepared
     frames' pixels, and its size divides by 32 for a step of 4 (832x192) or 8 (416x96).

@@ -36,12 +36,12 @@ EPSILON = 1e-6  # the authors' own: keeps 0 / 0 away
 
 
 def one_hot(target: Any, classes: int) -> Any:
-    """(…) class indices -> (…,C) float32; all zero where the target is UNLABELLED."""
+    """Turn class indices (…) into (…,C) float32; all zero where the target is UNLABELLED."""
     return ops.cast(ops.equal(ops.cast(target, "int32")[..., None], ops.arange(classes, dtype="int32")), "float32")
 
 
 def batch_class_weights(truth: Any, exponent: float = 0.3) -> Any:
-    r"""The authors' class weights, from the labels of one batch.
+    r"""Compute the authors' class weights from the labels of one batch.
 
     .. math:: w_c = \Big(\frac{\max_k s_k}{s_c + 10^{-6}}\Big)^{0.3}, \quad s_c = \frac{\sum_p t_{pc}}{\sum_{pk} t_{pk}}
 
@@ -61,7 +61,7 @@ def batch_class_weights(truth: Any, exponent: float = 0.3) -> Any:
 
 
 def cross_entropy(truth: Any, logits: Any, weights: Any, *, normalise: bool = True, unlabelled: str = "ignore") -> Any:
-    r"""Weighted categorical cross entropy.
+    r"""Compute the weighted categorical cross entropy.
 
     .. math:: L = -\frac1Z \sum_p \sum_c w_c\, t_{pc} \log q_{pc}
 
@@ -99,7 +99,7 @@ def soft_dice(
     normalise: bool = True,
     unlabelled: str = "ignore",
 ) -> Any:
-    r"""One minus the soft dice coefficient, per class and added up.
+    r"""Compute one minus the soft dice coefficient, per class and added up.
 
     .. math:: L = \frac1Z \sum_c w_c (1 - D_c), \quad
               D_c = \frac{2 \sum_p q_{pc} t_{pc} + \epsilon}{\sum_p q_{pc} + \sum_p t_{pc} + \epsilon}
@@ -185,7 +185,7 @@ class SegmentationLoss(keras.losses.Loss):
         _check(self.options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The loss of one batch, a scalar."""
+        """Compute the loss of one batch, a scalar."""
         o = self.options
         classes = y_pred.shape[-1]
         truth, logits = one_hot(y_true, classes), ops.cast(y_pred, "float32")
@@ -203,12 +203,12 @@ class SegmentationLoss(keras.losses.Loss):
         return loss
 
     def get_config(self) -> dict[str, Any]:
-        """The options, as `model.save` writes them."""
+        """Return the options, as `model.save` writes them."""
         return {"name": self.name} | self.options
 
 
 def attempt_loss(cross_entropy: float = 1.0, dice: float = 1.0, **changes: Any) -> SegmentationLoss:
-    """The authors' loss: batch weights that nothing divides by, dice per image, absent classes counted.
+    """Make the authors' loss: batch weights that nothing divides by, dice per image, absent classes counted.
 
     They tried each term alone: ``attempt_loss(dice=0)`` and ``attempt_loss(cross_entropy=0)``. A pixel
     without a target is a zero row of their one-hot array, so it counts as a pixel.
@@ -225,7 +225,7 @@ def attempt_loss(cross_entropy: float = 1.0, dice: float = 1.0, **changes: Any) 
 
 
 def cure_loss(cross_entropy: float = 1.0, dice: float = 1.0, **changes: Any) -> SegmentationLoss:
-    """Cross entropy plus dice over the classes that a batch holds, both proper means."""
+    """Make cross entropy plus dice over the classes that a batch holds, both proper means."""
     return SegmentationLoss(cross_entropy, dice, **({"name": "cure_loss"} | changes))
 
 

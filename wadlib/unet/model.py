@@ -112,7 +112,7 @@ class FirstKernel(keras.initializers.Initializer):
         self.kind, self.seed, self.transposed = kind, list(seed), transposed
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **_: Any) -> Any:
-        """A kernel of this shape: (rows, columns, inputs, outputs), the last two swapped if transposed."""
+        """Draw a kernel of this shape: (rows, columns, inputs, outputs), the last two swapped if transposed."""
         rng = np.random.default_rng(self.seed)
         area = shape[0] * shape[1] / (4 if self.transposed else 1)
         inputs, outputs = (shape[3], shape[2]) if self.transposed else (shape[2], shape[3])
@@ -124,7 +124,7 @@ class FirstKernel(keras.initializers.Initializer):
         return keras.ops.convert_to_tensor(values.astype("float32"), dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The parameters, as `model.save` writes them."""
+        """Return the parameters, as `model.save` writes them."""
         return {"kind": self.kind, "seed": self.seed, "transposed": self.transposed}
 
 
@@ -180,7 +180,7 @@ class _Parts:
 
 
 def stages(model: keras.Model) -> tuple[Stage, ...]:
-    """Every tensor of a built U-Net with its true shape, as its layers are listed: what Fig 2 draws.
+    """List every tensor of a built U-Net with its true shape, as its layers are listed: what Fig 2 draws.
 
     Examples
     --------

@@ -19,7 +19,7 @@ __all__ = ["predict", "predict_label", "probabilities"]
 
 
 def probabilities(model: keras.Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Softmax of the network's output.
+    """Compute the softmax of the network's output.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def probabilities(model: keras.Model, images: npt.NDArray[np.uint8]) -> npt.NDAr
 def predict(
     model: keras.Model, frame: Frame | npt.NDArray[np.uint8], geometry: Geometry, *, full: bool = False
 ) -> npt.NDArray[np.float32]:
-    """Class probabilities of a frame, what `wadlib.graphcut.unary_from_probabilities` takes.
+    """Predict class probabilities of a frame, what `wadlib.graphcut.unary_from_probabilities` takes.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def predict_label(
     instances: bool = False,
     min_area_px: int = 12,
 ) -> npt.NDArray[np.uint16]:
-    """Label of a frame: at each cell the class of greatest probability, in the frame's own pixels.
+    """Predict the label of a frame: at each cell the class of greatest probability, in the frame's own pixels.
 
     Parameters
     ----------

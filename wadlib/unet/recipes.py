@@ -24,7 +24,7 @@ __all__ = ["RECIPES", "Recipe", "recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that determines a run but the frames, the seed and the number of epochs.
+    """Determines a run, but for the frames, the seed and the number of epochs.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Recipe:
         return CLASS_TABLES[self.classes]
 
     def replace(self, **changes: Any) -> Recipe:
-        """A copy with some fields changed; the architecture follows a new geometry or class table.
+        """Return a copy with some fields changed; the architecture follows a new geometry or class table.
 
         Class weights that are given one by one belong to a class table: another one starts without.
 
@@ -126,7 +126,7 @@ class Recipe:
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON can hold them; `from_dict` is the way back."""
+        """Return the fields as JSON can hold them; `from_dict` is the way back."""
         return {
             **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)},
             "geometry": self.geometry.to_dict(),
@@ -137,7 +137,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> Recipe:
-        """What `to_dict` gave."""
+        """Make a recipe of what `to_dict` gave."""
         try:
             augmentation = saved["augmentation"]
             parts = {
@@ -159,7 +159,7 @@ class Recipe:
         return self.geometry.height, self.geometry.width // self.windows
 
     def build(self, *, seed: int = 0, steps: int = 0) -> keras.Model:
-        """The compiled model for pictures of `trained_shape`, on whichever backend Keras runs.
+        """Build the compiled model for pictures of `trained_shape`, on whichever backend Keras runs.
 
         Parameters
         ----------
@@ -245,7 +245,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe(name: str) -> Recipe:
-    """The ready-made recipe of that name."""
+    """Return the ready-made recipe of that name."""
     if name not in RECIPES:
         raise TrainingError(
             f"recipe: there is no recipe {name!r}", cause="a typing slip", fix=f"use one of {', '.join(RECIPES)}"

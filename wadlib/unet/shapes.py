@@ -40,7 +40,7 @@ class Stage:
 
 
 def layer_shapes(architecture: Architecture) -> tuple[Stage, ...]:
-    """Every tensor of the U-Net in the order of its layers, by formula (Ronneberger 2015, Fig 1).
+    """Compute every tensor's shape, in the order of the layers, by formula (Ronneberger 2015, Fig 1).
 
     A valid 3x3 convolution takes 2 px from each side length, a same one takes none; pooling halves;
     an up-convolution doubles.
@@ -65,12 +65,12 @@ def layer_shapes(architecture: Architecture) -> tuple[Stage, ...]:
 
 
 def fits(length: int, architecture: Architecture) -> bool:
-    """Whether an image side of `length` pixels goes through every pooling and convolution."""
+    """Say whether an image side of `length` pixels goes through every pooling and convolution."""
     return bool(_lengths(length, architecture))
 
 
 def fitting_sizes(length: int, architecture: Architecture) -> tuple[int, ...]:
-    """The sizes nearest to `length` that fit, one below (if there is one) and one above."""
+    """Find the sizes nearest to `length` that fit, one below (if there is one) and one above."""
     period = 2**architecture.depth
     smallest = 2 * period + 4 * period * architecture.depth  # more than any valid network loses
     below = [n for n in range(length, max(0, length - 2 * period), -1) if fits(n, architecture)]
@@ -79,7 +79,7 @@ def fitting_sizes(length: int, architecture: Architecture) -> tuple[int, ...]:
 
 
 def output_window(architecture: Architecture) -> tuple[int, int, int, int]:
-    """Which part of the input the output pixels stand for: (top, left, height, width) in pixels.
+    """Find the part of the input that the output pixels stand for: (top, left, height, width) in pixels.
 
     With same convolutions that is all of it. Valid ones lose a frame; the target must be cropped to
     this window before it is compared with the output.
@@ -103,7 +103,7 @@ def output_window(architecture: Architecture) -> tuple[int, int, int, int]:
 
 
 def receptive_interval(architecture: Architecture, at: int = 0) -> tuple[int, int]:
-    """First and last input row that output row `at` depends on (the same holds for columns).
+    """Find the first and last input row that output row `at` depends on (the same holds for columns).
 
     Backwards through the layers, as in Araujo, Norris and Sim, "Computing receptive fields of
     convolutional neural networks" (Distill, 2019), section "Computing the receptive field region":
@@ -140,7 +140,7 @@ def receptive_interval(architecture: Architecture, at: int = 0) -> tuple[int, in
 
 
 def receptive_field(architecture: Architecture) -> int:
-    """Side length, in input pixels, of the largest square that one output pixel sees.
+    """Compute the side, in input pixels, of the largest square that one output pixel sees.
 
     Examples
     --------

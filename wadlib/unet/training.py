@@ -151,7 +151,7 @@ def train_unet(
 
 
 def load_unet(run: str | Path, weights: str = "best") -> tuple[keras.Model, Recipe]:
-    """Model and recipe of a run.
+    """Load the model and the recipe of a run.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def load_unet(run: str | Path, weights: str = "best") -> tuple[keras.Model, Reci
 
 
 def nothing_learnt(recipe: Recipe, frames: Sequence[Frame], small: SmallFrames) -> dict[str, float]:
-    """What the best constant predictor costs on these frames, in the batches in which they are validated.
+    """Compute what the best constant predictor costs on these frames, in the batches of their validation.
 
     A validation loss that ends here has learnt how frequent the classes are, and no more.
 
@@ -261,7 +261,7 @@ def evaluate_unet(
 
 
 def iou_by_name(total: IoUSum) -> dict[str, Any]:
-    """``{"frames": n, "report_iou": {"car": …, "mean": …}, "pooled_iou": {…}}``, None for nan."""
+    """Return ``{"frames": n, "report_iou": {"car": …, "mean": …}, "pooled_iou": {…}}``, None for nan."""
     found: dict[str, Any] = {"frames": total.frames}
     for name, iou in (("report_iou", total.report_iou()), ("pooled_iou", total.pooled_iou())):
         named = {CLASSES[class_id].name: value for class_id, value in iou.items()} | {"mean": mean_iou(iou)}

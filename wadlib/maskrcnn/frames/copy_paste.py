@@ -48,7 +48,7 @@ class CopyPaste:
         read: Callable[[Frame], tuple[Image, Label]],
         rng: np.random.Generator,
     ) -> tuple[Image, Label]:
-        """A picture (H, W, 3) and its label (H, W) with some more instances; what is passed in stays as it is.
+        """Paste some more instances into a picture (H, W, 3) and its label (H, W); what is passed in stays as it is.
 
         Parameters
         ----------

@@ -34,7 +34,7 @@ __all__ = ["Piece", "TrainingBatches", "example", "object_point"]
 def example(
     image: npt.NDArray[np.uint8], label: npt.NDArray[np.uint16], config: Config, rng: np.random.Generator
 ) -> dict[str, npt.NDArray[Any]]:
-    """One training example of a picture at the network's size.
+    """Make one training example of a picture at the network's size.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Piece(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of the frame, for messages."""
+        """Name the frame, for messages."""
         return self.frame.name
 
 
@@ -155,7 +155,7 @@ class TrainingBatches(Batches[Piece]):
         )
 
     def picture(self, piece: Piece, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
-        """Picture (H, W, 3) and label (H, W) of a frame at the network's size, augmented; padding is BACKGROUND."""
+        """Read a frame at the network's size, augmented: picture (H, W, 3), label (H, W); padding is BACKGROUND."""
         image, label = piece.frame.read_pair()
         placement = self._placement(piece, label, rng)
         small, codes = images.canvas(image, placement), images.label_canvas(label, placement)
@@ -207,7 +207,7 @@ class TrainingBatches(Batches[Piece]):
         return total
 
     def describe(self) -> dict[str, Any]:
-        """What determines the batches, for the run's ``config.json``."""
+        """Say what determines the batches, for the run's ``config.json``."""
         augmentation = None if self.augmentation is None else asdict(self.augmentation)
         pasted = 0.0 if self.copy_paste is None else self.copy_paste.mean
         return {
@@ -233,7 +233,7 @@ class TrainingBatches(Batches[Piece]):
 def object_point(
     label: npt.NDArray[np.uint16], region: tuple[int, int, int, int], rng: np.random.Generator
 ) -> tuple[int, int] | None:
-    """Row and column of a pixel of a random instance of a random class: rare classes are drawn as often as others.
+    """Draw a pixel of a random instance of a random class, (row, column): rare classes come as often as others.
 
     Parameters
     ----------

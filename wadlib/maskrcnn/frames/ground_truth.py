@@ -42,12 +42,12 @@ class GroundTruth:
 
     @property
     def instances(self) -> int:
-        """Number of instances that are no crowds."""
+        """Count the instances that are no crowds."""
         return int(np.sum(self.class_ids > 0))
 
 
 def ground_truth(label: npt.NDArray[np.uint16], config: Config) -> GroundTruth:
-    """Instances and crowds of a label at the network's size.
+    """Collect the instances and crowds of a label at the network's size.
 
     A *crowd* is where nothing is to be learnt: each connected region that the annotators marked IGNORE, and each
     instance of a class that the network does not have (riders; for the COCO classes, tricycles).
@@ -107,7 +107,7 @@ def _without_small(
 
 
 def mini_mask(mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """An instance's mask inside its box, resized: small enough to keep hundreds of them in memory.
+    """Resize an instance's mask inside its box: small enough to keep hundreds of them in memory.
 
     Parameters
     ----------

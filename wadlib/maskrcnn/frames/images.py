@@ -20,7 +20,7 @@ MASK_THRESHOLD = 0.5
 
 
 def as_rgb(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """A picture as (H, W, 3) uint8 RGB.
+    """Turn a picture into (H, W, 3) uint8 RGB.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def as_rgb(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
 
 
 def canvas(image: npt.NDArray[np.uint8], placement: Placement) -> npt.NDArray[np.uint8]:
-    """The shown part of a picture at the network's size, black where there is none.
+    """Bring the shown part of a picture to the network's size, black where there is none.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def canvas(image: npt.NDArray[np.uint8], placement: Placement) -> npt.NDArray[np
 
 
 def label_canvas(label: npt.NDArray[np.uint16], placement: Placement) -> npt.NDArray[np.uint16]:
-    """The label of the shown part at the network's size; IGNORE where there is no picture.
+    """Bring the label of the shown part to the network's size; IGNORE where there is no picture.
 
     One pixel of the label is taken for each of the input, the upper left one of its block as everywhere in wadlib:
     codes cannot be averaged.
@@ -111,7 +111,7 @@ def label_canvas(label: npt.NDArray[np.uint16], placement: Placement) -> npt.NDA
 
 
 def normalise(canvases: npt.ArrayLike, config: Config) -> npt.NDArray[np.float32]:
-    """Pixels 0 to 255 as the network wants them: minus the mean pixel, divided by the scale.
+    """Turn pixels 0 to 255 into what the network wants: minus the mean pixel, divided by the scale.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def unmold(
 
 
 def paste(mask: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.bool_]:
-    """A network's small mask, stretched over its box and cut at `MASK_THRESHOLD`.
+    """Stretch a network's small mask over its box and cut it at `MASK_THRESHOLD`.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ EPSILON = 1e-7
 
 
 def smooth_l1(target: Any, prediction: Any) -> Any:
-    r"""Square near 0, straight from 1 on: outliers pull with a limited force.
+    r"""Square a distance near 0, and go on straight from 1: outliers pull with a limited force.
 
     .. math:: \text{smooth}_{L_1}(x) = \begin{cases} x^2 / 2 & |x| < 1 \\ |x| - 1/2 & \text{otherwise} \end{cases}
 
@@ -53,7 +53,7 @@ def smooth_l1(target: Any, prediction: Any) -> Any:
 
 
 def rpn_class_loss(match: Any, logits: Any) -> Any:
-    r"""Object or not, for the anchors that were chosen to learn from.
+    r"""Judge object or not, for the anchors that were chosen to learn from.
 
     .. math:: L_{cls}^{rpn} = \frac{1}{|\{i : m_i \ne 0\}|} \sum_{i : m_i \ne 0} -\log p_{i, [m_i = 1]},
               \quad p_i = \text{softmax}(z_i)
@@ -75,7 +75,7 @@ def rpn_class_loss(match: Any, logits: Any) -> Any:
 
 
 def rpn_bbox_loss(target_deltas: Any, match: Any, deltas: Any) -> Any:
-    r"""How far the anchors on objects are moved beside what they should be.
+    r"""Measure how far the deltas of anchors on objects are from what they should be.
 
     .. math:: L_{box}^{rpn} = \frac{1}{4 |\{i : m_i = 1\}|} \sum_{i : m_i = 1} \sum_{k=1}^{4}
               \text{smooth}_{L_1}(t_{ik} - t^*_{ik})
@@ -103,7 +103,7 @@ def rpn_bbox_loss(target_deltas: Any, match: Any, deltas: Any) -> Any:
 
 
 def mrcnn_class_loss(target_class_ids: Any, logits: Any, active_class_ids: Any = None) -> Any:
-    r"""The class of each RoI, background included.
+    r"""Judge the class of each RoI, background included.
 
     .. math:: L_{cls} = \frac{1}{N} \sum_{i=1}^{N} -\log p_{i u_i}, \quad p_i = \text{softmax}(z_i)
 
@@ -130,7 +130,7 @@ def mrcnn_class_loss(target_class_ids: Any, logits: Any, active_class_ids: Any =
 
 
 def mrcnn_bbox_loss(target_deltas: Any, target_class_ids: Any, deltas: Any) -> Any:
-    r"""How far the RoIs on objects are moved beside what they should be; only the box of the true class counts.
+    r"""Measure how far the deltas of RoIs on objects are from what they should be, for the true class only.
 
     .. math:: L_{box} = \frac{1}{4 |\{i : u_i > 0\}|} \sum_{i : u_i > 0} \sum_{k=1}^{4}
               \text{smooth}_{L_1}(t_{i u_i k} - v_{ik})
@@ -154,7 +154,7 @@ def mrcnn_bbox_loss(target_deltas: Any, target_class_ids: Any, deltas: Any) -> A
 
 
 def mrcnn_mask_loss(target_masks: Any, target_class_ids: Any, masks: Any) -> Any:
-    r"""The pixels of each RoI on an object; only the mask of the true class counts, so classes do not compete.
+    r"""Judge the pixels of each RoI on an object; only the true class's mask counts, so classes do not compete.
 
     .. math:: L_{mask} = \frac{-1}{m^2 |\{i : u_i > 0\}|} \sum_{i : u_i > 0} \sum_{x,y}
               y_{ixy} \log p_{i u_i x y} + (1 - y_{ixy}) \log (1 - p_{i u_i x y})

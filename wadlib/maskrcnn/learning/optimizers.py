@@ -23,7 +23,7 @@ __all__ = ["Momentum", "Penalized", "PenalizedAdam", "optimizer", "weight_penalt
 
 
 def weight_penalty(variables: list[Any], decay: float) -> Any:
-    r"""L2 penalty of kernels and biases, as the original has it.
+    r"""Compute the L2 penalty of kernels and biases, as the original has it.
 
     .. math:: \lambda \sum_w \frac{1}{|w|} \sum_i w_i^2
 
@@ -52,7 +52,7 @@ class Penalized:
     decay = 0.0
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        """As in Keras; `grads` are those of the loss without the penalty."""
+        """Take a step as Keras does; `grads` are those of the loss without the penalty."""
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)  # type: ignore[attr-defined]
         grads = [self._with_penalty(gradient, variable) for gradient, variable in zip(grads, variables, strict=True)]
         super().apply(grads, trainable_variables)  # type: ignore[misc]
@@ -71,7 +71,7 @@ class Momentum(Penalized, keras.optimizers.SGD):
     r"""SGD with momentum: :math:`m \leftarrow \beta m - \eta g`, then :math:`w \leftarrow w + m`."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """As in Keras, but on TensorFlow in place."""
+        """Take a step as Keras does, but on TensorFlow in place."""
         if keras.backend.backend() != "tensorflow" or not self.momentum:
             super().update_step(gradient, variable, learning_rate)
             return
@@ -91,7 +91,7 @@ class PenalizedAdam(Penalized, keras.optimizers.Adam):
 
 
 def optimizer(config: Config, learning_rate: float | None = None) -> keras.optimizers.Optimizer:
-    """SGD with momentum or adam, with the norm of all gradients together limited to `Config.clip_norm`.
+    """Make SGD with momentum or adam, with the norm of all gradients together limited to `Config.clip_norm`.
 
     It adds the gradient of the weight penalty, which `TrainingModel` therefore leaves out.
     """

@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def stage_names(self) -> tuple[str, ...]:
-        """What each stage is called in the log: its layers, numbered where several stages train the same."""
+        """Name each stage for the log: its layers, numbered where several stages train the same."""
         layers = [stage.layers for stage in self.stages]
         return tuple(
             name if layers.count(name) == 1 else f"{name} {layers[: i + 1].count(name)}"
@@ -100,12 +100,12 @@ class Plan:
 
     @property
     def epochs(self) -> int:
-        """Of all stages together."""
+        """Count the epochs of all stages together."""
         return sum(stage.epochs for stage in self.stages)
 
     @classmethod
     def report(cls) -> Plan:
-        """As the report's published code has it: all layers at a tenth of 0.001, 100 epochs of 10 steps.
+        """Plan what the report's published code does: all layers at a tenth of 0.001, 100 epochs of 10 steps.
 
         The report's text says 0.001 (and adam instead of SGD: `Config.optimizer`). 5 validation steps of 5 pictures.
         Its notebook mirrors no picture and leaves the light alone.
@@ -114,7 +114,7 @@ class Plan:
 
     @classmethod
     def classroom(cls) -> Plan:
-        """For the light network from ImageNet's backbone: half of the strip at a time, around rare objects."""
+        """Plan for the light network from ImageNet's backbone: half of the strip at a time, around rare objects."""
         stages = (TrainStage("heads", 2, 0.001), TrainStage("all", 20, 0.0005), TrainStage("all", 6, 0.0001))
         return cls(stages, steps=300, validation_frames=40, window=832, rare_share=RARE, copy_paste=1.0)
 
@@ -123,14 +123,14 @@ class Plan:
         return replace(self, **changes)
 
     def with_options(self, options: Mapping[str, Any], stages: Sequence[str] = ()) -> Plan:
-        """A copy with the `options` that are not None, and with `stages`, if any, from ``layers:epochs:rate``."""
+        """Return a copy with those `options` that are not None, and `stages`, if any, from ``layers:epochs:rate``."""
         wanted = {name: value for name, value in options.items() if value is not None}
         if stages:
             wanted["stages"] = tuple(TrainStage.parse(text) for text in stages)
         return self.replace(**wanted)
 
     def shortened(self, epochs: int) -> Plan:
-        """The same with `epochs` in all: the last stage is made longer or shorter, or later stages left out.
+        """Return the same plan with `epochs` in all: its last stage gets longer or shorter, or later ones are left out.
 
         Examples
         --------
@@ -145,6 +145,6 @@ class Plan:
         return self.replace(stages=tuple(stages))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that makes two runs the same, as JSON can hold it: not the number of epochs."""
+        """Return what makes two runs the same, as JSON can hold it: not the number of epochs."""
         stages = [{"layers": stage.layers, "learning_rate": stage.learning_rate} for stage in self.stages]
         return asdict(self) | {"stages": stages}

@@ -23,7 +23,7 @@ __all__ = ["outputs_of_patches", "patches_around", "sampled_anchors"]
 
 
 def sampled_anchors(match: Any, config: Config) -> tuple[Any, Any]:
-    """The anchors that take part in the losses.
+    """Find the anchors that take part in the losses.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def sampled_anchors(match: Any, config: Config) -> tuple[Any, Any]:
 
 
 def patches_around(anchors: Any, *levels: Any, config: Config) -> tuple[Any, Any]:
-    """The 3x3 cells around some anchors: all that the network's outputs for them depend on.
+    """Cut out the 3x3 cells around some anchors: all that the network's outputs for them depend on.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def patches_around(anchors: Any, *levels: Any, config: Config) -> tuple[Any, Any
 
 
 def outputs_of_patches(model: keras.Model, ratio: Any, patches: Any, config: Config) -> tuple[Any, Any]:
-    """The network's outputs for the anchors of `patches_around`.
+    """Apply the network to the patches of `patches_around`.
 
     Returns
     -------

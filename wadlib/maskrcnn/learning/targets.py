@@ -37,7 +37,7 @@ def rpn_targets(
     config: Config,
     rng: np.random.Generator,
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Which anchors are on objects, which are not, and how those on objects should move.
+    """Say which anchors are on objects, which are not, and how those on objects should move.
 
     1. Background: anchors whose IoU with every instance is below 0.3, and that touch no crowd.
     2. On an object: each instance's best anchor, however bad (but not without any overlap), and anchors with an IoU

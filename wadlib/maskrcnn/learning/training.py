@@ -163,7 +163,7 @@ def initial_weights(model: MaskRCNN, weights: str | Path) -> LoadReport | None:
 def instances_of_classes(
     frames: Sequence[Frame], *, workers: int | None = None, progress: bool = True
 ) -> npt.NDArray[np.int64]:
-    """Instances of each of the seven classes in each frame, (N, 7)."""
+    """Count the instances of each of the seven classes in each frame, (N, 7)."""
     counts = count_instances(frames, workers=workers, progress=progress)
     if counts.failed:
         raise TrainingError(
@@ -178,7 +178,7 @@ def instances_of_classes(
 
 
 def spread(frames: Sequence[Frame], count: int | None) -> Sequence[Frame]:
-    """At most `count` of the frames, evenly spread, so that every video has its share.
+    """Take at most `count` of the frames, evenly spread, so that every video has its share.
 
     Examples
     --------
@@ -191,7 +191,7 @@ def spread(frames: Sequence[Frame], count: int | None) -> Sequence[Frame]:
 
 
 def copy_paste_of(frames: Sequence[Frame], counts: npt.NDArray[np.int64], mean: float) -> CopyPaste:
-    """Copies of rare classes (`wadlib.maskrcnn.learning.plan.RARE`), `mean` per picture, and the frames with them.
+    """Plan copies of rare classes (`plan.RARE`), `mean` per picture, and find the frames that hold them.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ class TrainingModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Weighted sum of the five losses plus the weight penalty, and their running means."""
+        """Add up the weighted losses and the weight penalty, and keep their running means."""
         total = weight_penalty(self.trainable_variables, self.config.weight_decay)
         if isinstance(self.optimizer, Penalized):
             total = ops.stop_gradient(total)  # the optimizer adds its gradient

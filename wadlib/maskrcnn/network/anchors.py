@@ -19,7 +19,7 @@ __all__ = ["level_anchors", "normalized_anchors", "pyramid_anchors"]
 def level_anchors(
     scale: float, ratios: tuple[float, ...], shape: tuple[int, int], stride: int, anchor_stride: int = 1
 ) -> np.ndarray:
-    r"""Anchors of one pyramid level.
+    r"""Place the anchors of one pyramid level.
 
     .. math:: h = s / \sqrt r, \quad w = s \sqrt r \quad \text{so that} \quad hw = s^2, \; w / h = r
 
@@ -64,7 +64,7 @@ def _float64_anchors(config: Config) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def pyramid_anchors(config: Config) -> np.ndarray:
-    """All anchors of a configuration in pixels.
+    """Place all anchors of a configuration in pixels.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def pyramid_anchors(config: Config) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def normalized_anchors(config: Config) -> np.ndarray:
-    """All anchors of a configuration in normalised coordinates (`boxes.normalize`).
+    """Place all anchors of a configuration, in normalised coordinates (`boxes.normalize`).
 
     Returns
     -------

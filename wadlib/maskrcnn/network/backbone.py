@@ -32,7 +32,7 @@ LITE0_BLOCKS: dict[int, tuple[Lite0Block, ...]] = {
 
 
 def backbone(image: Any, config: Config) -> dict[str, Any]:
-    """Feature maps of a picture.
+    """Build the backbone that the configuration names: from a picture to its feature maps.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def _normalized(x: Any, filters: int | None, size: int, names: tuple[str, str], 
 
 
 def resnet(image: Any, config: Config) -> dict[str, Any]:
-    """ResNet-50 or ResNet-101 of 2015, which halves in the first 1x1 convolution of a stage."""
+    """Build the ResNet-50 or ResNet-101 of 2015, which halves in the first 1x1 convolution of a stage."""
     blocks = {2: 3, 3: 4, 4: {"resnet50": 6, "resnet101": 23}[config.backbone], 5: 3}
     x = layers.ZeroPadding2D(3, name="conv1_padding")(image)
     x = _normalized(x, 64, 7, ("conv1", "bn_conv1"), config, strides=2, padding="valid")  # 1/2
@@ -97,7 +97,7 @@ def _bottleneck(x: Any, width: int, block: str, stride: int, project: bool, conf
 
 
 def lite0(image: Any, config: Config) -> dict[str, Any]:
-    """EfficientNet-Lite0 without its classifier: inverted bottlenecks and ReLU6."""
+    """Build EfficientNet-Lite0 without its classifier: inverted bottlenecks and ReLU6."""
     options: dict[str, Any] = {"use_bias": False, "initializer": "he_normal"}
     x = _normalized(image, 32, 3, ("conv1", "bn_conv1"), config, strides=2, **options)  # 1/2
     x = ops.relu6(x)

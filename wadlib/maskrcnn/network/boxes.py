@@ -36,13 +36,13 @@ def _centres(boxes: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def area(boxes: Any) -> Any:
-    """Area of each box, (…, 4) -> (…)."""
+    """Compute the area of each box, (…, 4) -> (…)."""
     _, _, height, width = _centres(boxes)
     return height * width
 
 
 def iou(first: Any, second: Any) -> Any:
-    r"""Intersection over union of each box with each other.
+    r"""Compute the intersection over union of each box with each other.
 
     .. math:: IoU_{ij} = \frac{|a_i \cap b_j|}{|a_i| + |b_j| - |a_i \cap b_j|}
 
@@ -103,7 +103,7 @@ def apply_deltas(boxes: Any, deltas: Any) -> Any:
 
 
 def box_deltas(boxes: Any, targets: Any) -> Any:
-    r"""Deltas that `apply_deltas` needs to turn `boxes` into `targets`: what the network has to learn.
+    r"""Compute the deltas with which `apply_deltas` turns `boxes` into `targets`: what the network has to learn.
 
     .. math:: dy = \frac{y^* - y}{h}, \quad dx = \frac{x^* - x}{w}, \quad
               dh = \log\frac{h^*}{h}, \quad dw = \log\frac{w^*}{w}
@@ -157,7 +157,7 @@ def _scale_and_shift(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def normalize(boxes: Any, shape: tuple[int, int]) -> Any:
-    """Pixels to 0 … 1: ``y / (height - 1)``; `y2` and `x2` lose the one pixel by which they are outside.
+    """Bring pixels to 0 … 1: ``y / (height - 1)``; `y2` and `x2` lose the one pixel by which they are outside.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def normalize(boxes: Any, shape: tuple[int, int]) -> Any:
 
 
 def denormalize(boxes: Any, shape: tuple[int, int]) -> Any:
-    """0 … 1 to pixels, not rounded: the inverse of `normalize`.
+    """Bring 0 … 1 back to pixels, not rounded: the inverse of `normalize`.
 
     Parameters
     ----------

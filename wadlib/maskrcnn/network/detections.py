@@ -22,7 +22,7 @@ def detection_layer(config: Config) -> Step:
 
 
 def refine(rois: Any, probs: Any, deltas: Any, window: Any, config: Config) -> Any:
-    """Each proposal's best class and its box, without background, doubtful ones and duplicates.
+    """Find each proposal's best class and its box; leave out background, low scores and duplicates.
 
     1. The class with the highest probability, and the deltas that the box head predicts for that class.
     2. The box, moved by them and cut to `window`.

@@ -18,7 +18,7 @@ __all__ = ["conv3x3", "pyramid"]
 
 
 def conv3x3(filters: int, name: str, config: Config, strides: int = 1) -> Callable[[Any], Any]:
-    """A 3x3 convolution; with `Config.separable` a depthwise one and a 1x1, at a ninth of the arithmetic.
+    """Make a 3x3 convolution; with `Config.separable` a depthwise one and a 1x1, at a ninth of the arithmetic.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def conv3x3(filters: int, name: str, config: Config, strides: int = 1) -> Callab
 
 
 def pyramid(features: dict[str, Any], config: Config) -> dict[str, Any]:
-    """Feature pyramid of a backbone.
+    """Build the feature pyramid on a backbone's feature maps.
 
     Parameters
     ----------

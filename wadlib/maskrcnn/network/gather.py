@@ -10,7 +10,7 @@ __all__ = ["first_true", "take_class", "take_rows"]
 
 
 def take_rows(values: Any, indices: Any) -> Any:
-    """Rows of each picture: ``out[b, m] = values[b, indices[b, m]]``.
+    """Take rows of each picture: ``out[b, m] = values[b, indices[b, m]]``.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def take_rows(values: Any, indices: Any) -> Any:
 
 
 def first_true(mask: Any, count: int, rank: Any = None) -> Any:
-    """Indices of the first `count` true entries of each row, in the order of `rank`; -1 where there are fewer.
+    """Find the first `count` true entries of each row, in the order of `rank`; -1 where there are fewer.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def first_true(mask: Any, count: int, rank: Any = None) -> Any:
 
 
 def take_class(values: Any, classes: Any) -> Any:
-    """The entry of one class for each RoI: ``out[b, n] = values[b, n, classes[b, n]]``.
+    """Take the entry of one class for each RoI: ``out[b, n] = values[b, n, classes[b, n]]``.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class ClassHead:
         return layers.Dense(units, kernel_initializer=start, dtype="float32", name=name)
 
     def __call__(self, pooled: Any) -> tuple[Any, Any, Any]:
-        """Features of RoIs -> logits, probabilities and deltas of each class.
+        """Turn features of RoIs into logits, probabilities and deltas of each class.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class MaskHead:
         return Normalized(full, f"mrcnn_mask_bn{number}", config, config.mask_channels), relu
 
     def __call__(self, pooled: Any) -> Any:
-        """Features of RoIs (B, N, 14, 14, C) -> masks (B, N, 28, 28, K), float32 in 0 … 1."""
+        """Turn features of RoIs (B, N, 14, 14, C) into masks (B, N, 28, 28, K), float32 in 0 … 1."""
         count, side, classes = pooled.shape[1], pooled.shape[2], self.config.num_classes
         x = _merge(pooled)
         for convolution, relu in self.hidden:
@@ -132,7 +132,7 @@ class Doubling(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Any) -> Any:
-        """(N, h, w, C) -> (N, h, w * 4, filters).
+        """Double a map: (N, h, w, C) to (N, h, w * 4, filters).
 
         Cell (i, j) becomes the pixels (2i, 2j), (2i, 2j+1), (2i+1, 2j), (2i+1, 2j+1), one after the other.
         """
@@ -143,6 +143,6 @@ class Doubling(keras.layers.Layer):
         return y + ops.cast(self.bias, self.compute)
 
     def compute_output_spec(self, x: Any) -> Any:
-        """Shape and type of the result."""
+        """Declare shape and type of the result."""
         batch, height, width, _ = x.shape
         return keras.KerasTensor((batch, height, 4 * width, self.filters), dtype=self.compute)

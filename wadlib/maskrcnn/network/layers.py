@@ -45,12 +45,12 @@ _LARGE = 2**16
 
 
 def convolution_dtype(config: Config) -> str:
-    """Type in which convolutions are computed; their weights are float32 always."""
+    """Name the type in which convolutions are computed; their weights are float32 always."""
     return "bfloat16" if config.dtype == "mixed_bfloat16" else "float32"
 
 
 def seeded(initializer: str, name: str, seed: int) -> Any:
-    """An initialiser whose draws depend on the seed and the layer's name, not on the order of building.
+    """Make an initialiser whose draws depend on the seed and the layer's name, not on the order of building.
 
     Parameters
     ----------
@@ -116,17 +116,17 @@ class FixedNormalization(keras.layers.Layer):
         self.built = True
 
     def call(self, anything: Any) -> tuple[Any, Any]:
-        """Scale and shift, (channels,) float32 each; the tensor only ties the layer into the graph."""
+        """Compute scale and shift, (channels,) float32 each; the tensor only ties the layer into the graph."""
         scale = self.gamma * ops.rsqrt(self.moving_variance + BN_EPSILON)
         return scale, self.beta - scale * self.moving_mean
 
     def compute_output_spec(self, anything: Any) -> tuple[Any, Any]:
-        """Shapes and types of scale and shift."""
+        """Declare shapes and types of scale and shift."""
         return tuple(keras.KerasTensor((self.channels,), dtype="float32") for _ in range(2))  # type: ignore[return-value]
 
 
 def when_needed(x: Any) -> contextlib.AbstractContextManager[None]:
-    """What is computed inside waits until `x` is there.
+    """Hold back what is computed inside until `x` is there.
 
     TensorFlow computes as soon as it can, and so would multiply all kernels by their scales before the first
     convolution: a second copy of the weights. The other backends keep the order of the program.
@@ -198,7 +198,7 @@ class Convolution(keras.layers.Layer):
         return ops.reshape(self.start((rows, columns, one, channels), dtype=dtype), shape)
 
     def call(self, x: Any, scale: Any = None, shift: Any = None) -> Any:
-        """From (N, H, W, C) and (filters,) or none to (N, H', W', filters)."""
+        """Convolve: (N, H, W, C), and scale and shift (filters,) or none, to (N, H', W', filters)."""
         kernel, bias = self.kernel, self.bias
         if scale is not None:
             bias = shift if bias is None else bias * scale + shift
@@ -222,7 +222,7 @@ class Convolution(keras.layers.Layer):
         return ops.conv(x, kernel, self.strides, self.padding, "channels_last")
 
     def compute_output_spec(self, x: Any, scale: Any = None, shift: Any = None) -> Any:
-        """Shape and type of the result."""
+        """Declare shape and type of the result."""
         batch, height, width, channels = x.shape
         sides = [_output_side(side, self.size, self.strides, self.padding) for side in (height, width)]
         return keras.KerasTensor((batch, *sides, self.filters or channels), dtype=self.compute)
@@ -258,7 +258,7 @@ class Normalized:
             self.normalization = FixedNormalization(channels, name=name)
 
     def __call__(self, x: Any) -> Any:
-        """The normalised convolution of x."""
+        """Convolve x and normalise the result."""
         if self.train_bn:
             return self.normalization(self.convolution(x))
         return self.convolution(x, *self.normalization(x))

@@ -23,7 +23,7 @@ TILE = 512
 
 
 def non_max_suppression(boxes: Any, scores: Any, max_output: int, iou_threshold: float, classes: Any = None) -> Any:
-    r"""Indices of the boxes that stay, best score first.
+    r"""Find the boxes that stay, best score first.
 
     .. math:: i \text{ stays} \iff \nexists\, j \text{ that stays}:\;
               s_j > s_i \wedge c_i = c_j \wedge IoU(b_i, b_j) > t
@@ -92,7 +92,7 @@ def _class_iou(boxes: Any, classes: Any) -> Any:
 def neutral_non_max_suppression(
     boxes: Any, scores: Any, max_output: int, iou_threshold: float, classes: Any = None
 ) -> Any:
-    """`non_max_suppression` of a batch in `keras.ops` only, with static shapes.
+    """Suppress as `non_max_suppression` does, for a batch, in `keras.ops` only and with static shapes.
 
     Boxes are sorted by score and cut into tiles of 512. A tile that has lost what earlier tiles suppress is
     resolved in itself (`_resolve`); what it keeps then suppresses all later boxes at once.

@@ -17,7 +17,7 @@ __all__ = ["best_anchors", "moved_anchors", "proposal_layer", "propose", "propos
 
 
 def best_anchors(scores: Any, deltas: Any, anchors: Any, config: Config) -> tuple[Any, Any]:
-    """The anchors with the best scores, moved by their deltas: what goes into non-maximum suppression.
+    """Take the anchors with the best scores and apply their deltas: what goes into non-maximum suppression.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def _best(scores: Any, config: Config) -> tuple[Any, Any]:
 
 
 def moved_anchors(indices: Any, deltas: Any, anchors: Any, config: Config) -> Any:
-    """Some anchors, moved by what the network predicts for them, and cut to the picture.
+    """Apply the deltas that the network predicts to some anchors, and cut the boxes to the picture.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def proposal_layer(config: Config) -> Step:
 
 
 def propose(scores: Any, deltas: Any, anchors: Any, config: Config, count: int) -> Any:
-    """The best boxes that do not overlap much.
+    """Choose the best boxes that do not overlap much.
 
     Take the 6,000 best anchors, move them by their deltas, cut them to the picture, and suppress those that
     overlap a better one by an IoU of more than `Config.rpn_nms_threshold`. As in the original, boxes are not
@@ -104,7 +104,7 @@ def propose(scores: Any, deltas: Any, anchors: Any, config: Config, count: int) 
 
 
 def proposed_anchors(scores: Any, deltas: Any, anchors: Any, config: Config, count: int) -> tuple[Any, Any]:
-    """As `propose`, and which anchor each proposal was.
+    """Choose boxes as `propose` does, and say which anchor each one was.
 
     Returns
     -------

@@ -37,7 +37,7 @@ _EDGE = 1e-3
 
 
 def pyramid_level(boxes: Any, image_shape: tuple[int, int]) -> Any:
-    r"""The level of the feature pyramid that a box is read from.
+    r"""Find the level of the feature pyramid that a box is read from.
 
     .. math:: k = \left\lfloor 4 + \log_2 \frac{\sqrt{wh}}{224} \right\rceil \text{ limited to } 2 \dots 5
 
@@ -121,7 +121,7 @@ def roi_align(boxes: Any, features: Sequence[Any], pool_size: int, image_shape: 
 
 
 def neutral_roi_align(boxes: Any, features: Sequence[Any], pool_size: int, image_shape: tuple[int, int]) -> Any:
-    """`roi_align` in `keras.ops` only: gathers from all levels laid out as one list of cells; static shapes.
+    """Do what `roi_align` does in `keras.ops` only: gathers from one list of the cells of all levels, static shapes.
 
     Parameters and result as in `roi_align`.
     """
@@ -129,7 +129,7 @@ def neutral_roi_align(boxes: Any, features: Sequence[Any], pool_size: int, image
 
 
 def list_of_cells(*features: Any) -> Any:
-    """All cells of P2 … P5, (B, height, width, C) each, as one list, picture by picture: (B * R, C)."""
+    """Lay out all cells of P2 … P5, (B, height, width, C) each, as one list, picture by picture: (B * R, C)."""
     channels = features[0].shape[-1]
     pictures = [ops.reshape(p, (-1, math.prod(p.shape[1:3]), channels)) for p in features]
     return ops.reshape(ops.concatenate(pictures, axis=1), (-1, channels))
@@ -138,7 +138,7 @@ def list_of_cells(*features: Any) -> Any:
 def align_cells(
     boxes: Any, cells: Any, sizes: Sequence[tuple[int, int]], pool_size: int, image_shape: tuple[int, int]
 ) -> Any:
-    """`neutral_roi_align` on a `list_of_cells`.
+    """Do what `roi_align` does on a `list_of_cells`; the gradient is the same in every run.
 
     Where RoIs are read twice, for the class and for the mask, one list for both saves half of the gradient's memory.
 
@@ -164,7 +164,7 @@ def align_cells(
 
 
 def crop_and_resize(images: Any, boxes: Any, shape: tuple[int, int]) -> Any:
-    """One crop of each image, resized by bilinear interpolation: what `tf.image.crop_and_resize` does.
+    """Cut one crop out of each image, resized by bilinear interpolation as `tf.image.crop_and_resize` does.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def _tensorflow(boxes: Any, features: Sequence[Any], pool_size: int, image_shape
 
 
 def roi_pool(boxes: Any, feature: Any, pool_size: int) -> np.ndarray:
-    """RoIPool of "Fast R-CNN" (Girshick 2015, section 2.1), for comparison: rounds to cells, then takes maxima.
+    """Pool as "Fast R-CNN" does (Girshick 2015, section 2.1), for comparison: round to cells, then take maxima.
 
     Parameters
     ----------

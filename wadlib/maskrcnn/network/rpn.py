@@ -18,7 +18,7 @@ __all__ = ["rpn_model", "rpn_on_pyramid"]
 
 
 def rpn_model(config: Config) -> keras.Model:
-    """Region proposal network for one pyramid level.
+    """Build the region proposal network for one pyramid level.
 
     Returns
     -------

@@ -35,7 +35,7 @@ class Overlay(ModuleType):
 
 
 def stand_ins(tf_keras: ModuleType) -> dict[str, Any]:
-    """Modules of Keras 2.0.8 by name, as far as `mrcnn` imports them, made of tf-keras."""
+    """Make the modules of Keras 2.0.8 that `mrcnn` imports out of tf-keras, by name."""
     from tf_keras.src.saving.legacy import hdf5_format
 
     def of_layers(loader: Callable[..., Any]) -> Callable[..., Any]:

@@ -104,7 +104,7 @@ class Original:
         return self.outputs(names, self.molded(images))
 
     def molded(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Pictures -> the three inputs of the network: molded pictures, their metas, normalised anchors."""
+        """Turn pictures into the network's three inputs: molded pictures, their metas, normalised anchors."""
         molded, metas, _ = self.network.mold_inputs(self._checked(images))
         anchors = self.network.get_anchors(molded[0].shape)
         return [molded, metas, np.broadcast_to(anchors, (len(molded), *anchors.shape))]
@@ -197,7 +197,7 @@ class Original:
                 modules().backend.batch_set_value([(v, np.zeros(v.shape)) for v in state])
 
     def momenta(self) -> dict[str, list[np.ndarray]]:
-        """What the optimizer remembers of earlier steps: for each weight that learns, in the order of `weights`."""
+        """Read the optimizer's memory of earlier steps: for each weight that learns, in the order of `weights`."""
         with self.network.scope():
             optimizer, model = self.network.keras_model.optimizer, self.network.keras_model
             learning = {id(weight) for weight in model.trainable_weights}
@@ -230,7 +230,7 @@ class Original:
         return found
 
     def weights(self) -> dict[str, list[np.ndarray]]:
-        """All weights: layer name -> arrays in the order of the layer (kernel, bias; gamma, beta, mean, variance)."""
+        """Read all weights: layer name -> arrays in the layer's order (kernel, bias; gamma, beta, mean, variance)."""
         return self.network.run({name: layer.weights for name, layer in self._layers().items()})
 
     def set_weights(self, weights: Mapping[str, Sequence[np.ndarray]]) -> None:

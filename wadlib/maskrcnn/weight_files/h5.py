@@ -34,7 +34,7 @@ class StoredLayer:
         return [tuple(array.shape) for array in self.arrays]
 
     def in_order(self, wanted: list[str]) -> StoredLayer:
-        """In the order of `wanted`, if these are the same names; else as they are (older files have other names)."""
+        """Sort as `wanted` is sorted, if the names are the same; else not at all (older files have other names)."""
         if sorted(wanted) != sorted(self.names) or len(set(wanted)) != len(wanted):
             return self
         return StoredLayer(tuple(wanted), tuple(self.arrays[self.names.index(name)] for name in wanted))
@@ -60,7 +60,7 @@ def open_h5(path: Path) -> Iterator[Any]:
 
 
 def layers_in(file: Any, path: Path) -> dict[str, StoredLayer]:
-    """The layers with weights in an open file, in its order; ``rpn_model/rpn_class_raw`` for one in a nested model.
+    """List the layers with weights in an open file, in order; ``rpn_model/rpn_class_raw`` is one in a nested model.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def layers_in(file: Any, path: Path) -> dict[str, StoredLayer]:
 
 
 def read_arrays(layer: StoredLayer, path: Path) -> list[npt.NDArray[np.float32]]:
-    """The weights of a layer as float32 arrays.
+    """Read the weights of a layer as float32 arrays.
 
     Raises
     ------

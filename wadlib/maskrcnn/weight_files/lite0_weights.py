@@ -82,7 +82,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_torch_file(path: str | Path) -> dict[str, Array]:
-    """Arrays by name from a file that PyTorch wrote before version 1.6.
+    """Read arrays by name from a file that PyTorch wrote before version 1.6.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def _read(file: IO[bytes]) -> dict[str, Array]:
 
 
 def imagenet_file() -> Path:
-    """The weight file inside of the installed package."""
+    """Find the weight file inside of the installed package."""
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or found.origin is None:
         raise WeightsError(
@@ -139,7 +139,7 @@ def imagenet_file() -> Path:
 
 
 def backbone_weights(arrays: dict[str, Array]) -> dict[str, list[Array]]:
-    """Weights of PyTorch's EfficientNet-Lite0 under our names and in our axis order.
+    """Give PyTorch's EfficientNet-Lite0 weights our names and our axis order.
 
     Parameters
     ----------

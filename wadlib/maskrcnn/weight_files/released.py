@@ -19,7 +19,7 @@ NAMES = ("coco", "rendered")
 
 
 def fetch(name: str) -> Path:
-    """The file of released weights.
+    """Fetch the file of released weights.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def fetch(name: str) -> Path:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """A file of weights by its path, or by a name that `fetch` knows.
+    """Find a file of weights by its path, or by a name that `fetch` knows.
 
     Raises
     ------

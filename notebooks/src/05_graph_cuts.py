@@ -368,7 +368,7 @@ show(figure, "Label maps of the start and after each of the moves that lowered t
 # These were the largest steps. Here are all moves: drag the slider slowly, and watch the energy fall.
 
 # %%
-from wadlib.course.classroom import companion
+from wadlib.course.classroom import figure_slider
 
 
 def slide(number):
@@ -383,7 +383,7 @@ def slide(number):
     return figure, f"The label map after move {number}; its energy is {energies[number]:,.0f}."
 
 
-companion("move", range(len(film)), slide)
+figure_slider("move", range(len(film)), slide)
 
 # %% [markdown]
 # And on other frames? The viewer cuts each frame when you look at it. Blue pixels are right, striped ones are missed,

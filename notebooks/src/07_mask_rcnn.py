@@ -222,7 +222,7 @@ show(
 # anchor on an object that it reaches (IoU of ½ and more), a dotted one is an object beyond its reach.
 
 # %%
-from wadlib.course.classroom import companion
+from wadlib.course.classroom import figure_slider
 from wadlib.maskrcnn.frames.images import canvas
 
 
@@ -278,7 +278,7 @@ def level_at_work(level):
     return figure, f"Level {level} on a frame, with its anchors of {side} pixels: {count}."
 
 
-companion("pyramid level", range(2, 7), level_at_work, start=1, form="P{}")
+figure_slider("pyramid level", range(2, 7), level_at_work, start=1, form="P{}")
 
 # %% [markdown]
 # Each level is made for its own size and blind to the others. Between two levels the sides differ by a factor of about two, so

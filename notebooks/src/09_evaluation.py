@@ -438,7 +438,7 @@ if not np.isnan(sweep.f1).all():
 # persons?
 
 # %%
-from wadlib.course.classroom import companion
+from wadlib.course.classroom import figure_slider
 
 
 def iou_above(threshold):
@@ -455,7 +455,7 @@ def iou_above(threshold):
 
 
 few = split.validation[:: -(-len(split.validation) // 12)]
-companion("threshold", np.arange(0, 0.96, 0.05).round(2), iou_above, start=10, form="{:.2f}")
+figure_slider("threshold", np.arange(0, 0.96, 0.05).round(2), iou_above, start=10, form="{:.2f}")
 
 # %% [markdown]
 # The same in pictures: drag "Score from" and watch detections go; `e` leads from one mistake to the next.

@@ -497,14 +497,14 @@ def test_linked_viewers_move_together(lab, context):
 
 COMPANION = """
 from matplotlib import pyplot as plt
-from wadlib.course.classroom import companion
+from wadlib.course.classroom import figure_slider
 
 def draw(value):
     figure, axes = plt.subplots(figsize=(3, 2))
     axes.set_title(f"{value} %")
     return figure, f"at {value} percent"
 
-companion("strength", [10, 20, 30], draw, start=1, form="{} %")
+figure_slider("strength", [10, 20, 30], draw, start=1, form="{} %")
 """
 
 

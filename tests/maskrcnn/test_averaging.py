@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wadlib.errors import WeightsError
-from wadlib.maskrcnn.weight_files.averaging import MEAN, average, keep_epoch
+from wadlib.maskrcnn.weight_files.averaging import MEAN, average, save_epoch
 from wadlib.maskrcnn.weight_files.h5 import layers_in, open_h5, read_arrays, write_h5
 
 
@@ -53,8 +53,8 @@ def test_the_last_epochs(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     for epoch, mean in ((1, 1), (2, 1.5), (3, 2.5)):
-        keep_epoch(run, epoch, write(tmp_path / "last.h5", epoch), 2)
+        save_epoch(run, epoch, write(tmp_path / "last.h5", epoch), 2)
         assert read(run / MEAN)[0]["rpn/a"] == [mean]
-    keep_epoch(run, 3, write(tmp_path / "last.h5", 4), 2)  # killed before the checkpoint was written: done again
+    save_epoch(run, 3, write(tmp_path / "last.h5", 4), 2)  # killed before the checkpoint was written: done again
     assert read(run / MEAN)[0]["rpn/a"] == [3]
     assert sorted(path.name for path in run.iterdir()) == ["epoch-0002.h5", "epoch-0003.h5", MEAN]

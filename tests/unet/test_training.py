@@ -27,11 +27,11 @@ from wadlib.unet import (
     SmallFrames,
     batches,
     channel_names,
+    constant_baseline,
     cure,
     evaluate_unet,
     iou_by_name,
     load_unet,
-    nothing_learnt,
     predict,
     predict_label,
     recipe,
@@ -241,7 +241,7 @@ class TestRun:
         for weights in ("best", "last"):
             model, its_recipe = load_unet(tmp_path / "run", weights)
             assert (model.input_shape, its_recipe) == (trained.model.input_shape, half)
-        costs = nothing_learnt(half, split.validation, small)
+        costs = constant_baseline(half, split.validation, small)
         assert costs["constant"] == pytest.approx(costs["constant_without_absent"], rel=1e-3), (
             "absent ones do not count"
         )

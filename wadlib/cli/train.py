@@ -83,10 +83,10 @@ def unet(
     from wadlib.unet import (
         RECIPES,
         SmallFrames,
+        constant_baseline,
         evaluate_unet,
         iou_by_name,
         load_unet,
-        nothing_learnt,
         strip,
         train_unet,
     )
@@ -126,7 +126,7 @@ def unet(
     ).training
     model, _ = load_unet(out)
     scores = iou_by_name(evaluate_unet(model, chosen, divided.validation))
-    scores |= {"split": divided.report().splitlines(), "loss": nothing_learnt(chosen, divided.validation, small)}
+    scores |= {"split": divided.report().splitlines(), "loss": constant_baseline(chosen, divided.validation, small)}
     write_text(out / "evaluation.json", json.dumps(scores, indent=2, allow_nan=False) + "\n")
     stopped = " (stopped early)" if trained.stopped_early else ""
     typer.echo(

@@ -1,11 +1,12 @@
-from .classroom import companion as companion
 from .classroom import data_root as data_root
+from .classroom import figure_slider as figure_slider
 from .classroom import open_data as open_data
 from .classroom import prepared as prepared
 from .classroom import profile as profile
 from .classroom import project_root as project_root
 from .classroom import say as say
 from .classroom import show as show
+from .classroom import show_drawing as show_drawing
 from .facts import cite as cite
 from .facts import report_facts as report_facts
 from .kept_predictions import scored_instances as scored_instances

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOOK_SLIDES",
     "PROFILES",
-    "companion",
+    "figure_slider",
     "data_root",
     "is_rendered",
     "open_data",
@@ -228,7 +228,7 @@ def _shorter(svg: str) -> str:
     return re.sub(r"\s*\n\s*", " ", rounded).replace("DejaVuSans-", "f")  # each letter is drawn by a name
 
 
-def companion(
+def figure_slider(
     name: str,
     values: Sequence[Any],
     draw: Callable[[Any], tuple[Figure, str]],
@@ -258,7 +258,7 @@ def companion(
 
     if not len(values) or not 0 <= start < len(values):
         raise WadError(
-            f"companion: {len(values)} values, start {start}",
+            f"figure_slider: {len(values)} values, start {start}",
             cause="an empty selection, or a start that counts from the end",
             fix="give at least one value and a start below their number",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wadlib.dataset.counts import InstanceCounts, code_areas, count_instances
 from wadlib.dataset.frame import Frame, Video
-from wadlib.dataset.listfiles import Problem
+from wadlib.dataset.listfiles import DatasetProblem
 from wadlib.dataset.prepare import Failure, PrepareReport, prepare
 from wadlib.dataset.splits import Split
 from wadlib.dataset.wad import Wad, open_wad
@@ -14,7 +14,7 @@ __all__ = [
     "Frame",
     "InstanceCounts",
     "PrepareReport",
-    "Problem",
+    "DatasetProblem",
     "Split",
     "Video",
     "Wad",

@@ -22,16 +22,16 @@ from wadlib.dataset.layout import (
     is_mapping,
     video_of,
 )
-from wadlib.dataset.listfiles import ListLine, Problem, natural_key, read_list, read_mapping
+from wadlib.dataset.listfiles import DatasetProblem, ListLine, natural_key, read_list, read_mapping
 from wadlib.errors import DatasetError
 
 __all__ = ["frame_files", "read_folders"]
 
 
-def read_folders(root: Path) -> tuple[list[Video], list[Problem], list[str]]:
+def read_folders(root: Path) -> tuple[list[Video], list[DatasetProblem], list[str]]:
     """The videos, problems and list files of `root`; see `wadlib.dataset.open_wad` for the rules."""
     present = _known_folders(root)
-    problems: list[Problem] = []
+    problems: list[DatasetProblem] = []
     lists: list[str] = []
     videos: list[Video] = []
     if {TRAIN_IMAGES, TRAIN_LABELS} & present:
@@ -81,7 +81,7 @@ def _holds_frames(folder: Path) -> bool:
         return False
 
 
-def _train_videos(root: Path, present: set[str], problems: list[Problem], lists: list[str]) -> list[Video]:
+def _train_videos(root: Path, present: set[str], problems: list[DatasetProblem], lists: list[str]) -> list[Video]:
     images = _files(root, TRAIN_IMAGES, present, IMAGE_SUFFIXES, problems)
     labels = _files(root, TRAIN_LABELS, present, (LABEL_SUFFIX,), problems)
     listed: dict[str, list[str]] = {}  # video -> its frames that are there
@@ -92,29 +92,31 @@ def _train_videos(root: Path, present: set[str], problems: list[Problem], lists:
         names = []
         for line in read_list(root / shown, shown, problems):
             if line.frame in seen:
-                problems.append(Problem("named twice", line.frame, shown, line.number))
+                problems.append(DatasetProblem("named twice", line.frame, shown, line.number))
             elif line.frame in images:
                 names.append(line.frame)
             elif TRAIN_IMAGES in present:
-                problems.append(Problem("missing picture", f"{TRAIN_IMAGES}/{line.frame}.jpg", shown, line.number))
+                problems.append(
+                    DatasetProblem("missing picture", f"{TRAIN_IMAGES}/{line.frame}.jpg", shown, line.number)
+                )
             seen.add(line.frame)
         listed.setdefault(video_of(shown), []).extend(names)
     unlisted = [name for name in images if name not in seen]
     if list_files:
-        problems += [Problem("not in a list", f"{TRAIN_IMAGES}/{images[name].name}") for name in unlisted]
+        problems += [DatasetProblem("not in a list", f"{TRAIN_IMAGES}/{images[name].name}") for name in unlisted]
     for name in unlisted:
         listed.setdefault(f"unlisted_cam_{_camera(name) or 'unknown'}", []).append(name)
     if TRAIN_LABELS in present:
         missing = [name for names in listed.values() for name in names if name not in labels]
-        problems += [Problem("missing label", f"{TRAIN_LABELS}/{name}{LABEL_SUFFIX}") for name in missing]
+        problems += [DatasetProblem("missing label", f"{TRAIN_LABELS}/{name}{LABEL_SUFFIX}") for name in missing]
     if TRAIN_IMAGES in present:
         alone = [path.name for name, path in labels.items() if name not in images]
-        problems += [Problem("label without picture", f"{TRAIN_LABELS}/{name}") for name in alone]
+        problems += [DatasetProblem("label without picture", f"{TRAIN_LABELS}/{name}") for name in alone]
     frames = {video: [Frame(n, video, images[n], labels.get(n)) for n in names] for video, names in listed.items()}
     return _videos(frames, "train")
 
 
-def _test_videos(root: Path, present: set[str], problems: list[Problem], lists: list[str]) -> list[Video]:
+def _test_videos(root: Path, present: set[str], problems: list[DatasetProblem], lists: list[str]) -> list[Video]:
     images = _files(root, TEST_IMAGES, present, IMAGE_SUFFIXES, problems)
     md5_of: dict[str, str] = {}  # frame -> name of its file
     named: dict[str, list[tuple[str, ListLine]]] = {}  # video -> (list file, line)
@@ -128,7 +130,7 @@ def _test_videos(root: Path, present: set[str], problems: list[Problem], lists: 
             continue
         for line in read_mapping(root / shown, shown, problems):
             if md5_of.setdefault(line.frame, line.md5) != line.md5:
-                problems.append(Problem("named twice", f"{line.frame}, with another md5", shown, line.number))
+                problems.append(DatasetProblem("named twice", f"{line.frame}, with another md5", shown, line.number))
             in_mapping.setdefault(video, []).append((shown, line))
     frames: dict[str, list[Frame]] = {}
     seen: set[str] = set()  # names of files
@@ -136,17 +138,17 @@ def _test_videos(root: Path, present: set[str], problems: list[Problem], lists: 
         for shown, line in lines:
             file = md5_of.get(line.frame, line.frame)
             if file in seen:
-                problems.append(Problem("named twice", line.frame, shown, line.number))
+                problems.append(DatasetProblem("named twice", line.frame, shown, line.number))
             elif file in images:
                 frames.setdefault(video, []).append(Frame(line.frame, video, images[file]))
             elif line.frame not in md5_of:
-                problems.append(Problem("missing mapping", f"no md5 name for {line.frame}", shown, line.number))
+                problems.append(DatasetProblem("missing mapping", f"no md5 name for {line.frame}", shown, line.number))
             elif TEST_IMAGES in present:
-                problems.append(Problem("missing picture", f"{TEST_IMAGES}/{file}.jpg", shown, line.number))
+                problems.append(DatasetProblem("missing picture", f"{TEST_IMAGES}/{file}.jpg", shown, line.number))
             seen.add(file)
     unlisted = [name for name in images if name not in seen]
     if list_files:
-        problems += [Problem("not in a list", f"{TEST_IMAGES}/{images[name].name}") for name in unlisted]
+        problems += [DatasetProblem("not in a list", f"{TEST_IMAGES}/{images[name].name}") for name in unlisted]
     original = {md5: name for name, md5 in md5_of.items()}
     for file in unlisted:
         frames.setdefault("unlisted_test", []).append(Frame(original.get(file, file), "unlisted_test", images[file]))
@@ -168,14 +170,14 @@ def _camera(name: str) -> int | None:
 
 
 def _files(
-    root: Path, folder: str, present: set[str], suffixes: tuple[str, ...], problems: list[Problem]
+    root: Path, folder: str, present: set[str], suffixes: tuple[str, ...], problems: list[DatasetProblem]
 ) -> dict[str, Path]:
     """Name of frame -> path, sorted by name, by one look into the folder (a stat per file would take minutes)."""
     if folder not in present:
-        problems.append(Problem("missing folder", f"{folder}/ is not there"))
+        problems.append(DatasetProblem("missing folder", f"{folder}/ is not there"))
         return {}
     found, left = frame_files(root / folder, suffixes)
-    problems += [Problem(kind, f"{folder}/{what}") for kind, what in left]
+    problems += [DatasetProblem(kind, f"{folder}/{what}") for kind, what in left]
     return found
 
 
@@ -204,14 +206,14 @@ def frame_files(folder: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path
     return dict(sorted(found.items())), sorted(left, key=lambda item: item[1])
 
 
-def _list_files(root: Path, folder: str, present: set[str], problems: list[Problem]) -> list[str]:
+def _list_files(root: Path, folder: str, present: set[str], problems: list[DatasetProblem]) -> list[str]:
     """Text files in a list folder and its subfolders, below `root`, in natural order."""
     if folder not in present:
-        problems.append(Problem("missing folder", f"{folder}/ is not there"))
+        problems.append(DatasetProblem("missing folder", f"{folder}/ is not there"))
         return []
     found = [path.relative_to(root).as_posix() for path in _text_files(root / folder, set())]
     if not found:
-        problems.append(Problem("missing folder", f"{folder}/ holds no list"))
+        problems.append(DatasetProblem("missing folder", f"{folder}/ holds no list"))
     return sorted(found, key=natural_key)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from wadlib.errors import LabelError
 from wadlib.frames import read_image, read_label
 
-__all__ = ["Frame", "Subset", "Video", "counted"]
+__all__ = ["Frame", "Subset", "Video"]
 
 Subset = Literal["train", "test"]
 
@@ -130,14 +130,3 @@ class Video:
     subset: Subset
     camera: int | None
     frames: tuple[Frame, ...]
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 frame``, ``2 frames``.
-
-    Examples
-    --------
-    >>> counted(1, "video")
-    '1 video'
-    """
-    return f"{number} {noun}" + ("" if number == 1 else "s")

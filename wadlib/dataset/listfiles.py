@@ -21,11 +21,11 @@ from wadlib._shared.files import inside, read_bytes
 from wadlib.dataset.layout import LABEL_SUFFIX, frame_of
 from wadlib.errors import DatasetError
 
-__all__ = ["ListLine", "Problem", "natural_key", "read_list", "read_mapping", "sound_lines"]
+__all__ = ["ListLine", "DatasetProblem", "natural_key", "read_list", "read_mapping", "sound_lines"]
 
 
 @dataclass(frozen=True)
-class Problem:
+class DatasetProblem:
     """Something about a dataset that its user should know; it never stops the work.
 
     Attributes
@@ -66,7 +66,7 @@ _BOUNDARY = re.compile(r"\.jpe?g\s+", re.IGNORECASE)
 _MD5 = re.compile(r"([0-9A-Za-z_-]+)(?:\.jpe?g)?", re.IGNORECASE)
 
 
-def read_list(path: Path, shown: str, problems: list[Problem]) -> list[ListLine]:
+def read_list(path: Path, shown: str, problems: list[DatasetProblem]) -> list[ListLine]:
     """Read a training or test list; what is wrong with it goes to `problems`.
 
     Parameters
@@ -83,7 +83,9 @@ def read_list(path: Path, shown: str, problems: list[Problem]) -> list[ListLine]
     for number, text in _lines(path, shown, problems):
         paths = _picture_and_label(text)
         if paths is None:
-            problems.append(Problem("unreadable line", f"expected picture<TAB>label, got {_cut(text)}", shown, number))
+            problems.append(
+                DatasetProblem("unreadable line", f"expected picture<TAB>label, got {_cut(text)}", shown, number)
+            )
             continue
         frame = _frame_name(paths[0], shown, number, problems)
         label = _frame_name(paths[1], shown, number, problems) if paths[1] else frame
@@ -91,19 +93,23 @@ def read_list(path: Path, shown: str, problems: list[Problem]) -> list[ListLine]
             continue
         if frame != label:
             problems.append(
-                Problem("mismatched line", f"pairs {frame} with the label of {label}; paired by name", shown, number)
+                DatasetProblem(
+                    "mismatched line", f"pairs {frame} with the label of {label}; paired by name", shown, number
+                )
             )
         found.append(ListLine(number, frame))
     return found
 
 
-def read_mapping(path: Path, shown: str, problems: list[Problem]) -> list[ListLine]:
+def read_mapping(path: Path, shown: str, problems: list[DatasetProblem]) -> list[ListLine]:
     """Read an md5 mapping file; what is wrong with it goes to `problems`. See `read_list`."""
     found = []
     for number, text in _lines(path, shown, problems):
         paths = _md5_and_picture(text)
         if paths is None:
-            problems.append(Problem("unreadable line", f"expected md5<TAB>path, got {_cut(text)}", shown, number))
+            problems.append(
+                DatasetProblem("unreadable line", f"expected md5<TAB>path, got {_cut(text)}", shown, number)
+            )
             continue
         frame = _frame_name(paths[1], shown, number, problems)
         if frame is not None:
@@ -162,30 +168,30 @@ def natural_key(text: str) -> tuple[str | int, ...]:
     return tuple(int(part) if i % 2 else part for i, part in enumerate(re.split(r"([0-9]+)", text)))
 
 
-def _lines(path: Path, shown: str, problems: list[Problem]) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, shown: str, problems: list[DatasetProblem]) -> Iterator[tuple[int, str]]:
     """(number, text) of each line that is not blank; any line ends, with or without a BOM."""
     try:
         data = read_bytes(path)
     except OSError as error:
-        problems.append(Problem("unreadable list", error.strerror or str(error), shown))
+        problems.append(DatasetProblem("unreadable list", error.strerror or str(error), shown))
         return
     # Line by line, so that one damaged line costs one line and not the file.
     for number, raw in enumerate(data.removeprefix(_BOM).splitlines(), 1):
         try:
             text = raw.decode("utf-8").strip()
         except UnicodeDecodeError:
-            problems.append(Problem("unreadable line", f"not UTF-8 text: {_cut(str(raw)[2:-1])}", shown, number))
+            problems.append(DatasetProblem("unreadable line", f"not UTF-8 text: {_cut(str(raw)[2:-1])}", shown, number))
             continue
         if text:
             yield number, text
 
 
-def _frame_name(path: str, shown: str, number: int, problems: list[Problem]) -> str | None:
+def _frame_name(path: str, shown: str, number: int, problems: list[DatasetProblem]) -> str | None:
     r"""``a\b\<frame>.jpg`` or ``…<frame>_instanceIds.png`` -> frame; None (and a problem) if refused."""
     try:
         name = inside("", path).name
     except DatasetError:
-        problems.append(Problem("refused path", f"{_cut(path)} leads out of the dataset", shown, number))
+        problems.append(DatasetProblem("refused path", f"{_cut(path)} leads out of the dataset", shown, number))
         return None
     frame = frame_of(name, (LABEL_SUFFIX,))
     return name.rpartition(".")[0] if frame is None else frame

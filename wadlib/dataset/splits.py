@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wadlib.dataset.frame import Frame, Video, counted
+from wadlib._shared.words import plural
+from wadlib.dataset.frame import Frame, Video
 from wadlib.errors import DatasetError
 
 __all__ = ["Split", "split_videos"]
@@ -42,10 +43,10 @@ class Split:
         lines = [f"split {self.kind!r}"]
         for side, frames in (("train", self.train), ("validation", self.validation)):
             videos = len({frame.video for frame in frames})
-            lines.append(f"  {side:<10} {counted(len(frames), 'frame')} of {counted(videos, 'video')}")
+            lines.append(f"  {side:<10} {plural(len(frames), 'frame')} of {plural(videos, 'video')}")
         if shared := len(self.shared_videos):
             verb = "is" if shared == 1 else "are"
-            lines.append(f"  {counted(shared, 'video')} {verb} on both sides: the score on validation frames flatters")
+            lines.append(f"  {plural(shared, 'video')} {verb} on both sides: the score on validation frames flatters")
         else:
             lines.append("  no video is on both sides")
         if self.note:

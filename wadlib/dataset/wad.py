@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from wadlib._shared.parallel import map_frames
+from wadlib._shared.words import plural
 from wadlib.dataset.counts import InstanceCounts, count_instances
 from wadlib.dataset.folders import read_folders
-from wadlib.dataset.frame import Frame, Video, counted
-from wadlib.dataset.listfiles import Problem
+from wadlib.dataset.frame import Frame, Video
+from wadlib.dataset.listfiles import DatasetProblem
 from wadlib.dataset.splits import Split, split_videos
 
 __all__ = ["Wad", "open_wad"]
@@ -35,7 +36,7 @@ class Wad:
     root : Path
     videos : tuple of Video
         Training videos, then test videos, each in natural order of their names (2 before 10).
-    problems : tuple of Problem
+    problems : tuple of DatasetProblem
         What is missing, not listed or unreadable.
     lists : tuple of str
         The list and mapping files that were read, below `root`.
@@ -43,7 +44,7 @@ class Wad:
 
     root: Path
     videos: tuple[Video, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[DatasetProblem, ...]
     lists: tuple[str, ...]
 
     @property
@@ -139,11 +140,11 @@ class Wad:
         for name, videos in (("train", self.train_videos), ("test", self.test_videos)):
             frames = sum(len(video.frames) for video in videos)
             lines.append(
-                f"  {name:<6} {counted(len(videos), 'video')}, {counted(frames, 'frame')}"
+                f"  {name:<6} {plural(len(videos), 'video')}, {plural(frames, 'frame')}"
                 + (f", {labelled} labelled" if name == "train" and labelled != frames else "")
             )
         kinds = Counter(problem.kind for problem in self.problems)
-        lines.append(f"  {counted(len(self.problems), 'problem')}" + (":" if kinds else ""))
+        lines.append(f"  {plural(len(self.problems), 'problem')}" + (":" if kinds else ""))
         for kind, number in kinds.items():
             lines.append(f"    {kind}: {number}")
             first = [problem for problem in self.problems if problem.kind == kind][:3]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wadlib.errors import SegmentationError
 from wadlib.graphcut.normalized.affinity import brightness, pixel_affinity, region_affinity
-from wadlib.graphcut.normalized.partition import Cut, cut_graph
+from wadlib.graphcut.normalized.partition import Split2, cut_graph
 from wadlib.graphcut.normalized.superpixels import lab_features, superpixels
 
 __all__ = ["NormalizedCut", "normalized_cut"]
@@ -30,7 +30,7 @@ class NormalizedCut:
     ncut : float
         Of the best first cut into two; inf if the picture cannot be cut. It was refused, and
         `labels` is all 0, if it is above the threshold.
-    cuts : tuple of Cut
+    cuts : tuple of Split2
         The cuts that were made, in order.
     eigenvalues : (k,) float64
         Of the whole graph, from lambda_2 on.
@@ -48,7 +48,7 @@ class NormalizedCut:
 
     labels: npt.NDArray[np.int32]
     ncut: float
-    cuts: tuple[Cut, ...]
+    cuts: tuple[Split2, ...]
     eigenvalues: Floats
     eigenvectors: Floats
     residual: float

@@ -27,7 +27,7 @@ from wadlib.rendered.street.road import Bend, Road, curve_tables, make_layout, p
 from wadlib.rendered.street.scenery import casters, furniture, woods
 from wadlib.rendered.street.traffic import EGO_SPEED, Actor, Stream, actors_at
 
-__all__ = ["FRAME_S", "Rendered", "Video", "make_video", "render"]
+__all__ = ["FRAME_S", "Rendered", "RenderedVideo", "make_video", "render"]
 
 FRAME_S = 0.139
 SMALLEST_PX = 90
@@ -38,7 +38,7 @@ SHADOW_ORIGIN, SHADOW_CELL, SHADOW_SHAPE = (-30.0, -50.0), 0.125, (1360, 800)
 
 
 @dataclass(frozen=True)
-class Video:
+class RenderedVideo:
     """Everything that stays the same in a video."""
 
     seed: int
@@ -68,7 +68,7 @@ class Rendered:
     tracks: dict[int, int]
 
 
-def make_video(seed: int, number: int, camera_number: int | None = None) -> Video:
+def make_video(seed: int, number: int, camera_number: int | None = None) -> RenderedVideo:
     """Draw video `number` of the set with this seed: cameras, lights and kinds of road take turns."""
     rng = np.random.default_rng([seed, number, 1])
     order = np.random.default_rng([seed, 2]).permutation(4)
@@ -90,7 +90,7 @@ def make_video(seed: int, number: int, camera_number: int | None = None) -> Vide
         point = (520.0 + float(rng.uniform(-70, 70)), point[1])
     lens = camera(chosen, point)
     streams = make_streams(road, seed, number, lens)
-    return Video(seed, number, lens, road, light, azimuth, float(rng.uniform(0.012, 0.03)), streams)
+    return RenderedVideo(seed, number, lens, road, light, azimuth, float(rng.uniform(0.012, 0.03)), streams)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -115,7 +115,7 @@ def _stand(actors: list[Actor], curve: Any, lens: Camera) -> Soup:
     return join(parts)
 
 
-def render(video: Video, frame: int, grid: Grid) -> Rendered:
+def render(video: RenderedVideo, frame: int, grid: Grid) -> Rendered:
     """Draw frame `frame` (counting from 0, FRAME_S apart) of a video."""
     time_s = frame * FRAME_S
     travelled, road, light = EGO_SPEED * time_s, video.road, video.light
@@ -170,7 +170,7 @@ def render(video: Video, frame: int, grid: Grid) -> Rendered:
     return Rendered(np.asarray(picture, np.uint8), label, tracks)
 
 
-def _sky_table(video: Video, view: Any, grid: Grid, sun: Any, turn: float) -> Any:
+def _sky_table(video: RenderedVideo, view: Any, grid: Grid, sun: Any, turn: float) -> Any:
     rows = np.arange(0, grid.rows + 2 * SKY_STEP, SKY_STEP, dtype=np.float32)
     columns = np.arange(0, grid.columns + 2 * SKY_STEP, SKY_STEP, dtype=np.float32)
     x, y = np.meshgrid((columns - view[11]) / view[9], (rows - view[12]) / view[10])

@@ -17,7 +17,7 @@ from wadlib._shared.parallel import map_frames
 from wadlib.errors import RenderError
 from wadlib.frames import write_image, write_label
 from wadlib.rendered.drawing.camera import SIZES
-from wadlib.rendered.render import Rendered, Video, make_video, render
+from wadlib.rendered.render import Rendered, RenderedVideo, make_video, render
 
 __all__ = ["VERSION", "render_dataset", "render_frame"]
 
@@ -58,7 +58,7 @@ class Job:
 
 
 @functools.lru_cache(maxsize=4)
-def _video(seed: int, number: int, camera: int) -> Video:
+def _video(seed: int, number: int, camera: int) -> RenderedVideo:
     return make_video(seed, number, camera)
 
 

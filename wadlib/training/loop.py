@@ -16,8 +16,8 @@ from wadlib.errors import TrainingError
 from wadlib.training.batches import Batch, Source, Stream, leaves
 from wadlib.training.checkpoint import Checkpoint
 from wadlib.training.folder import RunFolder
-from wadlib.training.keeper import Keeper
 from wadlib.training.progress import EarlyStop, Row, best_epoch
+from wadlib.training.run_writer import RunWriter
 
 if TYPE_CHECKING:
     import keras
@@ -127,14 +127,14 @@ class Loop:
             inside = number is not None and (not self.rows or self._stage_of(self.rows[-1]) == number)
             checkpoint.restore(self.model, optimizer=inside)
         run = None if folder is None else folder.path
-        with Keeper(folder, self.model, self.rows, self.monitor) as keeper, self._bar() as bar:
+        with RunWriter(folder, self.model, self.rows, self.monitor) as writer, self._bar() as bar:
             if checkpoint is None:
                 if before:
                     row = {"epoch": 0} | self._validate(bar)
                     self.rows.append(self._with_callbacks(row, run) | _now())
-                keeper.keep()
+                writer.save()
             while number is not None:
-                self._train_stage(number, run, keeper, bar)
+                self._train_stage(number, run, writer, bar)
                 number = self._stage_to_begin()
                 if number is not None:
                     self._begin(number)
@@ -175,7 +175,7 @@ class Loop:
 
     # --- epochs ----------------------------------------------------------------------------------
 
-    def _train_stage(self, number: int, run: Path | None, keeper: Keeper, bar: Any) -> None:
+    def _train_stage(self, number: int, run: Path | None, writer: RunWriter, bar: Any) -> None:
         stage = self.stages[number]
         last = self.finished + stage.epochs - len(self._rows_of(number))
         places = ((epoch, index) for epoch in range(self.finished, last) for index in range(len(self.data)))
@@ -194,7 +194,7 @@ class Loop:
                 # Times come last: they are all that differs between two runs of the same command.
                 self.rows.append(row | {"train_s": seconds, "waiting": waited / seconds} | _now())
                 self.finished += 1
-                keeper.keep()
+                writer.save()
 
     def _epoch(self, stream: Stream, bar: Any) -> Row:
         """Train on the batches of one epoch; mean of each value that the model reports."""

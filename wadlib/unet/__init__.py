@@ -12,7 +12,7 @@ from wadlib.unet.geometry import Geometry, strip
 from wadlib.unet.prediction import predict, predict_label, probabilities
 from wadlib.unet.recipes import RECIPES, Recipe, recipe
 from wadlib.unet.shapes import layer_shapes, output_window, receptive_field
-from wadlib.unet.training import TrainedUnet, evaluate_unet, iou_by_name, load_unet, nothing_learnt, train_unet
+from wadlib.unet.training import TrainedUnet, constant_baseline, evaluate_unet, iou_by_name, load_unet, train_unet
 
 if TYPE_CHECKING:
     from wadlib.unet.losses import SegmentationLoss
@@ -37,7 +37,7 @@ __all__ = [
     "iou_by_name",
     "layer_shapes",
     "load_unet",
-    "nothing_learnt",
+    "constant_baseline",
     "output_window",
     "predict",
     "predict_label",

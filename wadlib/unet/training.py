@@ -28,7 +28,7 @@ from wadlib.unet.recipes import Recipe
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["TrainedUnet", "evaluate_unet", "iou_by_name", "load_unet", "nothing_learnt", "train_unet"]
+__all__ = ["TrainedUnet", "evaluate_unet", "iou_by_name", "load_unet", "constant_baseline", "train_unet"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +198,7 @@ def load_unet(run: str | Path, weights: str = "best") -> tuple[keras.Model, Reci
     return model, recipe
 
 
-def nothing_learnt(recipe: Recipe, frames: Sequence[Frame], small: SmallFrames) -> dict[str, float]:
+def constant_baseline(recipe: Recipe, frames: Sequence[Frame], small: SmallFrames) -> dict[str, float]:
     """Compute what the best constant predictor costs on these frames, in the batches of their validation.
 
     A validation loss that ends here has learnt how frequent the classes are, and no more.

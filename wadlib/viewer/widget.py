@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from wadlib.dataset.frame import counted
+from wadlib._shared.words import plural
 from wadlib.errors import LabelError, WadError
 from wadlib.labels import CLASSES, TABLE, by_name
 from wadlib.viewer import bundle, page
@@ -271,7 +271,7 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         what = [name for name in ("truth", "prediction") if self._config.get(name)]
-        return f"MaskViewer({counted(self.store.count, 'frame')}{' with ' if what else ''}{' and '.join(what)})"
+        return f"MaskViewer({plural(self.store.count, 'frame')}{' with ' if what else ''}{' and '.join(what)})"
 
 
 def _labels_of_frames(frames: Frames) -> PerFrame | None:

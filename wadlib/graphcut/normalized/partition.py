@@ -14,11 +14,11 @@ from wadlib.graphcut.normalized.affinity import PixelGraph
 from wadlib.graphcut.normalized.cuts import sweep
 from wadlib.graphcut.normalized.eigen import DENSE_NODES, Eigensystem, smallest_eigenvectors
 
-__all__ = ["Cut", "cut_graph"]
+__all__ = ["Split2", "cut_graph"]
 
 
 @dataclass(frozen=True)
-class Cut:
+class Split2:
     """One part of the graph, cut in two.
 
     Attributes
@@ -39,7 +39,7 @@ class Cut:
 
 def cut_graph(
     W: Any, *, threshold: float, segments: int, eigenvectors: int = 1, tolerance: float = 1e-7, seed: int = 0
-) -> tuple[npt.NDArray[np.int64], tuple[Cut, ...], float, Eigensystem, float]:
+) -> tuple[npt.NDArray[np.int64], tuple[Split2, ...], float, Eigensystem, float]:
     """Cut a graph in two, then the part with the cheapest cut, and so on; what `normalized_cut` does.
 
     Parameters
@@ -65,7 +65,7 @@ def cut_graph(
     ncut = candidate.ncut
     # The cheapest cut first; of equal ones, the older.
     heap = [(ncut, 0, candidate)]
-    cuts: list[Cut] = []
+    cuts: list[Split2] = []
     fresh: list[npt.NDArray[np.intp]] = []  # parts whose best cut is not known yet
     while len(cuts) + 1 < segments:
         for nodes in fresh:
@@ -83,7 +83,7 @@ def cut_graph(
         sides = best.nodes[best.side == best.side[0]], best.nodes[best.side != best.side[0]]
         part[sides[1]] = len(cuts) + 1
         sizes = len(sides[0]), len(sides[1])
-        cuts.append(Cut(best.ncut, best.eigenvalue, best.residual, sizes, len(cuts) + 2))
+        cuts.append(Split2(best.ncut, best.eigenvalue, best.residual, sizes, len(cuts) + 2))
         fresh = list(sides)
     return part, tuple(cuts), ncut, system, residual
 

@@ -16,7 +16,7 @@ from wadlib.labels import IDS
 from wadlib.maskrcnn.frames.copy_paste import CopyPaste
 from wadlib.maskrcnn.frames.data import TrainingBatches
 from wadlib.maskrcnn.learning.plan import RARE, Plan
-from wadlib.maskrcnn.weight_files.averaging import keep_epoch
+from wadlib.maskrcnn.weight_files.averaging import save_epoch
 from wadlib.maskrcnn.weights import HEADS, save
 from wadlib.training import EarlyStop, EpochEnd, Stage, Training, fit, read_log, repeat_factors
 from wadlib.training.loop import Callback
@@ -65,7 +65,7 @@ def train_maskrcnn(
         Of order, windows, augmentation and draws; by default `Config.seed`.
     average : int
         Keep the weights of so many last epochs, and their mean, see
-        `wadlib.maskrcnn.weight_files.averaging.keep_epoch`; 0: do not.
+        `wadlib.maskrcnn.weight_files.averaging.save_epoch`; 0: do not.
     early_stop, callbacks, before, workers, progress
         See `wadlib.training.fit`.
 
@@ -245,7 +245,7 @@ class _Weights:
         if _is_best(end.run, end.row):
             self._save(end.run / BEST)
         if self.average:
-            keep_epoch(end.run, end.epoch, end.run / LAST, self.average)
+            save_epoch(end.run, end.epoch, end.run / LAST, self.average)
 
     def _save(self, path: Path) -> None:
         save(self.learner, path, config=self.model.config)

@@ -17,13 +17,13 @@ from wadlib._shared.files import atomic_path
 from wadlib.errors import WeightsError
 from wadlib.maskrcnn.weight_files.h5 import layers_in, open_h5, read_arrays
 
-__all__ = ["MEAN", "average", "keep_epoch"]
+__all__ = ["MEAN", "average", "save_epoch"]
 
 MEAN = "mean.h5"
 """In the folder of a run: the mean of the weights after each of its last epochs."""
 
 
-def keep_epoch(run: Path, epoch: int, weights: Path, count: int) -> None:
+def save_epoch(run: Path, epoch: int, weights: Path, count: int) -> None:
     """Keep the weights of an epoch beside those before it, `count` in all, and their mean as `MEAN`.
 
     All of it is in files, so a run that was killed goes on with the epochs that it had.

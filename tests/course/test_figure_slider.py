@@ -18,7 +18,7 @@ import matplotlib; matplotlib.use("agg")
 import json
 from unittest import mock
 from matplotlib import pyplot as plt
-from wadlib.course.classroom import companion
+from wadlib.course.classroom import figure_slider
 drawn = []
 
 def draw(value):
@@ -29,7 +29,7 @@ def draw(value):
 
 shown = []
 with mock.patch("IPython.display.display", lambda thing, **kwargs: shown.append(thing)):
-    companion("strength", range(101), draw, start=50, form="{} %")
+    figure_slider("strength", range(101), draw, start=50, form="{} %")
 (thing,) = shown
 assert not plt.get_fignums(), "the figures are closed"
 """
@@ -74,7 +74,7 @@ def test_in_the_book_a_few_are_drawn_beforehand():
 
 def test_no_values_is_an_error():
     with pytest.raises(WadError, match="0 values, start 0"):
-        classroom.companion("strength", [], lambda value: None)
+        classroom.figure_slider("strength", [], lambda value: None)
 
 
 def notebook(**data):

@@ -13,10 +13,10 @@ from wadlib.training.progress import Row, best_epoch
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Keeper"]
+__all__ = ["RunWriter"]
 
 
-class Keeper:
+class RunWriter:
     """Writes the files of a run; a context that closes them again.
 
     Parameters
@@ -34,7 +34,7 @@ class Keeper:
         self.folder, self.model, self.rows, self.monitor = folder, model, rows, monitor
         self.events: EventFiles | None = None
 
-    def __enter__(self) -> Keeper:
+    def __enter__(self) -> RunWriter:
         if self.folder is not None:
             with storage_errors(self.folder.path / "tensorboard"):
                 self.events = EventFiles(self.folder.path / "tensorboard", self.rows)
@@ -46,7 +46,7 @@ class Keeper:
         if self.events is not None:
             self.events.close()
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Write the state after an epoch: the checkpoint first, then what is derived from it.
 
         Raises

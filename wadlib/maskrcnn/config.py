@@ -248,6 +248,7 @@ def _rules(c: Config) -> Iterator[tuple[str, str, bool]]:
         f"{c.num_classes} WAD ids, or 0 for none",
         (len(c.wad_classes) == c.num_classes and c.wad_classes[0] == 0 and set(c.wad_classes) <= {0, *IDS}),
     )
+    # Anchors: one scale for each level of the pyramid.
     yield "strides", "(4, 8, 16, 32, 64): what the backbones halve", c.strides == (4, 8, 16, 32, 64)
     yield "anchor_stride", "1 or 2", c.anchor_stride in (1, 2)
     yield "anchor_scales", "one positive side per pyramid level", _are_positive(c.anchor_scales, len(c.strides))
@@ -259,6 +260,7 @@ def _rules(c: Config) -> Iterator[tuple[str, str, bool]]:
         yield name, "a positive whole number", _are_whole((getattr(c, name),), 1)
     for name in ("rpn_nms_threshold", "nms_threshold", "min_confidence"):
         yield name, "a number from 0 to 1", 0 <= getattr(c, name) <= 1
+    # Training: what RoIs and steps need to be possible at all.
     at_least_one = c.roi_positive_share <= 1 <= c.positive_rois
     yield "roi_positive_share", "a share of the RoIs that gives at least one", at_least_one
     yield (

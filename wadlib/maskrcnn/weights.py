@@ -122,6 +122,7 @@ def load(model: Any, path: str | Path, *, exclude: Sequence[str] = ()) -> LoadRe
     excluded = _excluded(variables, [layer.name for layer in _keras_model(model).layers], exclude)
     with open_h5(path) as file:
         stored = layers_in(file, path)
+        # Nothing is assigned before all of it is known to fit: a model is never half loaded.
         pairs: list[tuple[str, list[Any], StoredLayer]] = []
         for name, own in variables.items():
             if name in stored and name not in excluded:
@@ -257,6 +258,7 @@ def _foreign(path: Path, stored: dict[str, Any], layers: dict[str, Any]) -> Weig
 
 
 def _compare_backbones(path: Path, stored: dict[str, Any], layers: dict[str, Any]) -> None:
+    # A backbone of another depth fits by name, block for block, and then works badly: so it is said.
     theirs, ours = _blocks(stored), _blocks(layers)
     if not theirs or not ours:
         return

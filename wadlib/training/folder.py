@@ -85,6 +85,7 @@ class RunFolder:
         """
         config = json.loads(json.dumps(config))  # tuples become lists, as they will be when read again
         path = self.path / "config.json"
+        # A new folder: write down what was asked for, before the first step.
         if not path.exists():
             if self.checkpoint.exists():
                 raise TrainingError(
@@ -102,6 +103,7 @@ class RunFolder:
                 cause="the file was edited, or is another program's",
                 fix="put it back, or choose another folder",
             ) from error
+        # An old one goes on only as it began: another setting would make one log of two different runs.
         differing = _differences(there, config)
         if differing:
             raise TrainingError(
@@ -139,6 +141,7 @@ def read_log(run: str | Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, strict=True))
+        # An empty cell: that epoch has no such value, as epoch 0 (before training) has no training loss.
         columns: dict[str, npt.NDArray[Any]] = {}
         for key in rows[0] if rows else ():
             values = [row[key] for row in rows]

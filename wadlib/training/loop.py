@@ -114,6 +114,7 @@ class Loop:
 
     def train(self, folder: RunFolder | None, before: bool) -> Training:
         """Train to the end of the last stage, from the folder's checkpoint if it has one."""
+        # Go on where the last finished epoch ended, if there is one.
         checkpoint = None
         if folder is not None and folder.checkpoint.exists():
             checkpoint = Checkpoint.read(folder.checkpoint)
@@ -126,6 +127,7 @@ class Loop:
             # A stage that has only just begun has an optimizer of its own, which starts anew.
             inside = number is not None and (not self.rows or self._stage_of(self.rows[-1]) == number)
             checkpoint.restore(self.model, optimizer=inside)
+        # One stage after the other, each from where it stands; `keeper` writes after every epoch.
         run = None if folder is None else folder.path
         with RunWriter(folder, self.model, self.rows, self.monitor) as writer, self._bar() as bar:
             if checkpoint is None:

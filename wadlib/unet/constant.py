@@ -126,6 +126,7 @@ def constant_predictor_loss(
     if probabilities is not None:
         q = np.asarray(probabilities, float)
         return ConstantPredictor(terms.loss(q), q)
+    # The best constant: first with all classes above 0.
     on = np.ones(n.shape[1], bool)
     best = terms.best(on, smallest)
     # A class may do better at exactly 0 than anywhere above (its counted absences then cost nothing):

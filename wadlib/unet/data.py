@@ -148,6 +148,7 @@ def batches(
     """
     width = columns or small.geometry.width
 
+    # Training looks at a window around an object, drawn anew each time …
     def sample(frame: Frame, rng: np.random.Generator) -> tuple[Image, Target]:
         image, target = small.read(frame)
         if width < small.geometry.width:
@@ -155,6 +156,7 @@ def batches(
             image, target = image[:, window], target[:, window]
         return augment(image, target, rng) if augment is not None else (image, target)
 
+    # … validation at all windows of a frame, one after the other, and never augmented.
     def piece(item: tuple[Frame, int], _: np.random.Generator) -> tuple[Image, Target]:
         (image, target), window = small.read(item[0]), slice(item[1], item[1] + width)
         return image[:, window], target[:, window]

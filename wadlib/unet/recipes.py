@@ -69,6 +69,7 @@ class Recipe:
                 cause="a typing slip",
                 fix="use one of those",
             )
+        # Geometry, class table and architecture say the same numbers three times: they must agree.
         channels = 1 + len([index for index in self.table.values() if index != 255])
         wanted, got = (*self.geometry.shape, 3), self.architecture.input_shape
         if wanted != got or self.architecture.classes != channels or self.architecture.padding != "same":
@@ -85,6 +86,7 @@ class Recipe:
                 fix="take a divisor, such as 4",
             )
         self.architecture.replace(input_shape=(*self.trained_shape, 3))  # raises here, not after the frames are read
+        # A list of weights has an order, that of the channels; a name ('batch') fits any number.
         weights = self.loss.get("class_weights")
         if isinstance(weights, list) and len(weights) != channels:
             raise TrainingError(

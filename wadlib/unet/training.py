@@ -108,6 +108,7 @@ def train_unet(
         )
     from wadlib.unet.model import build_unet
 
+    # All frames are decoded once, here: an epoch would otherwise wait for the disk.
     small.fill([*train, *validation], workers=workers or 1, progress=progress)
     weights = None
     if recipe.rare_share and train:
@@ -143,6 +144,7 @@ def train_unet(
         workers=workers,
         progress=progress,
     )
+    # It learnt on windows; what is returned sees whole pictures. No weight depends on the width.
     if recipe.windows > 1:
         whole = build_unet(recipe.architecture)
         whole.set_weights(model.get_weights())
@@ -182,6 +184,7 @@ def load_unet(run: str | Path, weights: str = "best") -> tuple[keras.Model, Reci
             cause="a slip in the path, or the run of another network",
             fix="give the folder that was --out of `wadlib train unet`",
         ) from error
+    # Of the whole width, though it may have been trained on windows: no weight depends on it.
     recipe = Recipe.from_dict(saved)
     model = build_unet(recipe.architecture)
     if weights == "last":

@@ -67,6 +67,7 @@ def ground_truth(label: npt.NDArray[np.uint16], config: Config) -> GroundTruth:
     import cv2
     from scipy.ndimage import find_objects
 
+    # Every code is one object; classes that the network does not know become crowds (-1).
     codes = np.flatnonzero(np.bincount(label.ravel(), minlength=IGNORE + 1))
     codes = codes[(codes != IGNORE) & np.isin(codes // 1000, _CROWD_CLASSES)]
     number = {wad_id: index for index, wad_id in enumerate(config.wad_classes) if wad_id}
@@ -74,6 +75,7 @@ def ground_truth(label: npt.NDArray[np.uint16], config: Config) -> GroundTruth:
     order = np.argsort(class_ids < 0, kind="stable")  # instances first
     codes, class_ids = codes[order], class_ids[order]
 
+    # Renumber the objects 1 … N: one pass over the picture then finds the boxes of all of them.
     table = np.zeros(IGNORE + 1, np.int32)
     table[codes] = np.arange(1, len(codes) + 1)
     numbered = table[label]  # 1 … N
@@ -83,6 +85,7 @@ def ground_truth(label: npt.NDArray[np.uint16], config: Config) -> GroundTruth:
         mini_mask(numbered[window] == i, config.mini_mask_shape) if class_ids[i - 1] > 0 else _full(config)
         for i, window in enumerate(windows, start=1)
     ]
+    # What was marked "ignore" is one code for many places: each connected one is a crowd of its own.
     ignored = np.asarray(label == IGNORE, np.uint8)
     if ignored.any():
         stats = cv2.connectedComponentsWithStats(ignored, connectivity=8)[2][1:]

@@ -38,6 +38,7 @@ def as_rgb(image: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     >>> as_rgb(np.array([[0.0, 1.0]])).tolist()
     [[[0, 0, 0], [255, 255, 255]]]
     """
+    # Everything that can only be one thing is accepted; what could be two is refused with the likely cause.
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
@@ -157,6 +158,7 @@ def unmold(
         Scores or boxes that are nan.
     """
     # Padding begins at the first row without a class.
+    # The network always gives the same number of rows; those after the last object are empty.
     empty = np.flatnonzero(detections[:, 4] == 0)
     count = int(empty[0]) if empty.size else len(detections)
     detections = detections[:count]
@@ -166,12 +168,14 @@ def unmold(
             cause="weights that diverged in training",
             fix="go back to an earlier checkpoint",
         )
+    # Left out: classes that WAD does not have (the COCO network knows 80), and boxes outside of the picture.
     classes = detections[:, 4].astype(np.int32)
     class_ids = np.asarray(config.wad_classes, np.int32)[classes]
     sides = placement.to_picture(detections[:, :4])
     wanted = (class_ids > 0) & (sides[:, 2] > sides[:, 0]) & (sides[:, 3] > sides[:, 1])
     order = np.flatnonzero(wanted)
     order = order[np.argsort(-detections[order, 5], kind="stable")]
+    # Each mask is 28 x 28: stretched over its own box, and never kept at the size of the picture.
     crops = []
     for i in order:
         y1, x1, y2, x2 = sides[i].tolist()

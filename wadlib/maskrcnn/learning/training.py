@@ -89,6 +89,7 @@ def train_maskrcnn(
             fix="`wadlib info ROOT` lists what the dataset holds",
         )
     seed = model.config.seed if seed is None else seed
+    # To count instances means to read every label, so only where rare classes get something.
     counts = np.zeros((len(train), len(IDS)), np.int64)
     if plan.rare_share or plan.copy_paste:
         counts = instances_of_classes(train, workers=workers or 1, progress=progress)
@@ -103,6 +104,7 @@ def train_maskrcnn(
         crop_scale=plan.crop_scale,
         copy_paste=copy_paste_of(train, counts, plan.copy_paste) if plan.copy_paste else None,
     )
+    # Validation is the same pictures with the same draws each epoch, so that its losses can be compared.
     held_out = None
     if len(validation):
         held_out = TrainingBatches(
@@ -113,6 +115,7 @@ def train_maskrcnn(
             augmentation=None,
             window=plan.window,
         )
+    # Windows are narrower than the network's input: a network of that width learns, and hands its weights back.
     learner = _learner(model, plan)
     stages = [
         Stage(stage.epochs, _begin(learner, stage.layers, stage.learning_rate), name)

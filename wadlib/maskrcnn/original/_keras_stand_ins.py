@@ -55,6 +55,7 @@ def stand_ins(tf_keras: ModuleType) -> dict[str, Any]:
 
         return load
 
+    # The few names that `mrcnn` looks up in these modules; no other name is there, so that a missing one is noticed.
     saving = SimpleNamespace(
         load_weights_from_hdf5_group=of_layers(hdf5_format.load_weights_from_hdf5_group),
         load_weights_from_hdf5_group_by_name=of_layers(hdf5_format.load_weights_from_hdf5_group_by_name),
@@ -67,6 +68,7 @@ def stand_ins(tf_keras: ModuleType) -> dict[str, Any]:
     def sgd(lr: float, momentum: float, clipnorm: float) -> Any:
         return tf_keras.optimizers.legacy.SGD(learning_rate=lr, momentum=momentum, global_clipnorm=clipnorm)
 
+    # The module itself, with today's classes where they still do what they did.
     keras = SimpleNamespace(
         __version__=tf_keras.__version__,
         backend=Overlay(tf_keras.backend, binary_crossentropy=_binary_crossentropy),

@@ -69,6 +69,7 @@ def to_original_config(config: Config, batch_size: int | None = None) -> Any:
     SegmentationError
         The configuration asks for what the original cannot do, such as a light backbone.
     """
+    # What the original has written into its code cannot be set: refuse, rather than compare two different networks.
     fixed = {
         "backbone": (config.backbone, ("resnet50", "resnet101")),
         "rpn_channels": (config.rpn_channels, (512,)),
@@ -86,6 +87,7 @@ def to_original_config(config: Config, batch_size: int | None = None) -> Any:
                 cause="the original mrcnn has this number written into its code",
                 fix=f"Config.report(), or .replace({field}={possible[0]!r})",
             )
+    # The same numbers under the original's names.
     values = {
         "NAME": config.name,
         "IMAGES_PER_GPU": batch_size or config.batch_size,

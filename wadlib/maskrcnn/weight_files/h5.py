@@ -77,6 +77,7 @@ def layers_in(file: Any, path: Path) -> dict[str, StoredLayer]:
             cause="a checkpoint of Keras 3 (.weights.h5)" if newer else "HDF5 of another program",
             fix="save the model with MaskRCNN.save, which writes the original's layout" if newer else "check the path",
         )
+    # A group may hold a nested model, whose layers share it: each name says its layer in the last part but one.
     layers: dict[str, StoredLayer] = {}
     try:
         for group_name in _strings(file.attrs["layer_names"]):
@@ -150,6 +151,7 @@ def write_h5(
                 cause="training that diverged",
                 fix="go back to an earlier checkpoint, and train with a smaller learning rate",
             )
+    # As the original writes it, names and attributes included, so that both programs read it.
     with atomic_path(path) as part, h5py.File(part, "w") as file:
         file.attrs["layer_names"] = _bytes(groups)
         file.attrs["keras_version"] = "2.0.8"  # whose layout this is

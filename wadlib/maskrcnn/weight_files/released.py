@@ -82,6 +82,7 @@ def _coco(path: Path) -> Path:
     import pooch
     from requests.exceptions import RequestException
 
+    # A class room may have no network: each way to fail says what to do by hand.
     by_hand = f"download {COCO_URL} on a machine that can, and put it at {path.as_posix()}"
     download = pooch.HTTPDownloader(progressbar=not os.environ.get("TQDM_DISABLE"))
     try:

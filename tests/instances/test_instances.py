@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from wadlib.errors import InstancesError, LabelError
-from wadlib.frames import FULL_SHAPE
-from wadlib.instances import Instances, PredictionFolder, Runs
+from wadlib.frames import FULL_SHAPE, read_label
+from wadlib.instances import Instances, PredictionFolder, Runs, write_predictions
 from wadlib.preprocess import NETWORK_SHAPE, upsample_label
 
 
@@ -226,6 +226,19 @@ class TestCoco:
         assert {name: len(folder.read(name)) for name in folder.names} == {"a": 5, "b": 3}
         assert (folder.read("b").masks == second.masks).all()
         assert (folder.read("b").boxes == second.boxes).all()
+
+    def test_a_folder_keeps_overlapping_masks_their_order_and_their_number(self, tmp_path):
+        rng = np.random.default_rng(6)
+        counts = {"c": 40, "a": 0, "b": 7}
+        frames = {f"{name}.jpg": random_instances(rng, count, (50, 60)) for name, count in counts.items()}
+        assert write_predictions(tmp_path, frames.items()) == 47
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["instances.json", "label"]
+        folder = PredictionFolder.open(tmp_path)
+        for file_name, found in frames.items():
+            back = folder.read(file_name[0])
+            for part in ("boxes", "class_ids", "scores", "masks"):
+                np.testing.assert_array_equal(getattr(back, part), getattr(found, part))
+            np.testing.assert_array_equal(read_label(folder.labels[file_name[0]]), found.to_label())
 
     @pytest.mark.parametrize(
         "text", ["", "{}", '[{"a": 1}]', "[1]", '[{"file_name": "a.jpg", "category_id": 33, "score": NaN}]', "[{"]

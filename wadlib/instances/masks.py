@@ -95,7 +95,7 @@ class Runs:
 
     @classmethod
     def from_array(cls, masks: npt.NDArray[np.bool_]) -> Runs:
-        """From (N,H,W) bool."""
+        """Pack (N,H,W) bool."""
         if masks.ndim != 3 or masks.dtype != np.bool_:
             raise InstancesError(
                 f"Runs.from_array: expected masks of shape (N,H,W), dtype bool, got {masks.shape} {masks.dtype}",
@@ -171,7 +171,7 @@ class Runs:
 
     @classmethod
     def from_strings(cls, strings: Sequence[str | bytes], shape: tuple[int, int]) -> Runs:
-        """From COCO's compressed run-length strings, all of masks of one shape.
+        """Decode COCO's compressed run-length strings, all of masks of one shape.
 
         Raises
         ------

@@ -52,7 +52,7 @@ class InstanceOverlap:
 
     @classmethod
     def from_overlap(cls, overlap: Overlap, scores: Mapping[int, float] | None = None) -> InstanceOverlap:
-        """From the joint histogram of two label maps.
+        """Take the table out of the joint histogram of two label maps.
 
         `scores` maps predicted codes to scores; without it all found instances are equally sure, 1.
         """

@@ -69,7 +69,7 @@ class FrameScores:
 
     @classmethod
     def of(cls, overlap: Overlap, detected: InstanceOverlap | None = None) -> FrameScores:
-        """From the joint histogram of two label maps.
+        """Count what the joint histogram of two label maps holds.
 
         `detected` replaces the label map's instances where scores count, in the average precision:
         detections may overlap each other, a label map cannot.

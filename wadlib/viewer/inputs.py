@@ -224,10 +224,10 @@ def _folder(folder: Path, name: str) -> PerFrame:
         raise DatasetError(
             f"MaskViewer: {name} is a folder", cause="two arguments in the wrong order", fix=f"give {name} per frame"
         )
-    from wadlib.instances import PredictionFolder
+    from wadlib.instances.reader import PredictionFolder, label_files
 
-    found = PredictionFolder.open(folder)
-    if name == "truth" or found.instances is None:
-        return lambda number, frame: found.labels.get(name_of(frame))
-    scored = found.instances
+    labels = label_files(folder)
+    scored = PredictionFolder.open(folder).instances if name == "prediction" else None
+    if scored is None:
+        return lambda number, frame: labels.get(name_of(frame))
     return lambda number, frame: lambda shape: scored.read(name_of(frame), shape)

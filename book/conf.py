@@ -8,6 +8,8 @@ import jupyter_server_mathjax
 from docutils import nodes
 from sphinx.roles import XRefRole
 
+from wadlib.course.finding import substitutions
+
 project = "Instance Level Object Segmentation in Videos, a companion"
 author = "The wadlib developers"
 copyright = "The wadlib developers, GPL-3.0-or-later"
@@ -39,7 +41,8 @@ nb_ipywidgets_js = {}  # the book needs no network
 nb_merge_streams = True
 nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
-myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_inline"]
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_inline", "substitution"]
+myst_substitutions = substitutions()  # the numbers of a_line_that_erased_frames.md
 myst_heading_anchors = 3
 suppress_warnings = [
     "myst.header",

@@ -16,7 +16,7 @@ from wadlib.frames import read_label
 from wadlib.instances import Instances, write_predictions
 from wadlib.interop.kitti_mots import WAD, read_mots
 from wadlib.interop.submission import read_submission
-from wadlib.metrics import evaluate_folder, iou_at_thresholds
+from wadlib.metrics import evaluate_folder, iou_at_thresholds, published_waterfall_of
 from wadlib.metrics.simulated import SimulatedPredictor
 
 runner = CliRunner()
@@ -78,6 +78,19 @@ def test_evaluate_sweeps_the_score_threshold(data):
     assert f"Largest mean at {at.best:g}." in text
     assert at.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}") in text
     assert "Largest mean" not in run("evaluate", prepared, pred, "--draws", 0)
+
+
+def test_evaluate_as_the_authors_code_saved_it(data, tmp_path):
+    _, prepared, pred = data
+    text = run("evaluate", prepared, pred, "--draws", 0, "--as-published", "--json", tmp_path / "a.json")
+    fall = published_waterfall_of(open_wad(prepared).frames, pred)
+    assert fall.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}") in text
+    assert f"because masks overlap: {fall.erased} of {fall.frames}" in text
+    written = json.loads((tmp_path / "a.json").read_text())
+    assert written["as_published"] == fall.to_dict()
+    assert next(iter(written["as_published"]["report_iou"])) == "as published"
+    run("evaluate", prepared, pred, "--draws", 0, "--json", tmp_path / "b.json")
+    assert json.loads((tmp_path / "b.json").read_text()) == {k: v for k, v in written.items() if k != "as_published"}
 
 
 def test_evaluate_one_side_of_a_split(data):

@@ -66,6 +66,14 @@ def test_the_rule_still_stands_in_scikit_image(codes, saved):
         assert img_as_uint(np.array([codes], np.int32)).tolist() == [saved]
 
 
+def test_todays_scikit_image_warns_only_where_it_keeps_the_codes():
+    with pytest.warns(UserWarning, match="without scaling because max value 36000 fits"):
+        img_as_uint(np.array([[33000, 36000]], np.int32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        img_as_uint(np.array([[33000, 66000]], np.int32))
+
+
 def test_without_overlap_it_is_the_label_without_instance_numbers():
     masks = np.zeros((3, 4, 6), bool)
     masks[0, :2, :2] = masks[1, :2, 2:4] = masks[2, 3] = True

@@ -12,7 +12,13 @@ from wadlib.metrics.evaluation import Evaluation, iou_table
 from wadlib.metrics.instance_overlap import InstanceOverlap, best_ious, instance_iou
 from wadlib.metrics.matching import SIZES, THRESHOLDS, MatchTable, match
 from wadlib.metrics.panoptic import PanopticQuality, panoptic_quality
-from wadlib.metrics.published import PublishedWaterfall, as_published, erased, published_waterfall
+from wadlib.metrics.published import (
+    PublishedWaterfall,
+    as_published,
+    erased,
+    published_waterfall,
+    published_waterfall_of,
+)
 from wadlib.metrics.score_threshold import IoUAtThresholds, iou_at_thresholds
 from wadlib.metrics.scores import FrameScores, Scores
 from wadlib.overlap import ClassAreas, Overlap
@@ -53,6 +59,7 @@ __all__ = [
     "pooled_iou",
     "precision_recall",
     "published_waterfall",
+    "published_waterfall_of",
     "report_iou",
     "score_sweep",
 ]

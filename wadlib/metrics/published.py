@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import MetricError
-from wadlib.instances import Instances
+from wadlib.dataset.frame import Frame
+from wadlib.frames import read_label
+from wadlib.instances import Instances, PredictionFolder
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
 from wadlib.overlap import Overlap
@@ -25,7 +28,14 @@ from wadlib.overlap import Overlap
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PublishedWaterfall", "as_published", "erased", "published_waterfall"]
+__all__ = [
+    "PublishedWaterfall",
+    "as_published",
+    "erased",
+    "published_waterfall",
+    "published_waterfall_of",
+    "read_pairs",
+]
 
 Label = npt.NDArray[np.uint16]
 
@@ -65,8 +75,7 @@ def as_published(instances: Instances) -> Label:
            [1, 2, 0, 0, 1, 0],
            [0, 0, 0, 0, 0, 0]], dtype=uint16)
     """
-    total = _summed(instances)
-    return (total >> _DIVISION if total.max() >= _SIXTEEN_BITS else total).astype(np.uint16)
+    return _saved(_summed(instances))
 
 
 def erased(instances: Instances) -> bool:
@@ -107,6 +116,15 @@ class PublishedWaterfall:
         """Mean over the classes after each step, as `wadlib.figures.scores.draw_waterfall` takes them."""
         return {name: mean_iou(iou) for name, iou in self.steps.items()}
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a JSON file holds: numbers of frames, and for each step the IoU by name of class, nan as None."""
+        rows = {name: iou | {0: mean_iou(iou)} for name, iou in self.steps.items()}
+        steps = {
+            name: {CLASSES[c].name if c else "mean": None if np.isnan(value) else value for c, value in row.items()}
+            for name, row in rows.items()
+        }
+        return {"frames": self.frames, "erased": self.erased, "report_iou": steps}
+
     def table(self) -> pd.DataFrame:
         """One row for each step, a column for each class, and their mean."""
         import pandas as pd
@@ -116,7 +134,7 @@ class PublishedWaterfall:
 
 
 def published_waterfall(
-    frames: Iterable[tuple[Label, Instances]], *, min_score: float = 0.9, lower_score: float = 0.5
+    frames: Iterable[tuple[Label, Instances]], *, min_score: float = 0.9, lower_score: float | None = 0.5
 ) -> PublishedWaterfall:
     """Measure on the same predictions what each step from the published saving code to a sound label is worth.
 
@@ -126,8 +144,8 @@ def published_waterfall(
         Truth (H, W) uint16 codes, and everything that was found, of any score. A generator will do.
     min_score : float
         The published threshold: instances below it are left out in the first three steps.
-    lower_score : float
-        The threshold of the last step.
+    lower_score : float or None
+        The threshold of the last step; None leaves that step out.
 
     Raises
     ------
@@ -142,23 +160,28 @@ def published_waterfall(
     >>> fall.erased, fall.means
     (1, {'as published': 0.0, 'no division': 0.5, 'highest score on top': 1.0, 'score from 0.5': 1.0})
     """
-    if not lower_score < min_score:
+    if lower_score is not None and not lower_score < min_score:
         raise MetricError(
             f"published_waterfall: expected a lower score below {min_score}, got {lower_score}",
             cause="the two thresholds in the wrong order",
             fix="published_waterfall(frames, min_score=0.9, lower_score=0.5)",
         )
-    names = ("as published", "no division", "highest score on top", f"score from {lower_score:g}")
-    sums = {name: IoUSum() for name in names}
+    sums = {name: IoUSum() for name in ("as published", "no division", "highest score on top")}
     lost = 0
     for truth, found in frames:
         kept = found[found.scores >= min_score]
         total = _summed(kept)
         lost += bool(total.max() >= _SIXTEEN_BITS)
-        labels = (as_published(kept), total.astype(np.uint16), kept.to_label())  # uint16: modulo 2**16
-        for name, label in zip(names, (*labels, found[found.scores >= lower_score].to_label()), strict=True):
-            sums[name].add(Overlap.from_labels(truth, label))
-    count = sums[names[0]].frames
+        labels = {
+            "as published": _saved(total),
+            "no division": total.astype(np.uint16),  # modulo 2**16
+            "highest score on top": kept.to_label(),
+        }
+        if lower_score is not None:
+            labels[f"score from {lower_score:g}"] = found[found.scores >= lower_score].to_label()
+        for name, label in labels.items():
+            sums.setdefault(name, IoUSum()).add(Overlap.from_labels(truth, label))
+    count = sums["as published"].frames
     if not count:
         raise MetricError(
             "published_waterfall: got no frame",
@@ -166,6 +189,52 @@ def published_waterfall(
             fix="give at least one (truth, instances)",
         )
     return PublishedWaterfall({name: each.report_iou() for name, each in sums.items()}, count, lost)
+
+
+def published_waterfall_of(
+    frames: Iterable[Frame], prediction: str | Path, *, min_score: float = 0.9, lower_score: float | None = 0.5
+) -> PublishedWaterfall:
+    """Measure the same for a folder of predictions, as `wadlib predict` writes it.
+
+    Parameters
+    ----------
+    frames : iterable of labelled frames
+        For example the validation side of a split.
+    prediction : folder
+        ``PRED`` with ``instances.json``: masks that overlap are what this is about.
+    min_score, lower_score : float
+        See `published_waterfall`.
+
+    Raises
+    ------
+    MetricError
+        No ``instances.json``; no frame; a frame without truth or prediction.
+    """
+    return published_waterfall(read_pairs(frames, prediction), min_score=min_score, lower_score=lower_score)
+
+
+def read_pairs(frames: Iterable[Frame], prediction: str | Path) -> Iterator[tuple[Label, Instances]]:
+    """Yield (truth, everything found) of each frame, from a folder of predictions; see `published_waterfall_of`."""
+    folder = PredictionFolder.open(prediction)
+    if folder.instances is None:
+        raise MetricError(
+            f"read_pairs: there is no instances.json in {folder.folder.name}",
+            cause="label maps hold neither scores nor masks that overlap",
+            fix="`wadlib predict` writes it",
+        )
+    for frame in frames:
+        if frame.label_path is None:
+            raise MetricError(
+                f"read_pairs: frame {frame.name} has no true label",
+                cause="it belongs to the test set, or its label file is missing",
+                fix="use training frames",
+            )
+        yield read_label(frame.label_path), folder.read(frame.name)
+
+
+def _saved(total: npt.NDArray[np.int32]) -> Label:
+    """Turn the sum into 16 bits, as the authors' scikit-image did."""
+    return (total >> _DIVISION if total.max() >= _SIXTEEN_BITS else total).astype(np.uint16)
 
 
 def _summed(instances: Instances) -> npt.NDArray[np.int32]:

@@ -3,8 +3,8 @@
 #
 # ## The question
 #
-# In 2019 students of Ecole CentraleSupélec asked: can a network find every single car, person and
-# bicycle in a driving video, pixel by pixel? Their report, *Instance Level Object Segmentation in
+# In 2019 Ayush K. Rai and Kai-Wei Tsou asked in the course Visual Computing of Ecole CentraleSupélec: can a network
+# find every single car, person and bicycle in a driving video, pixel by pixel? Their report, *Instance Level Object Segmentation in
 # Videos*, tries normalized cut, graph cuts, a U-Net and Mask R-CNN on the WAD challenge of CVPR 2018.
 # Its last table is almost all zeros. **Why, and what would have helped?**
 #
@@ -13,8 +13,8 @@
 #
 # ## The idea in five lines
 #
-# A frame goes in, and for every object a class and a set of pixels come out. Whether the set $B$ is good
-# is measured against the set $A$ that a person drew:
+# A frame goes in, and for every object a class and a set of pixels come out. Whether the set $A$ is good
+# is measured against the set $B$ that a person drew:
 #
 # $$\mathrm{IoU} = \frac{|A \cap B|}{|A \cup B|}$$
 #
@@ -46,8 +46,8 @@ found = np.full((4, 5), 255, np.uint16)
 found[1:3, 2:4] = 33000
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8))
-draw_grid(axes[0], truth, "What a person drew (A)")
-draw_grid(axes[1], found, "What the program found (B)")
+draw_grid(axes[0], truth, "What a person drew (B)")
+draw_grid(axes[1], found, "What the program found (A)")
 show(
     figure,
     "Two tables of 4 by 5 pixels, each with a 2 by 2 car; the second car is shifted right by one column.",
@@ -120,8 +120,10 @@ assert profile() in ("quick", "full")
 # ## The report's figure beside ours
 #
 # This is the report's last result, its Table 1: the mean IoU per class of its Mask R-CNN, after 16 hours of
-# training on one graphics card. The numbers are read from `report/report_facts.json`, where all of the
-# report's numbers are kept as data.
+# training on one graphics card. The numbers are read from `report/report_facts.json`, where each fact stands with its
+# source: `cite("hours")` shows one. The authors publish their
+# [code, report and slides](https://github.com/rayush7/CVPR-2018-WAD-Video-Segmentation-Challenge) and a
+# [result video](https://www.youtube.com/watch?v=nRgVNnI4-AM).
 
 # %%
 table_1 = {by_name(name).id: value for name, value in cite("table_1").value.items()}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
 from wadlib.dataset.frame import Frame
 from wadlib.frames import read_label

@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
-from wadlib.dataset.frame import Frame
 from wadlib.frames import read_label
 from wadlib.instances import Instances, PredictionFolder
 from wadlib.iou import IoUSum, mean_iou

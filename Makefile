@@ -1,51 +1,69 @@
 # Everything starts here; `make` alone lists what there is.
-# Needs Python 3.11, pip, venv and make. Each target does the set-up that it needs; a repeat does
+# Needs Python 3.11, 3.12 or 3.13 with pip and venv, and make. Each target does the set-up that it needs; a repeat does
 # nothing that is already done.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 
+# Always through this environment's interpreter, and from this folder, whose `wadlib` Python finds first: the scripts in
+# .venv/bin name the folder that they were installed in, which is another one after the project was copied or renamed.
+RUN    := $(BIN)/python -m
+WADLIB := $(RUN) wadlib.cli
+
 .DEFAULT_GOAL := help
-.PHONY: help setup lab report test lint bench render-notebooks handout clean
+.PHONY: help setup lab report test lint bench render-notebooks handout clean moved
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv and install wadlib with everything it needs (once)
 
-$(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] >= (3, 11), "Python 3.11 or newer is needed, this is " + sys.version'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (once, a minute or two) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[book,test]'
-	@touch $@
+# .ready holds the place of the environment that was set up: an environment in another place was moved.
+PLACE := $(shell cd '$(VENV)' 2>/dev/null && pwd -P)
+KNOWN := $(shell cat '$(READY)' 2>/dev/null)
+ifneq ($(KNOWN),)
+ifneq ($(KNOWN),$(PLACE))
+$(READY): moved
+endif
+endif
+moved:
+	@echo "$(VENV) was set up in another folder ($(KNOWN)): setting it up again."
 
-lab: $(READY)  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+# Every version is known, so nothing has to be resolved (--no-deps); setuptools is one of the packages (no isolation).
+$(READY): pyproject.toml requirements.txt
+	@'$(PYTHON)' -c 'import sys; (3, 11) <= sys.version_info[:2] < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version + ". Name another: make setup PYTHON=python3.12")'
+	@$(BIN)/python -c '' 2>/dev/null || '$(PYTHON)' -m venv --clear $(VENV)
+	@echo "Installing into $(VENV) (once; one to three minutes, most of it downloads) ..."
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.txt
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@cd $(VENV) && pwd -P > .ready
+
+lab: $(READY)  ## open the notebooks in JupyterLab (WAD_ROOT=… uses your WAD folder)
+	$(RUN) jupyter lab --notebook-dir=notebooks
 
 report: $(READY)  ## run the notebooks and build the HTML book (WAD_ROOT=… uses your WAD folder)
-	@$(BIN)/wadlib report
+	@$(WADLIB) report
 
 test: $(READY)  ## run every check: lint, types, all tests (MARK='not slow' … for some)
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest $(if $(MARK),-m "$(MARK)") $(PYTEST)
+	$(RUN) pytest $(if $(MARK),-m "$(MARK)") $(PYTEST)
 
 lint: $(READY)  ## ruff and mypy
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
 
 bench: $(READY)  ## print the speed ratios that the README claims, measured now
-	@$(BIN)/python -m benchmarks
+	@$(RUN) benchmarks
 
 render-notebooks: $(READY)  ## run notebooks/src/*.py and write the executed notebooks/*.ipynb
-	@$(BIN)/wadlib notebooks
+	@$(WADLIB) notebooks
 
 handout: $(READY)  ## notebooks for a class, with the solutions taken out, in build/handout
-	@$(BIN)/wadlib notebooks --handout build/handout
+	@$(WADLIB) notebooks --handout build/handout
 
 clean:  ## remove what was built (the environment and the rendered data stay)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

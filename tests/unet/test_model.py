@@ -12,7 +12,8 @@ import pytest
 
 from wadlib.errors import SegmentationError
 from wadlib.unet import PRESETS, Architecture, attempt, cure, layer_shapes, output_window, receptive_field, ronneberger
-from wadlib.unet.shapes import fits, fitting_sizes, receptive_interval
+from wadlib.unet.architecture import fits, fitting_sizes
+from wadlib.unet.shapes import receptive_interval
 
 # --- by formula ----------------------------------------------------------------------------------
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wadlib.errors import SegmentationError
-from wadlib.unet.shapes import fits, fitting_sizes
 
-__all__ = ["PRESETS", "Architecture", "attempt", "cure", "ronneberger"]
+__all__ = ["PRESETS", "Architecture", "attempt", "cure", "fits", "fitting_sizes", "lengths", "ronneberger"]
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "padding": ("same", "valid"),
@@ -211,3 +210,47 @@ def _whole(name: str, values: Sequence[int], fewest: int, most: int) -> tuple[in
             "classes is the number of output channels",
         )
     return numbers
+
+
+def fits(length: int, architecture: Architecture) -> bool:
+    """Say whether an image side of `length` pixels goes through every pooling and convolution."""
+    return bool(lengths(length, architecture))
+
+
+def fitting_sizes(length: int, architecture: Architecture) -> tuple[int, ...]:
+    """Find the sizes nearest to `length` that fit, one below (if there is one) and one above."""
+    period = 2**architecture.depth
+    smallest = 2 * period + 4 * period * architecture.depth  # more than any valid network loses
+    below = [n for n in range(length, max(0, length - 2 * period), -1) if fits(n, architecture)]
+    above = [n for n in range(length + 1, max(length, smallest) + 4 * period) if fits(n, architecture)]
+    return (*below[:1], *above[:1])
+
+
+def lengths(side: int, architecture: Architecture) -> list[tuple[str, int]]:
+    """List (name, length along one axis) of every tensor; nothing if `side` does not fit."""
+    same, depth = architecture.padding == "same", architecture.depth
+    lost = 0 if same else 2  # by one 3x3 convolution
+    n, found, skips = side, [("input", side)], []
+    for level in range(depth + 1):
+        part = f"down{level}" if level < depth else "bottom"
+        found += [(f"{part}_conv1", n - lost), (f"{part}_conv2", n - 2 * lost)]
+        n -= 2 * lost
+        if n < 1:
+            return []
+        if level < depth:
+            skips.append(n)
+            if n % 2 and architecture.odd_sizes == "refuse":
+                return []
+            n = (n + 1) // 2 if same else n // 2
+            found += [(f"{part}_pool", n)]
+    for level in reversed(range(depth)):
+        # Same: an odd length was rounded up by the pooling, the last row of the up-convolution goes.
+        # Valid: the copy is cropped to the up-convolution.
+        found += [(f"up{level}_upconv", 2 * n)]
+        n = min(2 * n, skips[level])
+        found += [(f"up{level}_copy", n), (f"up{level}_concat", n)]
+        found += [(f"up{level}_conv1", n - lost), (f"up{level}_conv2", n - 2 * lost)]
+        n -= 2 * lost
+        if n < 1:
+            return []
+    return [*found, ("logits", n)]

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from wadlib.unet.architecture import Architecture
+from wadlib.unet.architecture import Architecture, lengths
 
-__all__ = ["Stage", "fits", "fitting_sizes", "layer_shapes", "output_window", "receptive_field", "receptive_interval"]
+__all__ = ["Stage", "layer_shapes", "output_window", "receptive_field", "receptive_interval"]
 
 
 @dataclass(frozen=True)
@@ -56,26 +54,12 @@ def layer_shapes(architecture: Architecture) -> tuple[Stage, ...]:
     >>> stages[-1].shape
     (388, 388, 2)
     """
-    rows, columns = (_lengths(side, architecture) for side in architecture.input_shape[:2])
+    rows, columns = (lengths(side, architecture) for side in architecture.input_shape[:2])
     height, width = dict(rows), dict(columns)  # a size that does not fit was refused by the Architecture
     return tuple(
         Stage(name, kind, level, (height[name], width[name], channels))
         for name, kind, level, channels in _plan(architecture)
     )
-
-
-def fits(length: int, architecture: Architecture) -> bool:
-    """Say whether an image side of `length` pixels goes through every pooling and convolution."""
-    return bool(_lengths(length, architecture))
-
-
-def fitting_sizes(length: int, architecture: Architecture) -> tuple[int, ...]:
-    """Find the sizes nearest to `length` that fit, one below (if there is one) and one above."""
-    period = 2**architecture.depth
-    smallest = 2 * period + 4 * period * architecture.depth  # more than any valid network loses
-    below = [n for n in range(length, max(0, length - 2 * period), -1) if fits(n, architecture)]
-    above = [n for n in range(length + 1, max(length, smallest) + 4 * period) if fits(n, architecture)]
-    return (*below[:1], *above[:1])
 
 
 def output_window(architecture: Architecture) -> tuple[int, int, int, int]:
@@ -173,37 +157,7 @@ def _plan(architecture: Architecture) -> list[tuple[str, str, int, int]]:
     return [*plan, ("logits", "logits", 0, architecture.classes)]
 
 
-def _lengths(side: int, architecture: Architecture) -> list[tuple[str, int]]:
-    """(name, length along one axis) of every tensor; nothing if `side` does not fit."""
-    same, depth = architecture.padding == "same", architecture.depth
-    lost = 0 if same else 2  # by one 3x3 convolution
-    n, found, skips = side, [("input", side)], []
-    for level in range(depth + 1):
-        part = f"down{level}" if level < depth else "bottom"
-        found += [(f"{part}_conv1", n - lost), (f"{part}_conv2", n - 2 * lost)]
-        n -= 2 * lost
-        if n < 1:
-            return []
-        if level < depth:
-            skips.append(n)
-            if n % 2 and architecture.odd_sizes == "refuse":
-                return []
-            n = (n + 1) // 2 if same else n // 2
-            found += [(f"{part}_pool", n)]
-    for level in reversed(range(depth)):
-        # Same: an odd length was rounded up by the pooling, the last row of the up-convolution goes.
-        # Valid: the copy is cropped to the up-convolution.
-        found += [(f"up{level}_upconv", 2 * n)]
-        n = min(2 * n, skips[level])
-        found += [(f"up{level}_copy", n), (f"up{level}_concat", n)]
-        found += [(f"up{level}_conv1", n - lost), (f"up{level}_conv2", n - 2 * lost)]
-        n -= 2 * lost
-        if n < 1:
-            return []
-    return [*found, ("logits", n)]
-
-
 def _crops(architecture: Architecture) -> list[int]:
     """First row of the copy that is kept, per level."""
-    rows = dict(_lengths(architecture.input_shape[0], architecture))
+    rows = dict(lengths(architecture.input_shape[0], architecture))
     return [(rows[f"down{k}_conv2"] - rows[f"up{k}_copy"]) // 2 for k in range(architecture.depth)]

@@ -1,5 +1,6 @@
 """Files around the package that must agree: pins, environments, the Makefile, CI."""
 
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -83,3 +84,56 @@ def test_makefile_lists_its_targets():
 def test_ci_runs_the_readmes_test_command():
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "make test" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+# --- what `make setup` installs ------------------------------------------------------------------
+
+
+def pins(name):
+    """Package -> version in a file of pins, on this machine."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    found = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    return {canonical(r.name): str(r.specifier) for r in found if r.marker is None or r.marker.evaluate()}
+
+
+def needed(requirements):
+    """All packages that the requirements ask for, and those ask for in turn, as installed here."""
+    seen, todo = set(), [(Requirement(text), ("",)) for text in requirements]
+    while todo:
+        requirement, extras = todo.pop()
+        if requirement.marker is not None and not any(requirement.marker.evaluate({"extra": e}) for e in extras):
+            continue
+        key = (canonical(requirement.name), ("", *sorted(requirement.extras)))
+        if key not in seen:
+            seen.add(key)
+            todo += [(Requirement(text), key[1]) for text in importlib.metadata.requires(requirement.name) or []]
+    return {name for name, _ in seen}
+
+
+def test_setup_installs_what_the_project_needs_and_no_more():
+    """`requirements.txt` is installed without a resolver, so it has to name every package, on this machine's Python."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(r for e in ("book", "test") for r in project["optional-dependencies"][e])]
+    assert needed(wanted) == set(pins("requirements.txt"))
+
+
+def test_setup_installs_the_pinned_versions():
+    known = pins("constraints.txt")
+    assert {n: v for n, v in pins("requirements.txt").items() if known.get(n) != v} == {}
+
+
+def test_installed_versions_are_the_pinned_ones():
+    """Else the tests have tested something other than what people get."""
+    installed = {name: f"=={importlib.metadata.version(name)}" for name in pins("requirements.txt")}
+    assert {n: v for n, v in installed.items() if pins("requirements.txt")[n] != v} == {}
+
+
+def test_everything_runs_through_the_environments_interpreter():
+    """Scripts in .venv/bin name the folder they were installed in, so a copied project would run the other one's."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.findall(r"\$\(BIN\)/(\S+)", text.replace("BIN    := $(VENV)/bin", "")) == ["python"] * text.count(
+        "$(BIN)/"
+    )
+    for target in ("lab", "report", "test", "bench", "render-notebooks", "handout"):
+        said = subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        assert "/bin/python -m " in said.splitlines()[-1], target

@@ -515,7 +515,7 @@ class TestSplit:
             split_videos(fake_videos([4, 4]), "report", **options)
 
     def test_unknown_kind(self, root):
-        with pytest.raises(DatasetError, match="expected 'report' or 'by_video', got 'random'"):
+        with pytest.raises(DatasetError, match="expected kind to be one of report, by_video, got 'random'"):
             open_wad(root).split("random")
 
     def test_report_of_a_split(self):

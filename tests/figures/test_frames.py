@@ -35,7 +35,7 @@ def test_colours():
     assert by_class[0].tolist()[:2] == [[38] * 3, [200] * 3]
     by_instance = colourise(label, by="instance")
     assert by_instance[0, 2].tolist() != by_instance[0, 3].tolist()
-    with pytest.raises(LabelError, match="by='colour' is neither"):
+    with pytest.raises(LabelError, match="expected by to be one of class, instance, got 'colour'"):
         colourise(label, by="colour")
 
 

@@ -139,7 +139,7 @@ def test_a_drawing_is_shown_with_its_description(monkeypatch):
     assert 'alt="A network computes a feature map once per image.' in shown[0].data
     with pytest.raises(WadError, match="'YOLO'") as caught:
         show_drawing("YOLO")
-    assert "faster-r-cnn" in str(caught.value)
+    assert "Faster R-CNN" in str(caught.value)
 
 
 def test_drawing_needs_no_keras():

@@ -402,7 +402,7 @@ def test_no_submission_at_all(data):
         list(read_submission(root / "s.csv"))
     with pytest.raises(InstancesError, match="cannot read it"):
         list(read_submission(root / "nothing.csv"))
-    with pytest.raises(InstancesError, match="overlaps='drop' is neither"):
+    with pytest.raises(InstancesError, match="expected overlaps to be one of cut, keep, got 'drop'"):
         write_submission(root / "pred", root / "s.csv", overlaps="drop", progress=False)
 
 

@@ -187,7 +187,7 @@ def test_folders_that_cannot_be_used(folders, tmp_path):
         evaluate(truth, tmp_path / "nowhere")
     with pytest.raises(MetricError, match="a folder of true labels, got a file"):
         evaluate(next(truth.iterdir()), prediction)
-    with pytest.raises(MetricError, match="missing='ignore' is neither"):
+    with pytest.raises(MetricError, match="expected missing to be one of error, empty, got 'ignore'"):
         evaluate(truth, prediction, missing="ignore")
 
 

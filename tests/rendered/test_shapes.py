@@ -325,5 +325,5 @@ def test_unknown_class(class_id):
 
 
 def test_unknown_level_of_detail():
-    with pytest.raises(RenderError, match="lod 0 or 1, got 2"):
+    with pytest.raises(RenderError, match="expected lod to be one of 0, 1, got 2"):
         make_shape(33, np.random.default_rng(0), lod=2)

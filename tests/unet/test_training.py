@@ -139,7 +139,7 @@ class TestRecipe:
             recipe("cured").replace(loss={"class_weights": [1.0, 2.0]})
         with pytest.raises(TrainingError, match="learning_rate > 0"):
             recipe("cured").replace(learning_rate=0)
-        with pytest.raises(TrainingError, match="there is no recipe 'cure'"):
+        with pytest.raises(TrainingError, match=r"expected name to be one of .*, got 'cure'"):
             recipe("cure")
         with pytest.raises(TrainingError, match="not a recipe: 'augmentation'"):
             Recipe.from_dict({"name": "x"})
@@ -254,7 +254,7 @@ class TestRun:
     def test_wrong_folders(self, run, tmp_path):
         with pytest.raises(TrainingError, match="holds no U-Net run"):
             load_unet(tmp_path)
-        with pytest.raises(TrainingError, match="expected weights 'best' or 'last', got 'first'"):
+        with pytest.raises(TrainingError, match="expected weights to be one of best, last, got 'first'"):
             load_unet(run[0], "first")
         (tmp_path / "config.json").write_bytes((run[0] / "config.json").read_bytes())
         with pytest.raises(TrainingError, match=r"cannot read best\.weights\.h5"):

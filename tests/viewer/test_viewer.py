@@ -324,7 +324,7 @@ def test_arrays_of_many_frames_grey_pictures_and_tuples():
             LabelError,
             r"class ids of .* are \[1\]",
         ),
-        ({"frames": PICTURE, "mode": "swype"}, WadError, "mode is 'swype'"),
+        ({"frames": PICTURE, "mode": "swype"}, WadError, "expected mode to be one of .*, got 'swype'"),
         ({"frames": "not_there.jpg"}, ImageError, "not_there"),
     ],
 )

@@ -20,6 +20,7 @@ from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wadlib._shared.words import one_of
 from wadlib.dataset import Wad, open_wad, prepare
 from wadlib.errors import DatasetError, WadError
 from wadlib.viewer import page
@@ -49,18 +50,16 @@ PROFILES: dict[str, dict[str, int]] = {
 """What the embedded dataset holds in each profile (arguments of `render_dataset`)."""
 
 
+RCNN_FAMILY = ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN")
+"""What `show_drawing` shows, in the order of their invention."""
+
 BOOK_SLIDES = 9
 """Figures of a companion that are drawn for the book."""
 
 
 def profile() -> str:
     """``quick`` (default: the whole course in minutes) or ``full``, from ``WADLIB_PROFILE``."""
-    name = os.environ.get("WADLIB_PROFILE", "quick")
-    if name not in PROFILES:
-        raise WadError(
-            f"profile: WADLIB_PROFILE is {name!r}", cause="a typing slip", fix="set it to quick or full, or unset it"
-        )
-    return name
+    return one_of(os.environ.get("WADLIB_PROFILE", "quick"), PROFILES, "profile: WADLIB_PROFILE", WadError)
 
 
 def is_rendered() -> bool:
@@ -186,13 +185,8 @@ def show_drawing(name: str) -> None:
     from IPython.display import HTML, display
 
     folder = Path(__file__).resolve().parents[1] / "figures" / "rcnn_family"
-    drawings = {path.stem: path for path in folder.glob("*.svg")}
-    path = drawings.get(name.lower().replace(" ", "-"))
-    if path is None:
-        raise WadError(
-            f"show_drawing: there is no drawing {name!r}", cause="a typing slip", fix=f"use one of {sorted(drawings)}"
-        )
-    svg = path.read_text(encoding="utf-8")
+    drawings = {name: folder / f"{name.lower().replace(' ', '-')}.svg" for name in RCNN_FAMILY}
+    svg = drawings[one_of(name, drawings, "show_drawing: name", WadError)].read_text(encoding="utf-8")
     found = re.search("<desc>(.*?)</desc>", svg, re.DOTALL)
     alt = unescape(found[1]) if found else ""
     display(HTML(_image(f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", alt)))

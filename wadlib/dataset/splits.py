@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wadlib._shared.words import plural
+from wadlib._shared.words import one_of, plural
 from wadlib.dataset.frame import Frame, Video
 from wadlib.errors import DatasetError
 
@@ -78,10 +78,7 @@ def split_videos(
     DatasetError
         A request that cannot be met, such as one video to be split by video.
     """
-    if kind not in ("report", "by_video"):
-        raise DatasetError(
-            f"split: expected 'report' or 'by_video', got {kind!r}", cause="a typing slip", fix="use one of the two"
-        )
+    one_of(kind, ("report", "by_video"), "split: kind", DatasetError)
     if not 0 < train_fraction < 1 or (sample is not None and sample < 1):
         raise DatasetError(
             f"split: expected 0 < train_fraction < 1 and at least 1 video, got {train_fraction} and {sample}",

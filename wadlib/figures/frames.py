@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.words import one_of
 from wadlib.errors import LabelError
 from wadlib.labels import CLASSES, IGNORE, decode, instance_codes
 
@@ -73,9 +74,7 @@ def colourise(label: npt.NDArray[np.uint16], by: str = "class") -> npt.NDArray[n
 
     Background is dark grey, ignore is light grey; classes that are not evaluated are mid grey.
     """
-    if by not in ("class", "instance"):
-        what = f"colourise: by={by!r} is neither 'class' nor 'instance'"
-        raise LabelError(what, cause="a typing slip", fix="use one of the two")
+    one_of(by, ("class", "instance"), "colourise: by", LabelError)
     codes, index = np.unique(label, return_inverse=True)
     ids, numbers = decode(codes)
     colours = [CLASSES[c].colour if c in CLASSES else (110,) * 3 if c else (38,) * 3 for c in ids.tolist()]

@@ -20,6 +20,7 @@ import numpy as np
 
 from wadlib._shared.files import atomic_path
 from wadlib._shared.parallel import map_frames
+from wadlib._shared.words import one_of
 from wadlib.errors import InstancesError
 from wadlib.frames import FULL_SHAPE
 from wadlib.instances import Instances, PredictionFolder, Runs
@@ -61,12 +62,7 @@ def write_submission(
     int
         How many instances were written. A frame in which nothing was found has no row.
     """
-    if overlaps not in ("cut", "keep"):
-        raise InstancesError(
-            f"write_submission: overlaps={overlaps!r} is neither 'cut' nor 'keep'",
-            cause="a typing slip",
-            fix="use one of the two",
-        )
+    one_of(overlaps, ("cut", "keep"), "write_submission: overlaps", InstancesError)
     folder = PredictionFolder.open(prediction)
     written = 0
 

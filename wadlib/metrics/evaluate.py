@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wadlib._shared.parallel import map_frames
+from wadlib._shared.words import one_of
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
@@ -77,12 +78,7 @@ def evaluate_folder(
     InstancesError
         An ``instances.json`` that is damaged, or holds what cannot be scored.
     """
-    if missing not in ("error", "empty"):
-        raise MetricError(
-            f"evaluate_folder: missing={missing!r} is neither 'error' nor 'empty'",
-            cause="a typing slip",
-            fix="use one of the two",
-        )
+    one_of(missing, ("error", "empty"), "evaluate_folder: missing", MetricError)
     truths = _truth_files(truth)
     found = PredictionFolder.open(prediction)
     predictions, instances = found.labels, found.instances

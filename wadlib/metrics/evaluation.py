@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wadlib._shared.words import one_of
 from wadlib.errors import MetricError
 from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
@@ -175,10 +176,7 @@ class Evaluation:
     def worst(self, frames: int = 10, by: str = "report IoU") -> pd.DataFrame:
         """The frames with the lowest `by` of `per_frame`, the worst first; frames without a number are left out."""
         table = self.per_frame()
-        if by not in table:
-            raise MetricError(
-                f"Evaluation.worst: there is no column {by!r}", cause="a typing slip", fix=f"one of {list(table)[1:]}"
-            )
+        one_of(by, list(table)[1:], "Evaluation.worst: by", MetricError)
         return table[table[by].notna()].sort_values(by, kind="stable").head(frames)
 
     def summary(self, draws: int = 0) -> str:

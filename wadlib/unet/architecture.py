@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wadlib._shared.words import one_of
 from wadlib.errors import SegmentationError
 
 __all__ = ["PRESETS", "Architecture", "attempt", "cure", "fits", "fitting_sizes", "lengths", "ronneberger"]
@@ -85,13 +86,7 @@ class Architecture:
         object.__setattr__(self, "widths", _whole("widths", self.widths, 1, 8))
         _whole("classes", [self.classes], 1, 1)
         for name, choices in CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                raise SegmentationError(
-                    f"Architecture: expected {name} to be one of {choices}, got {value!r}",
-                    cause="a typing slip, or a file of another version",
-                    fix=f"use one of {choices}",
-                )
+            one_of(getattr(self, name), choices, f"Architecture: {name}", SegmentationError)
         if not 0 <= self.dropout < 1:
             raise SegmentationError(
                 f"Architecture: expected a dropout in [0, 1), got {self.dropout!r}",

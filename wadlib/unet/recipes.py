@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wadlib._shared.words import one_of
 from wadlib.errors import TrainingError
 from wadlib.training.augmentation import Augmentation
 from wadlib.unet.architecture import Architecture, attempt, cure
@@ -63,12 +64,7 @@ class Recipe:
     windows: int = 1
 
     def __post_init__(self) -> None:
-        if self.classes not in CLASS_TABLES:
-            raise TrainingError(
-                f"Recipe: expected classes to be one of {', '.join(CLASS_TABLES)}, got {self.classes!r}",
-                cause="a typing slip",
-                fix="use one of those",
-            )
+        one_of(self.classes, CLASS_TABLES, "Recipe: classes", TrainingError)
         # Geometry, class table and architecture say the same numbers three times: they must agree.
         channels = 1 + len([index for index in self.table.values() if index != 255])
         wanted, got = (*self.geometry.shape, 3), self.architecture.input_shape
@@ -248,8 +244,4 @@ RECIPES: dict[str, Recipe] = {
 
 def recipe(name: str) -> Recipe:
     """Return the ready-made recipe of that name."""
-    if name not in RECIPES:
-        raise TrainingError(
-            f"recipe: there is no recipe {name!r}", cause="a typing slip", fix=f"use one of {', '.join(RECIPES)}"
-        )
-    return RECIPES[name]
+    return RECIPES[one_of(name, RECIPES, "recipe: name", TrainingError)]

@@ -13,6 +13,7 @@ import numpy as np
 
 from wadlib._shared.files import write_text
 from wadlib._shared.parallel import map_frames
+from wadlib._shared.words import one_of
 from wadlib.dataset.frame import Frame
 from wadlib.errors import TrainingError
 from wadlib.iou import IoUSum, mean_iou
@@ -170,12 +171,7 @@ def load_unet(run: str | Path, weights: str = "best") -> tuple[keras.Model, Reci
     from wadlib.unet.model import build_unet
 
     run = Path(run)
-    if weights not in ("best", "last"):
-        raise TrainingError(
-            f"load_unet: expected weights 'best' or 'last', got {weights!r}",
-            cause="a typing slip",
-            fix="use one of the two",
-        )
+    one_of(weights, ("best", "last"), "load_unet: weights", TrainingError)
     try:
         saved = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]["recipe"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from wadlib._shared.words import plural
+from wadlib._shared.words import one_of, plural
 from wadlib.errors import LabelError, WadError
 from wadlib.labels import CLASSES, TABLE, by_name
 from wadlib.viewer import bundle, page
@@ -143,12 +143,12 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         first = self.store.frame(frame, strict=number == 1)
         there = {name: given_by_frame[name] is not None for name in ("truth", "prediction", "tracks")}
         start: dict[str, Any] = {
-            "mode": _one_of("mode", mode or _usual_mode(there), (*MODES, "none")),
-            "style": _one_of("style", style, STYLES),
-            "colour": _one_of("colour", colour, COLOURS),
+            "mode": one_of(mode or _usual_mode(there), (*MODES, "none"), "MaskViewer: mode", WadError),
+            "style": one_of(style, STYLES, "MaskViewer: style", WadError),
+            "colour": one_of(colour, COLOURS, "MaskViewer: colour", WadError),
             "opacity": min(max(float(opacity), 0.0), 1.0),
             "names": bool(names),
-            "zoom": _one_of("zoom", zoom, ZOOMS),
+            "zoom": one_of(zoom, ZOOMS, "MaskViewer: zoom", WadError),
             "fps": 5,
         }
         config = {
@@ -295,11 +295,3 @@ def _usual_mode(there: Mapping[str, bool]) -> str:
 def _possible(mode: str, there: Mapping[str, bool]) -> str:
     needs = {"truth": ["truth"], "prediction": ["prediction"], "none": []}.get(mode, ["truth", "prediction"])
     return mode if all(there[name] for name in needs) else _usual_mode(there)
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise WadError(
-            f"MaskViewer: {name} is {value!r}", cause="a typing slip", fix=f"use one of {', '.join(choices)}"
-        )
-    return value

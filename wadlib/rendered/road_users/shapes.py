@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from wadlib._shared.words import one_of
 from wadlib.errors import RenderError
 from wadlib.labels import CLASSES
 from wadlib.rendered.drawing.mesh import Mesh
@@ -76,8 +77,5 @@ def make_shape(class_id: int, rng: np.random.Generator, phase: float = 0.0, lod:
             cause="an id of another dataset, or a network index 1..7 instead of a WAD id",
             fix="use one of " + ", ".join(f"{row.id} {row.name}" for row in CLASSES.values()),
         )
-    if lod not in (0, 1):
-        raise RenderError(
-            f"make_shape: expected lod 0 or 1, got {lod!r}", cause="a typing slip", fix="use lod=0 or lod=1"
-        )
+    one_of(lod, (0, 1), "make_shape: lod", RenderError)
     return BUILDERS[class_id](rng, phase, lod)

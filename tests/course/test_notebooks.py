@@ -147,6 +147,28 @@ def test_data_root_prefers_wad_root(monkeypatch, tmp_path):
     assert not classroom.is_rendered()
 
 
+@pytest.mark.parametrize("value", ["../wad", "~/wad", "{tmp}/wad"])
+def test_wad_root_is_where_make_was_called(monkeypatch, tmp_path, value):
+    """Kernels of `make lab` run in notebooks/; seen from there, ``../wad`` is another folder, which is there as well."""
+    notebooks_folder = tmp_path / "project" / "notebooks"
+    notebooks_folder.mkdir(parents=True)
+    (tmp_path / "wad").mkdir()
+    (tmp_path / "project" / "wad").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WAD_ROOT", value.format(tmp=tmp_path))
+    for folder in (notebooks_folder.parent, notebooks_folder):
+        monkeypatch.chdir(folder)
+        assert classroom.data_root() == tmp_path / "wad"
+
+
+def test_wad_root_from_a_notebook_started_by_hand(monkeypatch, tmp_path):
+    (tmp_path / "project" / "notebooks").mkdir(parents=True)
+    (tmp_path / "project" / "wad").mkdir()
+    monkeypatch.chdir(tmp_path / "project" / "notebooks")
+    monkeypatch.setenv("WAD_ROOT", "../wad")
+    assert classroom.data_root() == tmp_path / "project" / "wad"
+
+
 def test_project_root_is_found_from_a_folder_inside(monkeypatch):
     root = Path(__file__).resolve().parents[2]
     monkeypatch.chdir(root / "notebooks" / "src")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wadlib._shared.files import make_folder, write_bytes
 from wadlib.course.api import write_reference
-from wadlib.course.classroom import data_root, is_rendered, profile, project_root
+from wadlib.course.classroom import data_root, is_rendered, own_data, profile, project_root
 from wadlib.course.notebooks import NotebookError, execute_all, fingerprint_of, sources, with_pages
 from wadlib.dataset import open_wad
 
@@ -32,8 +32,9 @@ def build_book(out: Path | None = None, *, say: Callable[[str], None] = print) -
     """
     root = project_root()
     out = out or root / "build"
-    if not is_rendered():
-        os.environ["WAD_ROOT"] = str(Path(os.environ["WAD_ROOT"]).resolve())
+    given = own_data()
+    if given is not None:
+        os.environ["WAD_ROOT"] = str(given)  # for the notebooks, which run in another folder
     say(f"Data: {'rendered videos' if is_rendered() else 'WAD_ROOT'}, profile {profile()}")
     open_wad(data_root())  # draws the rendered videos once, or says what is wrong with WAD_ROOT
     paths = sources(root)

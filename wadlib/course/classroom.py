@@ -35,6 +35,7 @@ __all__ = [
     "data_root",
     "is_rendered",
     "open_data",
+    "own_data",
     "prepared",
     "profile",
     "project_root",
@@ -67,14 +68,29 @@ def is_rendered() -> bool:
     return not os.environ.get("WAD_ROOT")
 
 
+def own_data() -> Path | None:
+    """Find the folder that ``WAD_ROOT`` names, as an absolute path; None where it is not set.
+
+    ``~`` is the home folder. A relative path counts from where ``make lab`` or ``make report`` was called: notebooks
+    run in the folder ``notebooks/`` inside it.
+    """
+    value = os.environ.get("WAD_ROOT")
+    if not value:
+        return None
+    path, here = Path(value).expanduser(), Path.cwd()
+    called_in = here.parent if here.name == "notebooks" and (here.parent / path).exists() else here
+    return (called_in / path).resolve()
+
+
 def data_root(progress: bool = True) -> Path:
     """The dataset folder: ``WAD_ROOT`` if it is set, else the rendered videos of the profile.
 
     Rendered videos are kept in ``WADLIB_CACHE`` (by default the user's cache folder), so that they
     are drawn only once; a renderer whose code changed draws into a folder of its own.
     """
-    if not is_rendered():
-        return Path(os.environ["WAD_ROOT"])
+    given = own_data()
+    if given is not None:
+        return given
     from platformdirs import user_cache_dir
 
     from wadlib import rendered

@@ -17,7 +17,7 @@ from typing import Any
 
 from wadlib._shared.files import make_folder, write_text
 from wadlib._shared.parallel import map_frames
-from wadlib.course.classroom import data_root, is_rendered, profile, project_root
+from wadlib.course.classroom import data_root, is_rendered, own_data, profile, project_root
 from wadlib.errors import WadError
 from wadlib.viewer import page
 
@@ -150,10 +150,10 @@ def fingerprint_of(root: Path) -> str:
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     digest.update(profile().encode())
-    data = os.environ.get("WAD_ROOT")
-    if data:
-        digest.update(str(Path(data).resolve()).encode())
-        for folder in sorted(p for p in Path(data).glob("*") if p.is_dir()):
+    data = own_data()
+    if data is not None:
+        digest.update(str(data).encode())
+        for folder in sorted(p for p in data.glob("*") if p.is_dir()):
             digest.update(f"{folder.name} {folder.stat().st_mtime_ns}".encode())
     return digest.hexdigest()
 

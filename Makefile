@@ -51,9 +51,13 @@ lab: $(READY)  ## open the notebooks in JupyterLab (WAD_ROOT=… uses your WAD f
 report: $(READY)  ## run the notebooks and build the HTML book (WAD_ROOT=… uses your WAD folder)
 	@$(WADLIB) report
 
-test: $(READY)  ## run every check: lint, types, all tests (MARK='not slow' … for some)
+# The core first, in a process that cannot import TensorFlow: whatever breaks there is simple, and known within seconds.
+test: $(READY)  ## run every check: lint, types, all tests (MARK='not slow' for some, PYTEST=tests/viewer for one folder)
 	@$(MAKE) --no-print-directory lint
-	$(RUN) pytest $(if $(MARK),-m "$(MARK)") $(PYTEST)
+ifndef PYTEST
+	WADLIB_CORE_ONLY=1 $(RUN) pytest tests/core $(if $(MARK),-m "$(MARK)")
+endif
+	$(RUN) pytest $(if $(MARK),-m "$(MARK)") $(or $(PYTEST),--ignore=tests/core)
 
 lint: $(READY)  ## ruff and mypy
 	$(RUN) ruff check .

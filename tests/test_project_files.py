@@ -137,3 +137,11 @@ def test_everything_runs_through_the_environments_interpreter():
     for target in ("lab", "report", "test", "bench", "render-notebooks", "handout"):
         said = subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True, text=True).stdout
         assert "/bin/python -m " in said.splitlines()[-1], target
+
+
+def test_the_core_is_tested_first_and_without_tensorflow():
+    said = subprocess.run(["make", "-n", "test"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    core, rest = [line for line in said.splitlines() if "-m pytest" in line]
+    assert core.startswith("WADLIB_CORE_ONLY=1 ")
+    assert "tests/core" in core
+    assert "--ignore=tests/core" in rest

@@ -1,6 +1,7 @@
 """Notebook tools on a tiny course: run, cache, check, hand out, and refuse what is wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from wadlib.course import classroom, notebooks
+from wadlib.course import book, classroom, notebooks
 from wadlib.course.notebooks import NotebookError, check, execute, execute_all, fingerprint_of, hand_out, read_source
 from wadlib.errors import WadError
 
@@ -130,6 +131,28 @@ def test_notebooks_of_real_frames_are_never_written_into_the_repository(course, 
         notebooks.render(course)
 
 
+def test_the_book_of_ones_own_data_is_built_from_notebooks_of_ones_own_data(monkeypatch, tmp_path, tiny_wad):
+    """All but the running and Sphinx, which `test_book.py` does once, on rendered data."""
+    root = tiny_wad(contents=False)
+    ran = {}
+
+    def run(paths, out, **options):
+        ran.update(data=os.environ["WAD_ROOT"], paths=paths, out=out)
+        return []
+
+    monkeypatch.setattr(book, "project_root", lambda: Path(__file__).resolve().parents[2])
+    monkeypatch.setattr(book, "execute_all", run)
+    monkeypatch.setattr(book, "_run_sphinx", lambda pages, site, doctrees: None)
+    monkeypatch.chdir(root.parent)
+    monkeypatch.setenv("WAD_ROOT", root.name)
+    said = []
+    assert book.build_book(tmp_path / "out", say=said.append) == tmp_path / "out" / "book" / "index.html"
+    assert said[0].startswith("Data: WAD_ROOT")
+    assert ran["data"] == str(root)
+    assert len(ran["paths"]) == len(notebooks.sources(Path(__file__).resolve().parents[2]))
+    assert ran["out"].name == f"wad-{classroom.profile()}"
+
+
 # --- what the notebooks open with -----------------------------------------------------------------
 
 
@@ -149,7 +172,7 @@ def test_data_root_prefers_wad_root(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("value", ["../wad", "~/wad", "{tmp}/wad"])
 def test_wad_root_is_where_make_was_called(monkeypatch, tmp_path, value):
-    """Kernels of `make lab` run in notebooks/; seen from there, ``../wad`` is another folder, which is there as well."""
+    """Kernels of `make lab` run in notebooks/; seen from there, ``../wad`` is another folder, which exists as well."""
     notebooks_folder = tmp_path / "project" / "notebooks"
     notebooks_folder.mkdir(parents=True)
     (tmp_path / "wad").mkdir()

@@ -1,1 +1,6 @@
 """How Mask R-CNN learns: targets, losses, optimizers, the plan of a run."""
+
+import lazy_loader
+
+# The names stand in __init__.pyi; each is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

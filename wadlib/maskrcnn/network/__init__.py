@@ -1,1 +1,6 @@
 """The network, stage by stage (section 4.1 of the report)."""
+
+import lazy_loader
+
+# The names stand in __init__.pyi; each is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

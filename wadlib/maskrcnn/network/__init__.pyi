@@ -1,0 +1,9 @@
+from . import boxes as boxes
+from .anchors import normalized_anchors as normalized_anchors
+from .anchors import pyramid_anchors as pyramid_anchors
+from .mask_rcnn import Network as Network
+from .nms import non_max_suppression as non_max_suppression
+from .proposals import best_anchors as best_anchors
+from .roi import crop_and_resize as crop_and_resize
+from .roi import roi_align as roi_align
+from .roi import roi_pool as roi_pool

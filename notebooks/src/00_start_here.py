@@ -25,8 +25,7 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, show
-from wadlib.course.facts import cite
+from wadlib.course import cite, open_data, profile, show
 from wadlib.figures import draw_bars, draw_frame, draw_grid, draw_overlay, plot_style
 from wadlib.labels import CLASSES, by_name
 from wadlib.metrics import Overlap, report_iou

@@ -24,7 +24,7 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, show
+from wadlib.course import open_data, show
 from wadlib.figures import (
     draw_class_legend,
     draw_frame,

@@ -25,14 +25,17 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, show
-from wadlib.course.facts import cite
+from wadlib.course import cite, open_data, profile, show
 from wadlib.figures import (
+    draw_bars,
+    draw_cumulative,
     draw_frame,
     draw_grid,
     draw_label,
     draw_overlay,
     draw_rectangle,
+    draw_spread,
+    draw_threshold,
     plot_style,
 )
 from wadlib.labels import CLASSES, IDS, decode, encode, instance_codes
@@ -116,7 +119,16 @@ assert CLASSES[int(decode(averaged[1, 1])[0])].name == "motorbicycle", "half car
 
 # %%
 from wadlib.frames import FULL_SHAPE
-from wadlib.preprocess import CROP_X_PX, CROP_Y_PX, FACTOR, NETWORK_SHAPE
+from wadlib.preprocess import (
+    CROP_X_PX,
+    CROP_Y_PX,
+    FACTOR,
+    NETWORK_SHAPE,
+    STRIP_WINDOW,
+    crop_and_downscale,
+    full_resolution_strip,
+    upsample_label,
+)
 
 size, crop, small_size, factor = (
     cite(key).value for key in ("frame_size", "crop", "network_input", "downscale")
@@ -136,8 +148,6 @@ assert factor == FACTOR
 # two functions that we wrote above. (The library rounds the mean to a whole number, so they may differ by a half.)
 
 # %%
-from wadlib.preprocess import crop_and_downscale
-
 repeats = -(-np.array(FULL_SHAPE) // 8)
 full_picture = np.tile(picture, repeats)[: FULL_SHAPE[0], : FULL_SHAPE[1]]
 full_label = np.tile(label, repeats)[: FULL_SHAPE[0], : FULL_SHAPE[1]]
@@ -158,8 +168,6 @@ assert difference.max() <= 0.5
 # report did the same for their U-Net, and the numbers of the rows below are theirs.)
 
 # %%
-from wadlib.preprocess import STRIP_WINDOW, full_resolution_strip
-
 wad = open_data()
 
 
@@ -252,8 +260,7 @@ show(
 # much does it overlap with the true one? That is the IoU of a network that reproduces its small labels *perfectly*.
 
 # %%
-from wadlib.metrics import Overlap
-from wadlib.preprocess import upsample_label
+from wadlib.metrics import REPORT_TABLE_1, Overlap, pooled_iou, report_iou
 
 
 def measure(frame):
@@ -318,8 +325,6 @@ print(f"and shows the objects with {per_object:.1f} times as many.")
 # hardly a shape to see), and COCO's "small", an **area of 32 x 32 pixels**.
 
 # %%
-from wadlib.figures import draw_cumulative, draw_threshold
-
 tiny, coco_small = 32, 32 * 32
 sizes = {"full size": objects["full"], "network size": objects["small"]}
 figure, axes = plt.subplots(figsize=(9, 4.2))
@@ -353,8 +358,6 @@ table.map("{:.1%}".format)
 
 # %%
 from itertools import pairwise
-
-from wadlib.figures import draw_spread
 
 edges = np.array([1, 128, tiny * FACTOR**2, 2048, coco_small * FACTOR**2, np.inf])
 groups = {}
@@ -438,9 +441,6 @@ assert with_mean > with_stride
 # the pixels of all frames first (notebook 09 explains the difference).
 
 # %%
-from wadlib.figures import draw_bars
-from wadlib.metrics import REPORT_TABLE_1, pooled_iou, report_iou
-
 overlaps = [overlap for _, overlap in results]
 perfect = {"report's metric": report_iou(overlaps), "pooled": pooled_iou(overlaps)}
 figure, axes = plt.subplots(figsize=(11, 4.2))

@@ -23,8 +23,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, show
-from wadlib.course.facts import cite
+from wadlib.course import cite, open_data, profile, show
 from wadlib.figures import draw_bars, draw_grid, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IDS, by_name, decode
 
@@ -76,7 +75,7 @@ np.testing.assert_allclose(share * weight, 1)
 # The library counts the same. `code_areas` lists the objects of one frame; `InstanceCounts` holds those of many.
 
 # %%
-from wadlib.dataset import InstanceCounts, code_areas
+from wadlib.dataset import InstanceCounts, code_areas, count_instances
 
 found = [code_areas(label) for label in street]
 counts = InstanceCounts(
@@ -110,8 +109,6 @@ assert accuracy == (6 * 12 - table["pixels"].sum()) / (6 * 12)
 # which takes milliseconds per frame.
 
 # %%
-from wadlib.dataset import count_instances
-
 wad = open_data()
 most = {"quick": 400, "full": len(wad.frames)}[profile()]
 chosen = np.sort(np.random.default_rng(0).permutation(len(wad.frames))[:most])

@@ -21,7 +21,7 @@
 # Cross entropy asks every pixel, dice every class. $w_c$ is a weight, larger for rare classes.
 
 # %%
-from wadlib.training import deterministic, quiet
+from wadlib.training import deterministic, quiet, read_log
 
 quiet()  # before the first import of Keras: TensorFlow greets with a dozen lines
 deterministic(0)
@@ -35,11 +35,24 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import is_rendered, open_data, profile, project_root, show
-from wadlib.course.facts import cite
+from wadlib.course import cite, is_rendered, open_data, profile, project_root, show
 from wadlib.figures import INK, PALETTE, draw_class_legend, draw_label, draw_unet, plot_style
-from wadlib.labels import CLASSES, IDS
-from wadlib.unet import SmallFrames, batches, build_unet, recipe, stages, train_unet
+from wadlib.labels import CLASSES, IDS, label_from_indices
+from wadlib.unet import (
+    SmallFrames,
+    batches,
+    build_unet,
+    channel_names,
+    load_unet,
+    predict,
+    predict_label,
+    receptive_field,
+    recipe,
+    ronneberger,
+    stages,
+    train_unet,
+    watch_gradients,
+)
 
 plot_style()
 
@@ -169,9 +182,8 @@ print(
 # numbers there.
 
 # %%
-from wadlib.unet import channel_names, watch_gradients
 from wadlib.unet.diagnosis import class_softmax
-from wadlib.unet.losses import SegmentationLoss
+from wadlib.unet.losses import SegmentationLoss, batch_class_weights, one_hot
 
 
 def look(a_recipe):
@@ -213,7 +225,6 @@ for column in ("val_loss", "softmax/car", "softmax/car anywhere"):
 
 # %%
 from wadlib.unet.constant import class_counts, constant_predictor_loss
-from wadlib.unet.losses import batch_class_weights, one_hot
 
 counts = class_counts(watched.y, 9)
 weights = np.asarray(batch_class_weights(one_hot(watched.y, 9)), float)
@@ -387,9 +398,6 @@ gain.to_frame("car at cars less anywhere").round(3)
 # %%
 import json
 
-from wadlib.training import read_log
-from wadlib.unet import load_unet
-
 kept = project_root() / "results" / "unet"
 model, long_recipe = load_unet(kept / "cured")
 log = read_log(kept / "cured")
@@ -412,9 +420,13 @@ print(
 # (its quick run) and the unary of notebook 05, which knew colours and places.
 
 # %%
-from wadlib.graphcut import ColourLocationUnary
+from wadlib.graphcut import (
+    ColourLocationUnary,
+    alpha_expansion,
+    contrast_weights,
+    unary_from_probabilities,
+)
 from wadlib.metrics import Overlap, mean_iou, report_iou
-from wadlib.unet import predict, predict_label
 
 most = {"quick": 8, "full": 60}[profile()]
 frames = split.validation[:: -(-len(split.validation) // most)]
@@ -432,9 +444,6 @@ labels = {
 # place of the colours, and α-expansion smooths what it says.
 
 # %%
-from wadlib.graphcut import alpha_expansion, contrast_weights, unary_from_probabilities
-from wadlib.labels import label_from_indices
-
 LAMBDA = 1.0  # nats that two different neighbours pay where the picture is smooth
 rows = slice(365, 557)  # the strip, in network pixels: elsewhere all is background
 
@@ -502,8 +511,6 @@ MaskViewer(frames[:6], prediction=ours, mode="errors", title="the cured U-Net")
 # frame at each step, so copies are cropped, and of 572 pixels 388 come out.
 
 # %%
-from wadlib.unet import ronneberger
-
 figure, axes = plt.subplots(figsize=(10, 5.6))
 draw_unet(axes, stages(build_unet(ronneberger())), "Fig 2: U-Net (Ronneberger et al., 2015)")
 show(
@@ -567,8 +574,6 @@ print(f"the report's fall: {drop:.0f} = {drop / weights.max():.1f} x {weights.ma
 # bus that stands right in front of the car?
 
 # %% tags=["solution", "hide-cell"]
-from wadlib.unet import receptive_field
-
 field = receptive_field(attempt.architecture)
 print(f"{field} cells of {attempt.geometry.step} pixels = {field * attempt.geometry.step} pixels")
 assert receptive_field(attempt.architecture.replace(widths=(64, 256))) < field, "depth makes it"

@@ -32,13 +32,20 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, show, show_drawing
-from wadlib.course.facts import cite
+from wadlib.course import cite, companion, open_data, profile, show, show_drawing
 from wadlib.figures import PALETTE, draw_frame, plot_style
 from wadlib.labels import CLASSES
 from wadlib.maskrcnn import Config, MaskRCNN
 from wadlib.maskrcnn.learning import losses
-from wadlib.maskrcnn.network import boxes
+from wadlib.maskrcnn.network import (
+    best_anchors,
+    boxes,
+    crop_and_resize,
+    non_max_suppression,
+    normalized_anchors,
+    pyramid_anchors,
+    roi_pool,
+)
 
 plot_style()
 
@@ -54,8 +61,6 @@ for name in ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN"):
 # takes maxima; *RoIAlign* reads between the cells, at the corners of the box.
 
 # %%
-from wadlib.maskrcnn.network.roi import crop_and_resize, roi_pool
-
 feature = np.arange(16.0, dtype=np.float32).reshape(4, 4)
 box = np.array([1 / 2, 1 / 2, 5 / 2, 2])
 
@@ -145,8 +150,6 @@ assert np.isclose(heads["mrcnn_mask_loss"], -(2 * np.log(3 / 4) + 2 * np.log(1 /
 # **1. Anchors.** The pyramid has five levels. Each has one scale and three shapes, centred on each of its cells.
 
 # %%
-from wadlib.maskrcnn.network.anchors import pyramid_anchors
-
 config = Config.report()
 level_of = np.repeat(np.arange(2, 7), [3 * h * w for h, w in config.feature_shapes])
 anchors = pyramid_anchors(config)
@@ -163,9 +166,8 @@ print(f"anchors in all: {len(anchors):,}")
 # gets that one, but then the network learns it from a single box that fits badly.
 
 # %%
+from wadlib.maskrcnn.frames import Placement, TrainingBatches, canvas, label_canvas, normalise
 from wadlib.maskrcnn.frames.ground_truth import ground_truth
-from wadlib.maskrcnn.frames.images import label_canvas
-from wadlib.maskrcnn.frames.views import Placement
 
 wad = open_data()
 
@@ -221,11 +223,8 @@ show(
 # Who reaches whom? Here is the fullest of these frames as the strip shows it. Drag the level: a solid box is the level's best
 # anchor on an object that it reaches (IoU of ½ and more), a dotted one is an object beyond its reach.
 
+
 # %%
-from wadlib.course.classroom import figure_slider
-from wadlib.maskrcnn.frames.images import canvas
-
-
 def draw_boxes(ax, rectangles, colour=PALETTE[1], **look):
     """Outline boxes (N,4) y1,x1,y2,x2."""
     for y1, x1, y2, x2 in rectangles:
@@ -290,8 +289,6 @@ figure_slider("pyramid level", range(2, 7), level_at_work, start=1, form="P{}")
 # resolution.
 
 # %%
-from wadlib.maskrcnn.frames.data import TrainingBatches
-
 deterministic(seed=0)
 small = Config.classroom().replace(
     image_shape=(192, 832),
@@ -328,8 +325,6 @@ show(
 # level we show the best of its three anchors: how sure is the network that there is an object?
 
 # %%
-from wadlib.maskrcnn.frames.images import normalise
-
 placement = Placement.of(image.shape, small)
 picture = canvas(image, placement)
 stages = model.stages(normalise(picture, small), placement.normalized_window)
@@ -361,9 +356,6 @@ show(
 # takes the best, drops all that overlap it by more than an IoU of 0.7, and goes on.
 
 # %%
-from wadlib.maskrcnn.network.anchors import normalized_anchors
-from wadlib.maskrcnn.network.proposals import best_anchors
-
 moved, _ = best_anchors(
     stages["rpn_class"][:, :, 1], stages["rpn_bbox"], normalized_anchors(small), small
 )
@@ -502,8 +494,6 @@ def suppress(rectangles, threshold):
             kept.append(i)
     return kept
 
-
-from wadlib.maskrcnn.network.nms import non_max_suppression
 
 some = ops.convert_to_numpy(moved)[0, :400]
 falling = np.linspace(1, 0, len(some), dtype=np.float32)

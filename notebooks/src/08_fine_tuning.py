@@ -20,7 +20,7 @@
 # $\alpha_k$ their weights: 1 in the report, which proposes to change them and did not get to it.
 
 # %%
-from wadlib.training import deterministic, quiet
+from wadlib.training import deterministic, quiet, read_log, repeat_factors
 
 quiet()  # before the first import of Keras: TensorFlow greets with a dozen lines
 deterministic(0)
@@ -34,13 +34,18 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, project_root, show
-from wadlib.course.facts import report_facts
+from wadlib.course import open_data, profile, project_root, report_facts, show
 from wadlib.figures import PALETTE, draw_class_legend, draw_overlay, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.maskrcnn import Config, MaskRCNN
-from wadlib.maskrcnn.learning.plan import Plan, TrainStage
-from wadlib.training import read_log, repeat_factors
+from wadlib.maskrcnn.learning import (
+    Plan,
+    TrainStage,
+    copy_paste_of,
+    instances_of_classes,
+    optimizer,
+    train_maskrcnn,
+)
 
 plot_style()
 results = project_root() / "results" / "maskrcnn"
@@ -54,10 +59,8 @@ results = project_root() / "results" / "maskrcnn"
 # The second step is nearly twice the first. With a penalty of $\lambda = 1/2$ on this tensor of one number, the gradient
 # becomes $3 + 2 \cdot \frac12 \cdot 1 = 4$.
 
+
 # %%
-from wadlib.maskrcnn.learning.optimizers import optimizer
-
-
 def steps(config, gradient, count):
     """Values of a weight that begins at 1, after each of some steps."""
     weight = keras.Variable(1.0, name="kernel")
@@ -122,8 +125,7 @@ print("drawn in proportion:", repeat_factors(held, share=1.0))
 # not, and put in another light.
 
 # %%
-from wadlib.maskrcnn.frames.data import TrainingBatches
-from wadlib.maskrcnn.learning.training import copy_paste_of, instances_of_classes
+from wadlib.maskrcnn.frames import TrainingBatches
 
 wad = open_data()
 split = wad.split("by_video" if len(wad.videos) > 2 else "report", seed=0)
@@ -219,8 +221,6 @@ report = model.load("rendered")
 print(report.summary())
 
 # %%
-from wadlib.maskrcnn.learning.training import train_maskrcnn
-
 workspace = tempfile.TemporaryDirectory(prefix="wadlib-")  # goes away with the kernel
 run = Path(workspace.name) / "quick"
 options = {"run": run, "seed": 0, "before": True, "progress": False}
@@ -242,7 +242,7 @@ print(
 # %%
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from wadlib.viewer import page
+from wadlib.viewer import MaskViewer, page
 
 if not page.is_static():
     get_ipython().run_line_magic("load_ext", "tensorboard")  # noqa: F821
@@ -466,8 +466,6 @@ print(table.round(4).to_string(na_rep="-"))
 # to the next.
 
 # %%
-from wadlib.viewer import MaskViewer
-
 shipped = MaskRCNN(config.replace(min_confidence=score["threshold"]))
 shipped.load("rendered")
 some = split.validation[:: max(1, len(split.validation) // 3)][:3]

@@ -39,11 +39,17 @@ from wadlib.course import cite, is_rendered, open_data, profile, project_root, s
 from wadlib.figures import INK, PALETTE, draw_class_legend, draw_label, draw_unet, plot_style
 from wadlib.labels import CLASSES, IDS, label_from_indices
 from wadlib.unet import (
+    SegmentationLoss,
     SmallFrames,
+    batch_class_weights,
     batches,
     build_unet,
     channel_names,
+    class_counts,
+    class_softmax,
+    constant_predictor_loss,
     load_unet,
+    one_hot,
     predict,
     predict_label,
     receptive_field,
@@ -181,11 +187,8 @@ print(
 # give to *car* at the pixels of cars, and which anywhere? Whoever has learnt what cars look like has two different
 # numbers there.
 
+
 # %%
-from wadlib.unet.diagnosis import class_softmax
-from wadlib.unet.losses import SegmentationLoss, batch_class_weights, one_hot
-
-
 def look(a_recipe):
     """Callback of a training: loss and softmax of the watched batch."""
     loss, names = SegmentationLoss(**a_recipe.loss), channel_names(a_recipe)
@@ -224,8 +227,6 @@ for column in ("val_loss", "softmax/car", "softmax/car anywhere"):
 # exactly nothing and so saves their weights.
 
 # %%
-from wadlib.unet.constant import class_counts, constant_predictor_loss
-
 counts = class_counts(watched.y, 9)
 weights = np.asarray(batch_class_weights(one_hot(watched.y, 9)), float)
 absent = counts.sum(axis=0) == 0

@@ -30,11 +30,20 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from wadlib.course.classroom import open_data, profile, show
-from wadlib.course.facts import cite
-from wadlib.figures import PALETTE, draw_frame, draw_grid, draw_label, plot_style
+from wadlib.course import cite, open_data, profile, show
+from wadlib.figures import (
+    PALETTE,
+    draw_bars,
+    draw_class_legend,
+    draw_frame,
+    draw_grid,
+    draw_label,
+    plot_style,
+)
 from wadlib.graphcut import (
+    ColourLocationUnary,
     assoc,
+    brightness,
     cut,
     ncut_value,
     normalized_cut,
@@ -247,7 +256,7 @@ assert system.values[0] <= ncut_value(C, winner) < swept.ncut
 # than 5 pixels away. (We choose a frame with much to see, among those that we will not learn from.)
 
 # %%
-from wadlib.labels import BACKGROUND, CLASSES, IDS, NETWORK_INDEX, decode, encode
+from wadlib.labels import BACKGROUND, CLASSES, IDS, NETWORK_INDEX, by_name, decode, encode
 from wadlib.preprocess import CROP_Y_PX, FACTOR, STRIP_WINDOW, crop_and_downscale
 
 wad = open_data()
@@ -376,8 +385,7 @@ assert min(same_ruler.values()) >= pixels.eigenvalues[0], "lambda_2 bounds every
 # segments.
 
 # %%
-from wadlib.graphcut import ColourLocationUnary
-from wadlib.instances.components import instances_from_indices
+from wadlib.instances import instances_from_indices
 
 unary = ColourLocationUnary.fit((small(f) for f in learn), seed=0, samples=5_000)
 print(f"frames learnt from: {len(learn)}   held out: {len(held_out)}")
@@ -428,8 +436,6 @@ def predict(image, label):
 
 
 # %%
-from wadlib.figures import draw_class_legend
-
 CODE = np.array([BACKGROUND, *(encode(c, 0) for c in IDS)], np.uint16)
 rows = slice(*((r - CROP_Y_PX) // FACTOR for r in (STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop)))
 maps = {"the truth": indices(label), **predict(image, label)}
@@ -465,7 +471,6 @@ MaskViewer(image, truth=label, prediction=voted, mode="swipe", zoom="objects", t
 # ours, by the same mean IoU. (The last column is the mean over the classes that have a number.)
 
 # %%
-from wadlib.labels import by_name
 from wadlib.metrics import Overlap, mean_iou, report_iou
 
 
@@ -486,8 +491,6 @@ lines = {
 print(pd.DataFrame(lines).T.to_string(na_rep="–", float_format="{:.3f}".format))
 
 # %%
-from wadlib.figures import draw_bars
-
 figure, axes = plt.subplots(figsize=(11, 4.2))
 bars = {"report, Mask R-CNN": table_1}
 bars |= {name: scores[name] for name in (UNARY, CUT, PERFECT)}
@@ -551,8 +554,6 @@ assert ncut_value(one, cuts[least]) < ncut_value(G, cuts[least]) / 2
 # for a picture and its negative. What does that mean for classes?
 
 # %% tags=["solution", "hide-cell"]
-from wadlib.graphcut.normalized.affinity import brightness
-
 bright = brightness(image)
 positive, negative = (
     pixel_affinity(b, radius=2, sigma_intensity=0.1) for b in (bright, 1 - bright)

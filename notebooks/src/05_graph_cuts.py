@@ -27,8 +27,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, show
-from wadlib.course.facts import cite
+from wadlib.course import cite, figure_slider, open_data, prepared, profile, show
 from wadlib.figures import (
     PALETTE,
     draw_bars,
@@ -190,19 +189,8 @@ print("the swap asks only for a semi-metric:", fit.labels[0], fit.energies)
 # divided by 4 as in the report, and of a large dataset only some are used.
 
 # %%
-import tempfile
-from dataclasses import replace
-from pathlib import Path
-
-from wadlib.dataset import open_wad, prepare
-
 data = open_data()
-limit = {"quick": 60, "full": 300}[profile()]
-step = -(-len(data.frames) // limit)
-thin = replace(data, videos=tuple(replace(v, frames=v.frames[::step]) for v in data.train_videos))
-workspace = tempfile.TemporaryDirectory(prefix="wadlib-")  # goes away with the kernel
-print(prepare(thin, Path(workspace.name) / "wad", progress=False).summary())
-wad = open_wad(Path(workspace.name) / "wad")
+wad = prepared(data, frames={"quick": 60, "full": 300}[profile()])
 split = wad.split("report", seed=0)
 print(split.report())
 unary = ColourLocationUnary.fit(split.train, seed=0, samples=5_000)
@@ -367,10 +355,8 @@ show(figure, "Label maps of the start and after each of the moves that lowered t
 # %% [markdown]
 # These were the largest steps. Here are all moves: drag the slider slowly, and watch the energy fall.
 
+
 # %%
-from wadlib.course.classroom import figure_slider
-
-
 def slide(number):
     """The labelling after a move, and where on the descent it is."""
     figure, axes = plt.subplots(2, 1, figsize=(8.6, 4), height_ratios=[3, 2])
@@ -390,7 +376,7 @@ figure_slider("move", range(len(film)), slide)
 # crossed ones are a false alarm; `Swipe` compares with the truth.
 
 # %%
-from wadlib.instances.components import instances_from_indices
+from wadlib.instances import instances_from_indices
 from wadlib.viewer import MaskViewer
 
 

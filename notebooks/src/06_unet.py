@@ -26,16 +26,14 @@ from wadlib.training import deterministic, quiet, read_log
 quiet()  # before the first import of Keras: TensorFlow greets with a dozen lines
 deterministic(0)
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.course import cite, is_rendered, open_data, profile, project_root, show
+from wadlib.course import cite, is_rendered, open_data, prepared, profile, project_root, show
 from wadlib.figures import INK, PALETTE, draw_class_legend, draw_label, draw_unet, plot_style
 from wadlib.labels import CLASSES, IDS, label_from_indices
 from wadlib.unet import (
@@ -154,15 +152,7 @@ print(f"normalisation: {a.normalisation}; Adam with a learning rate of {attempt.
 
 # %%
 data = open_data()
-limit = {"quick": 48, "full": 240}[profile()]
-step = -(-len(data.frames) // limit)
-thin = replace(data, videos=tuple(replace(v, frames=v.frames[::step]) for v in data.train_videos))
-workspace = tempfile.TemporaryDirectory(prefix="wadlib-")  # goes away with the kernel
-
-from wadlib.dataset import open_wad, prepare
-
-print(prepare(thin, Path(workspace.name) / "wad", progress=False).summary())
-wad = open_wad(Path(workspace.name) / "wad")
+wad = prepared(data, frames={"quick": 48, "full": 240}[profile()])
 split = wad.split("by_video" if len(wad.videos) > 2 else "report", seed=0)
 print(split.report())
 
@@ -626,4 +616,3 @@ if profile() == "full":  # each takes a while
         print(name, round(stands_out(live(all_but(*kept))[1]), 3))
 # With the published loss car stands out as well, on another scale. Small pictures hold it back for these steps only:
 # batch normalisation undoes the factor, and the first layer's weights need some time.
-workspace.cleanup()

@@ -32,7 +32,7 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.course import cite, companion, open_data, profile, show, show_drawing
+from wadlib.course import cite, figure_slider, open_data, profile, show, show_drawing
 from wadlib.figures import PALETTE, draw_frame, plot_style
 from wadlib.labels import CLASSES
 from wadlib.maskrcnn import Config, MaskRCNN

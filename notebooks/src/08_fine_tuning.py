@@ -439,7 +439,7 @@ for run, change in changes.groupby(level="run", sort=False):
 # drawn more often show no gain at this budget (all runs look at windows around an object of a random class, which is a cure of
 # its own), and a lighter class loss makes the rare classes rarer still. Two seeds show which differences are larger than luck.
 #
-# **And what is it worth?** Table 1 of the report, and the weights that come with this companion, on rendered videos with a new seed
+# **And what is it worth?** Table 1 of the report, and the weights that come with this figure_slider, on rendered videos with a new seed
 # that no one has trained on (another dataset than the report's, so this is no race). The score threshold was chosen on the training side.
 # The weights are not those of one epoch: with one picture a step each epoch ends somewhere else around the place to which all are
 # drawn, and the **mean of the last ones** lies nearer to it (Izmailov et al. 2018; `--average`).

@@ -30,11 +30,43 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course.classroom import open_data, profile, show
-from wadlib.course.facts import cite, report_facts
-from wadlib.figures import draw_bars, draw_grid, plot_style
+from wadlib.course import (
+    cite,
+    figure_slider,
+    open_data,
+    prepared,
+    profile,
+    report_facts,
+    scored_instances,
+    show,
+    stored_predictions,
+)
+from wadlib.figures import (
+    draw_bars,
+    draw_class_legend,
+    draw_grid,
+    draw_matrix,
+    draw_overlay,
+    plot_style,
+)
 from wadlib.labels import BACKGROUND, CLASSES, IGNORE, by_name, class_map, encode
-from wadlib.metrics import Overlap, evaluate_folder, mean_iou, pooled_iou, report_iou
+from wadlib.metrics import (
+    InstanceOverlap,
+    MatchTable,
+    Overlap,
+    average_precision,
+    confusion,
+    confusion_table,
+    evaluate_folder,
+    instance_iou,
+    match,
+    mean_iou,
+    panoptic_quality,
+    pooled_iou,
+    precision_recall,
+    report_iou,
+    score_sweep,
+)
 
 plot_style()
 
@@ -138,8 +170,6 @@ pd.DataFrame(H, index=pd.Index(true_codes, name="truth ↓ prediction →"), col
 # IoU** takes each true object and the found one that fits it best. The car: 9/15. The persons: 2/4 and 6/8.
 
 # %%
-from wadlib.metrics import confusion, confusion_table, instance_iou, panoptic_quality
-
 each = instance_iou(overlaps)
 print(f"car {each[33]:.4f}, person {each[36]:.4f}")
 assert each[33] == 9 / 15
@@ -173,8 +203,6 @@ print("no car in sight:", quality.pq[39], "for the bus")
 # each step; AP is the mean precision over the recalls 0, 0.01, … 1. Say the program gives these scores:
 
 # %%
-from wadlib.metrics import InstanceOverlap, MatchTable, average_precision, match, precision_recall
-
 scores = [{33007: 0.6, 36000: 0.9}, {33007: 0.8, 36000: 0.7}]  # it is surer of the invented car
 table_of_matches = MatchTable()
 for overlap, of_frame in zip(overlaps, scores, strict=True):
@@ -210,24 +238,15 @@ confusion_table(mixed).loc[["background", "car", "person"], ["background", "car"
 
 # %%
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
-from wadlib.dataset import open_wad, prepare
 from wadlib.frames import read_label, write_label
-from wadlib.graphcut import ColourLocationUnary
+from wadlib.graphcut import ColourLocationUnary, alpha_expansion, contrast_weights
 from wadlib.preprocess import CROP_Y_PX, FACTOR, NETWORK_SHAPE, STRIP_WINDOW
 
 data = open_data()
-limit = {"quick": 120, "full": 600}[profile()]
-step = -(-len(data.frames) // limit)  # of a large dataset, every step-th frame of each video
-videos = [replace(video, frames=video.frames[::step]) for video in data.train_videos]
-thin = replace(data, videos=tuple(videos))
-workspace = tempfile.TemporaryDirectory(prefix="wadlib-")  # goes away with the kernel
-folder = Path(workspace.name)
-print("every frame is used" if step == 1 else f"one frame in {step} is used")
-print(prepare(thin, folder / "wad", progress=False).summary())
-wad = open_wad(folder / "wad")
+wad = prepared(data, frames={"quick": 120, "full": 600}[profile()])
+folder = Path(tempfile.mkdtemp(prefix="wadlib-"))  # for predictions
 split = wad.split("report", seed=0)
 print(split.report())
 
@@ -235,9 +254,8 @@ print(split.report())
 # A prediction is a file: `PRED/label/<frame>_instanceIds.png`, in the format of the true labels. Files can be kept,
 # compared and scored again, and they are paired with the truth **by name**.
 
+
 # %%
-
-
 def predict_folder(unary, frames, out):
     """Predict each frame and write its label file below `out`."""
 
@@ -276,8 +294,6 @@ print(result.summary(draws=500))
 # Numbers want to be looked at. Which frame went best, and which worst?
 
 # %%
-from wadlib.figures import draw_class_legend, draw_overlay
-
 per_frame = result.per_frame().dropna(subset="report IoU")
 print(
     result.worst(5)[["report IoU", "PQ", "objects", "found", "invented", "missed"]].to_string(
@@ -363,8 +379,7 @@ print(f"mean over frames {result.report_iou[common]:.4f}, pooled {result.pooled_
 # shows what the numbers *say*.
 
 # %%
-from wadlib.course.kept_predictions import scored_instances, stored_predictions
-from wadlib.instances import write_predictions
+from wadlib.instances import instances_from_indices, write_predictions
 
 method, found = scored_instances(split.validation)
 kept = stored_predictions(split.validation)
@@ -405,8 +420,6 @@ show(
 # out the unsure ones changes no match of the sure ones, so one matching serves all thresholds.)
 
 # %%
-from wadlib.metrics import score_sweep
-
 sweep = score_sweep(scored.scores.matches, common)
 figure, axes = plt.subplots(1, 2, figsize=(10.5, 3.4))
 for values, style, label in (
@@ -437,10 +450,8 @@ if not np.isnan(sweep.f1).all():
 # The report's IoU depends on the threshold as well, class by class. Where would you set it for cars, and where for
 # persons?
 
+
 # %%
-from wadlib.course.classroom import figure_slider
-
-
 def iou_above(threshold):
     """The report's IoU of the detections of this score and more."""
     labels = {frame: found[frame.name].above(threshold).to_label() for frame in few}
@@ -469,8 +480,6 @@ MaskViewer(few, prediction=found, mode="errors", title=method)
 # And what is taken for what? Each row shows where the pixels of a true class went; a row adds up to 1.
 
 # %%
-from wadlib.figures import draw_matrix
-
 names = ["background", *(c.name for c in CLASSES.values())]
 counts = scored.scores.confusion.astype(float)
 shares = counts / np.where(counts.sum(axis=1) > 0, counts.sum(axis=1), np.nan)[:, None]
@@ -527,11 +536,8 @@ if both:
 # Table 1 of the report, and all methods of the companion that have predictions for these frames. Notebook 05 smoothed the
 # first one with α-expansion; we do it again for each frame. Networks appear here when their predictions are kept.
 
+
 # %%
-from wadlib.graphcut import alpha_expansion, contrast_weights
-from wadlib.instances.components import instances_from_indices
-
-
 def smoothed(frame):
     """Colour and place, then α-expansion on the rows that hold objects."""
     image = frame.read_image()
@@ -645,8 +651,6 @@ assert new_pooled[33] == 9 / 15
 # as many classes as you can. What does the pooled IoU say about it?
 
 # %% tags=["solution", "hide-cell"]
-from wadlib.instances.components import instances_from_indices
-
 # Never say background: each pixel goes to the class whose map is brightest there. Nearly every pixel is wrong, but
 # those in frames without the class cost nothing.
 cells = 1 + np.argmax(unary.location[..., 1:], axis=2)  # (80,104): one for each 8x8 pixels

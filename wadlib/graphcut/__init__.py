@@ -7,7 +7,7 @@ from wadlib.graphcut.line import swap_graph_1d
 from wadlib.graphcut.modes import icm
 from wadlib.graphcut.moves import alpha_beta_swap, alpha_expansion
 from wadlib.graphcut.ncut import normalized_cut
-from wadlib.graphcut.normalized.affinity import pixel_affinity, region_affinity
+from wadlib.graphcut.normalized.affinity import brightness, pixel_affinity, region_affinity
 from wadlib.graphcut.normalized.cuts import assoc, cut, ncut_value, sweep
 from wadlib.graphcut.normalized.eigen import smallest_eigenvectors
 from wadlib.graphcut.probability import unary_from_probabilities
@@ -19,6 +19,7 @@ __all__ = [
     "alpha_beta_swap",
     "alpha_expansion",
     "assoc",
+    "brightness",
     "contrast_weights",
     "cut",
     "energy",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from wadlib.instances.components import instances_from_indices
 from wadlib.instances.instances import Instances
 from wadlib.instances.masks import Runs
 from wadlib.instances.reader import PredictionFolder
 from wadlib.instances.writer import PredictionWriter, write_predictions
 
-__all__ = ["Instances", "PredictionFolder", "PredictionWriter", "Runs", "write_predictions"]
+__all__ = ["Instances", "PredictionFolder", "PredictionWriter", "Runs", "instances_from_indices", "write_predictions"]

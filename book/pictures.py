@@ -21,9 +21,9 @@ ROWS = slice(600, 2450)
 # Low to high, as tests/test_architecture.py has it.
 FLOORS = {
     "the core": CORE,
-    "data": ("dataset", "instances", "rendered"),
+    "data": ("dataset", "instances", "rendered", "training"),
     "scores, files": ("metrics", "interop"),
-    "methods": ("graphcut", "unet", "maskrcnn", "training"),
+    "methods": ("graphcut", "unet", "maskrcnn", "tracking"),
     "to look at": ("figures", "viewer"),
     "to run": ("course", "cli"),
 }

@@ -36,6 +36,8 @@ from matplotlib import pyplot as plt
 from wadlib.course import cite, is_rendered, open_data, prepared, profile, project_root, show
 from wadlib.figures import INK, PALETTE, draw_class_legend, draw_label, draw_unet, plot_style
 from wadlib.labels import CLASSES, IDS, label_from_indices
+
+# %%
 from wadlib.unet import (
     SegmentationLoss,
     SmallFrames,

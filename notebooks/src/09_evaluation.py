@@ -50,6 +50,8 @@ from wadlib.figures import (
     plot_style,
 )
 from wadlib.labels import BACKGROUND, CLASSES, IGNORE, by_name, class_map, encode
+
+# %%
 from wadlib.metrics import (
     InstanceOverlap,
     MatchTable,

@@ -42,10 +42,10 @@ from wadlib.metrics import (
 )
 
 plot_style()
+
+# %%
 data = open_data()
-small = prepared(
-    data, frames={"quick": 120, "full": 600}[profile()]
-)  # 832x640, as the network sees it
+small = prepared(data, frames={"quick": 120, "full": 600}[profile()])  # 832x640, as the network
 split = small.split("report", seed=0)
 frames = split.validation
 method, found = scored_instances(frames)
@@ -54,14 +54,10 @@ pairs = [(truths[name], found[name]) for name in truths]
 print(f"predictions: {method}; frames: {len(frames)}")
 
 # %%
-PUBLISHED, CHOSEN = (
-    cite("min_confidence").value,
-    0.5,
-)  # the second is a plain middle value, not tuned
+PUBLISHED = cite("min_confidence").value
+CHOSEN = 0.5  # a plain middle value, not tuned
 fall = published_waterfall(pairs, min_score=PUBLISHED, lower_score=CHOSEN)
-low = published_waterfall(
-    pairs, min_score=CHOSEN, lower_score=CHOSEN / 2
-)  # the saving code at the lower threshold
+low = published_waterfall(pairs, min_score=CHOSEN, lower_score=CHOSEN / 2)  # at the lower threshold
 rightly = fall.means[f"score from {CHOSEN:g}"]
 saved, top = fall.means["as published"], fall.means["highest score on top"]
 say(
@@ -224,6 +220,7 @@ def trend(values, seed=0, block=10, draws=2000):
     return line[-1] - line[0], *np.percentile(slopes, [2.5, 97.5]), np.std(values - line)
 
 
+# %%
 rows = {}
 for loss in (
     "mrcnn_class_loss",
@@ -396,7 +393,7 @@ def ceilings(frame):
     }
 
 
-results = [overlap for _, overlap in small.map(ceilings, frames)]
+results = small.map(ceilings, frames, progress=False)
 ceiling = pd.DataFrame(
     {name: wad.report_iou(r[name] for r in results) for name in results[0]}
 ).rename(index=lambda c: wad.CLASSES[c].name)
@@ -425,7 +422,7 @@ def parts(label, smallest_px=4):
 
 counted = [
     part
-    for _, found_parts in small.map(lambda frame: parts(frame.read_label()), split.train)
+    for found_parts in small.map(lambda f: parts(f.read_label()), split.train, progress=False)
     for part in found_parts
 ]
 nested = (
@@ -474,7 +471,8 @@ def dropped_in(frame):
     )
 
 
-rows = [row for _, rows in small.map(dropped_in, split.train) for row in rows]
+# %%
+rows = [row for rows in small.map(dropped_in, split.train, progress=False) for row in rows]
 fate = pd.DataFrame(rows, columns=["class", "area", "dropped"])
 sizes = pd.cut(fate["area"], [0, 4, 8, 16, 32, 64, np.inf])
 print(
@@ -518,13 +516,11 @@ from wadlib.graphcut import ColourLocationUnary
 def unary_overlaps(train, validation):
     """Learn from some frames, score on others."""
     unary = ColourLocationUnary.fit(train, seed=0, samples=5_000)
-    return [
-        o
-        for _, o in small.map(
-            lambda f: wad.Overlap.from_labels(f.read_label(), unary.predict(f.read_image())),
-            validation,
-        )
-    ]
+
+    def one(frame):
+        return wad.Overlap.from_labels(frame.read_label(), unary.predict(frame.read_image()))
+
+    return small.map(one, validation, progress=False)
 
 
 leak_row = "not measured: this dataset has one video"
@@ -583,14 +579,12 @@ say("\n".join(f"| {line} |" for line in lines))
 
 # %%
 figure, axes = plt.subplots(figsize=(8.5, 3))
-names = {
-    "as published": f"as published, score {PUBLISHED}",
-    "no division": "without the division",
-    "highest score on top": "highest score on top",
-}
 steps = {
-    names.get(name, f"score {CHOSEN} and more: read rightly"): mean
-    for name, mean in fall.means.items()
+    f"as published, score {PUBLISHED}": fall.means["as published"],
+    "without the division": fall.means["no division"],
+    "highest score on top": fall.means["highest score on top"],
+    f"score {CHOSEN} and more": rightly,
+    "read rightly": rightly,
 }
 draw_waterfall(
     axes,

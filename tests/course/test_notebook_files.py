@@ -93,3 +93,18 @@ def test_have_solutions_to_their_exercises():
 def test_name_no_path_of_the_machine(folder):
     pattern = re.compile(rf'["\s\'(]/{folder}/\w')
     assert not [path.stem for path in NOTEBOOKS if pattern.search(path.read_text(encoding="utf-8"))]
+
+
+def test_import_from_few_rooms_and_nothing_private():
+    """A student reads a dozen import lines at the most, and only what the rooms offer."""
+    wrong = []
+    for path in NOTEBOOKS:
+        lines = [
+            line
+            for cell in cells(path, "code")
+            for line in re.findall(r"^\s*(?:from|import) wadlib.*", source(cell), re.M)
+        ]
+        if len(lines) > 12:
+            wrong.append(f"{path.stem}: {len(lines)} import lines")
+        wrong += [f"{path.stem}: {line}" for line in lines if re.search(r"\._|import _", line)]
+    assert not wrong, "\n".join(wrong)

@@ -25,6 +25,7 @@ ROOMS: tuple[str, ...] = (
     "training",
     "unet",
     "maskrcnn",
+    "tracking",
     "rendered",
     "figures",
     "viewer",

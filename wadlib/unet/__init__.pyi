@@ -29,8 +29,8 @@ from .shapes import layer_shapes as layer_shapes
 from .shapes import output_window as output_window
 from .shapes import receptive_field as receptive_field
 from .training import TrainedUnet as TrainedUnet
+from .training import constant_baseline as constant_baseline
 from .training import evaluate_unet as evaluate_unet
 from .training import iou_by_name as iou_by_name
 from .training import load_unet as load_unet
-from .training import constant_baseline as constant_baseline
 from .training import train_unet as train_unet

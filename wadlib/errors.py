@@ -1,11 +1,4 @@
-"""Every exception that wadlib raises on purpose.
-
-Each says three things: what happened (with the actual value), the likely cause, and the fix::
-
-    LabelError: read_label: expected a 16-bit grey PNG, got 8-bit (a/b_instanceIds.png).
-    Likely cause: the file was opened and saved by an image editor.
-    Fix: extract it again from train_label.zip.
-"""
+"""Every exception that wadlib raises on purpose: what happened (with the actual value), the likely cause, the fix."""
 
 from __future__ import annotations
 
@@ -33,10 +26,11 @@ class WadError(Exception):
 
     Examples
     --------
-    >>> print(WadError("read: got 3 bytes", cause="a cut download", fix="download again"))
-    read: got 3 bytes.
-    Likely cause: a cut download.
-    Fix: download again.
+    >>> what = "read_label: expected a 16-bit grey PNG, got 8-bit (a/b_instanceIds.png)"
+    >>> print(LabelError(what, cause="an image editor saved it", fix="extract it again from train_label.zip"))
+    read_label: expected a 16-bit grey PNG, got 8-bit (a/b_instanceIds.png).
+    Likely cause: an image editor saved it.
+    Fix: extract it again from train_label.zip.
     """
 
     def __init__(self, what: str, *, cause: str, fix: str) -> None:

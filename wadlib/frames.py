@@ -49,7 +49,6 @@ def read_label(
 
     Parameters
     ----------
-    path : path of the PNG
     shape : (height, width), optional
         The size that the file must have, in pixels (before `window`).
     window : (rows, columns), optional

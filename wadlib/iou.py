@@ -23,11 +23,6 @@ REPORT_TABLE_1: dict[int, float] = {33: 0.2899, 34: 0.0, 35: 0.0, 36: 0.0096, 38
 class IoUSum:
     """Add up frames one at a time; both IoUs come from a single pass, in constant memory.
 
-    Attributes
-    ----------
-    frames : int
-        How many frames were added.
-
     Examples
     --------
     >>> truth = np.array([[33000, 33000, 33000, 255]], np.uint16)
@@ -39,7 +34,7 @@ class IoUSum:
     """
 
     def __init__(self) -> None:
-        self.frames = 0
+        self.frames = 0  # that were added
         self._with_class = np.zeros(len(IDS), np.int64)
         self._ratios = np.zeros(len(IDS))  # sum over frames of I / U
         self._intersection = np.zeros(len(IDS), np.int64)
@@ -103,16 +98,8 @@ def pooled_iou(overlaps: Iterable[Overlap]) -> dict[int, float]:
     .. math:: IoU_c = \frac{\sum_f |A_{fc} \cap B_{fc}|}{\sum_f |A_{fc} \cup B_{fc}|}
 
     over *all* frames, so that a false positive costs the same wherever it stands. Predicted pixels
-    whose truth is IGNORE are left out of A_c: they count neither for nor against.
-
-    Parameters
-    ----------
-    overlaps : iterable of Overlap, one per frame
-
-    Returns
-    -------
-    dict[int, float]
-        Class id -> IoU in [0, 1]; ``nan`` for a class in no ground truth.
+    whose truth is IGNORE are left out of A_c: they count neither for nor against. Parameters and result are those of
+    `report_iou`.
     """
     return _sum(overlaps).pooled_iou()
 

@@ -134,8 +134,7 @@ def encode(class_id: npt.ArrayLike, instance: npt.ArrayLike) -> Any:
 
     Parameters
     ----------
-    class_id : int or array of int, 1..65
-    instance : int or array of int, 0..999, broadcast against `class_id`
+    class_id, instance : int or array of int, 1..65 and 0..999; they are broadcast
 
     Raises
     ------
@@ -173,8 +172,7 @@ def decode(code: npt.ArrayLike) -> tuple[Any, Any]:
     Returns
     -------
     class_id, instance : uint16 arrays of the shape of `code`
-        Background (255, and every code below 1000) and IGNORE (65535) give class 0, instance 0:
-        neither is an instance of anything.
+        0 and 0 for background (255, and every code below 1000) and IGNORE (65535): no instances of anything.
 
     Examples
     --------
@@ -217,14 +215,10 @@ def network_indices(label: npt.NDArray[np.uint16], indices: Mapping[int, int] = 
 
     Parameters
     ----------
-    label : (H,W) uint16 codes, or of any other shape
+    label : (H,W) uint16 codes, or of any other shape, which that of the uint8 result is
     indices : mapping
         WAD class id -> index, another one for a network with other classes; an index of NO_INDEX leaves
         a class out. Classes that it does not name are background.
-
-    Returns
-    -------
-    uint8 array of the shape of `label`
 
     Raises
     ------

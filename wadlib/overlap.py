@@ -27,20 +27,12 @@ Codes = npt.NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class ClassAreas:
-    """Areas of the seven classes in one frame, in pixels; each (7,) int64, in the order of `IDS`.
+    """Areas of the seven classes in one frame, in pixels; each (7,) int64, in the order of `IDS`."""
 
-    Attributes
-    ----------
-    truth : B_c, pixels whose true class is c
-    prediction : A_c, pixels whose predicted class is c
-    intersection : I_c, pixels where both hold
-    predicted_on_ignore : pixels of A_c whose truth is IGNORE
-        Nobody knows what is there; `pooled_iou` forgives them, `report_iou` does not.
-    """
-
-    truth: Ints
-    prediction: Ints
-    intersection: Ints
+    truth: Ints  # B_c, pixels whose true class is c
+    prediction: Ints  # A_c, pixels whose predicted class is c
+    intersection: Ints  # I_c, pixels where both hold
+    # Pixels of A_c whose truth is IGNORE: nobody knows what is there. `pooled_iou` forgives them, not `report_iou`.
     predicted_on_ignore: Ints
 
 
@@ -49,25 +41,15 @@ class Overlap:
     """The joint histogram of one frame, as the list of the pairs that occur.
 
     A list and not a (G, P) table, because a prediction may hold any number of codes (noise has
-    65,536); `table` gives the dense form.
-
-    Attributes
-    ----------
-    truth : (N,) uint16
-        True code of each pair.
-    prediction : (N,) uint16
-        Predicted code of each pair. Pairs are sorted by truth, then prediction, and unique.
-    pixels : (N,) int64
-        How many pixels hold the pair, at least 1.
+    65,536); `table` gives the dense form. Pairs are sorted by truth, then prediction, and unique.
     """
 
-    truth: Codes
-    prediction: Codes
-    pixels: Ints
+    truth: Codes  # (N,) uint16, true code of each pair
+    prediction: Codes  # (N,) uint16, predicted code of each pair
+    pixels: Ints  # (N,) int64, how many pixels hold the pair, at least 1
 
     def __post_init__(self) -> None:
-        wanted = {"truth": np.uint16, "prediction": np.uint16, "pixels": np.int64}
-        for name, dtype in wanted.items():
+        for name, dtype in {"truth": np.uint16, "prediction": np.uint16, "pixels": np.int64}.items():
             values = getattr(self, name)
             if not isinstance(values, np.ndarray) or values.dtype != dtype or values.ndim != 1:
                 raise _bad_table(f"{name} must be one-dimensional {np.dtype(dtype)}, got {_describe(values)}")
@@ -149,7 +131,6 @@ class Overlap:
 
 def _sums(index: npt.NDArray[np.uint8], pixels: Ints) -> Ints:
     """Pixels of each of the seven classes, from the index of the class of each pair (0: none)."""
-    # Sums of whole numbers below 2**53 are exact in the float64 that bincount adds up in.
     return np.bincount(index, pixels, len(IDS) + 1)[1:].astype(np.int64)
 
 
@@ -163,8 +144,7 @@ def _check(truth: Codes, prediction: Codes) -> None:
             )
     if truth.shape != prediction.shape:
         raise MetricError(
-            "Overlap.from_labels: expected truth and prediction of one shape, "
-            f"got {truth.shape} and {prediction.shape}",
+            f"Overlap.from_labels: expected labels of one shape, got {truth.shape} and {prediction.shape}",
             cause="one of them was cropped or resized, the other was not",
             fix="bring both to one size first: wadlib.preprocess.crop_and_downscale(None, label)",
         )
@@ -177,8 +157,5 @@ def _describe(value: object) -> str:
 
 
 def _bad_table(what: str) -> MetricError:
-    return MetricError(
-        f"Overlap: {what}",
-        cause="a table that was put together by hand",
-        fix="use Overlap.from_labels(truth, prediction)",
-    )
+    fix = "use Overlap.from_labels(truth, prediction)"
+    return MetricError(f"Overlap: {what}", cause="a table that was put together by hand", fix=fix)

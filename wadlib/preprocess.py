@@ -192,10 +192,8 @@ def crop_and_downscale(image: Image | None, label: Label | None = None) -> tuple
 
     Returns
     -------
-    image : (640, 832, 3) uint8, or None
-        The mean of each 4x4 block, see `View.shrink`.
-    label : (640, 832) uint16, or None
-        The upper left pixel of each 4x4 block, see `View.stride`.
+    image : (640, 832, 3) uint8, or None; the mean of each 4x4 block, see `View.shrink`
+    label : (640, 832) uint16, or None; the upper left pixel of each 4x4 block, see `View.stride`
 
     Raises
     ------
@@ -214,18 +212,9 @@ def crop_and_downscale(image: Image | None, label: Label | None = None) -> tuple
 
 
 def full_resolution_strip(image: Image | None, label: Label | None = None) -> tuple[Image | None, Label | None]:
-    """Cut rows 1560 to 2279 out of a full-size picture and label (or None): the second place of the challenge.
+    """Cut rows 1560 to 2279 out of a full-size picture and label, as copies: the second place of the challenge.
 
-    Returns
-    -------
-    image : (720, 3384, 3) uint8, or None
-    label : (720, 3384) uint16, or None
-        Copies: writing to them leaves the frame alone.
-
-    Raises
-    ------
-    ImageError, LabelError
-        Another size or dtype.
+    Like `crop_and_downscale`, but with pictures (720, 3384, 3) and labels (720, 3384).
     """
     return _show(VIEWS["full_strip"], image, label, "full_resolution_strip")
 
@@ -236,19 +225,6 @@ def upsample_label(label: Label) -> Label:
     What is lost on the way down stays lost: the IoU of ``upsample_label(crop_and_downscale(None, label)[1])``
     with `label` is what a network reaches that learns those labels perfectly. (Choosing the best set of
     whole 4x4 blocks would give a little more: a label by stride keeps one pixel of each block.)
-
-    Parameters
-    ----------
-    label : (640, 832) uint16
-
-    Returns
-    -------
-    (2710, 3384) uint16
-
-    Raises
-    ------
-    LabelError
-        Another size or dtype.
 
     Examples
     --------

@@ -46,7 +46,8 @@ class View:
     """Which pixels of the full frame a picture shows.
 
     Its pixel (i, j) is a block of ``factor x factor`` pixels of the full frame, of which the upper left one lies at
-    ``(rows[0] + factor * i, columns[0] + factor * j)``.
+    ``(rows[0] + factor * i, columns[0] + factor * j)``. Arrays of another size or dtype than a method asks for are
+    an ImageError or LabelError.
     """
 
     name: str
@@ -75,11 +76,6 @@ class View:
         Each pixel is the mean of its block, rounded to the nearest whole number (OpenCV's ``INTER_AREA``; a half may
         go either way).
 
-        Raises
-        ------
-        ImageError
-            Another size or dtype.
-
         Examples
         --------
         >>> VIEWS["strip"].shrink(np.zeros((*FULL_SHAPE, 3), np.uint8)).shape
@@ -97,11 +93,6 @@ class View:
         """Show a full-size label (2710, 3384) uint16 in this view: the upper left pixel of each block.
 
         Codes must not be averaged: the mean of two cars is no car.
-
-        Raises
-        ------
-        LabelError
-            Another size or dtype.
         """
         _check_label(label, FULL_SHAPE, where)
         return label[self.window].copy()
@@ -120,13 +111,7 @@ class View:
         return np.asarray(boxes, np.float32).reshape(-1, 4) * np.float32(self.factor) + corner
 
     def label_to_full_frame(self, label: Label, where: str = "View.label_to_full_frame") -> Label:
-        """Bring a label of this view back to full size: each pixel fills its block, 255 where nothing is shown.
-
-        Raises
-        ------
-        LabelError
-            Another size or dtype.
-        """
+        """Bring a label of this view back to full size: each pixel fills its block, 255 where nothing is shown."""
         _check_label(label, self.shape, where)
         full = np.full(FULL_SHAPE, BACKGROUND, np.uint16)
         full[slice(*self.rows), slice(*self.columns)] = label.repeat(self.factor, axis=0).repeat(self.factor, axis=1)

@@ -145,6 +145,155 @@ assert np.isclose(heads["mrcnn_bbox_loss"], (1 / 8 + 1 / 2 + 3 / 2) / 4)
 assert np.isclose(heads["mrcnn_mask_loss"], -(2 * np.log(3 / 4) + 2 * np.log(1 / 2)) / 4)
 
 # %% [markdown]
+# **The losses as the report prints them** (section 4.1). Two anchors: the first is on an object ($p^*_1 = 1$), the second is
+# not ($p^*_2 = 0$). The network gives the first a probability of ¾ to be on an object, the second ½. The report takes
+# $N_{\mathrm{cls}} = 256$, $N_{\mathrm{bbox}} = 2400$ and $\lambda = 10$ from the paper:
+#
+# $$L_{\mathrm{cls}} = \frac{1}{N_{\mathrm{cls}}} \sum_i -p_i^* \log p_i - (1 - p_i^*) \log(1 - p_i), \qquad
+# L_{\mathrm{bbox}} = \frac{\lambda}{N_{\mathrm{bbox}}} \sum_i p_i^* \cdot L_1^{\mathrm{smooth}}(t_i - t_i^*)$$
+
+# %%
+n_cls, n_bbox, balance = (cite(key).value for key in ("n_cls", "n_bbox", "lambda_bbox"))
+p, on_object = np.array([3 / 4, 1 / 2]), np.array([1, 0])
+off = np.array([[0.5, -1, 2, 0], [9, 9, 9, 9]])  # t - t*, four numbers for each anchor
+
+
+def smooth_l1(x):
+    return np.where(abs(x) < 1, x**2 / 2, abs(x) - 1 / 2)
+
+
+L_cls = (-on_object * np.log(p) - (1 - on_object) * np.log(1 - p)).sum() / n_cls
+L_bbox = balance / n_bbox * (on_object[:, None] * smooth_l1(off)).sum()
+print(f"L_cls  = (-log 3/4 - log 1/2) / {n_cls} = {L_cls:.6f}")
+print(f"L_bbox = {balance} / {n_bbox} * (1/8 + 1/2 + 3/2 + 0) = {L_bbox:.6f}")
+assert np.isclose(L_cls, (np.log(4 / 3) + np.log(2)) / 256)
+assert np.isclose(L_bbox, 10 / 2400 * (1 / 8 + 1 / 2 + 3 / 2))
+
+# %% [markdown]
+# **Why 10?** One anchor weighs $1 / N_{\mathrm{cls}}$ in the first sum and $\lambda / N_{\mathrm{bbox}}$ in the second. There are about
+# ten times as many anchor places as anchors in a mini-batch, and $\lambda$ undoes just that:
+
+# %%
+print(
+    f"1 / N_cls = 1/{n_cls}, lambda / N_bbox = 1/{n_bbox // balance}; N_bbox / N_cls = {n_bbox / n_cls:.1f}"
+)
+assert 0.9 < (balance / n_bbox) / (1 / n_cls) < 1.1
+
+# %% [markdown]
+# **The mask.** For each region the branch gives one mask of $m \times m$ cells *per class*, $K \cdot m^2$ numbers. Only the $k$-th, of the true
+# class, enters the loss; so classes do not compete. Here $m = 2$, $K = 3$ and $k = 2$:
+#
+# $$L_{\mathrm{mask}} = -\frac{1}{m^2} \sum_{1 \le i, j \le m} \left[ y_{ij} \log \hat y_{ij}^k + (1 - y_{ij}) \log (1 - \hat y_{ij}^k) \right]$$
+
+# %%
+y = np.array([[1, 1], [0, 0]])
+masks = np.full((3, 2, 2), 0.01)  # K, m, m
+masks[2] = [[3 / 4, 1 / 2], [1 / 4, 1 / 2]]
+k, m = 2, 2
+L_mask = -(y * np.log(masks[k]) + (1 - y) * np.log(1 - masks[k])).sum() / m**2
+L = L_cls + L_bbox + L_mask
+print(
+    f"outputs: K * m^2 = {masks.size}; L_mask = {L_mask:.4f}; L = {L:.4f}, of which the mask is {L_mask / L:.0%}"
+)
+assert np.isclose(L_mask, (np.log(4 / 3) + np.log(2)) / 2)
+
+# %% [markdown]
+# Beside them the losses of the package, on the same two anchors and the same region. It divides each sum by what takes part in it, and
+# so needs neither $N$ nor $\lambda$. And it has **five** losses: the two above belong to the region proposal network; the heads
+# have a class loss over all classes and a box loss of their own.
+
+# %%
+match = np.array([[1, -1]])
+logits = np.log([[[1 - q, q] for q in p]])
+ours = {
+    "rpn_class_loss": float(losses.rpn_class_loss(match, logits)),
+    "rpn_bbox_loss": float(losses.rpn_bbox_loss(np.zeros((1, 1, 4)), match, off[None])),
+    "mrcnn_class_loss": float(losses.mrcnn_class_loss(np.array([[2]]), np.log([[[1 / 4, 1 / 4, 1 / 2]]]))),
+    "mrcnn_bbox_loss": float(losses.mrcnn_bbox_loss(np.zeros((1, 1, 4)), np.array([[2]]), np.tile(off[0], (1, 1, 3, 1)))),
+    "mrcnn_mask_loss": float(losses.mrcnn_mask_loss(y[None, None], np.array([[2]]), masks.transpose(1, 2, 0)[None, None])),
+}  # fmt: skip
+printed = {"rpn_class_loss": L_cls, "rpn_bbox_loss": L_bbox, "mrcnn_mask_loss": L_mask}
+print(
+    pd.DataFrame({"the package": ours, "as printed": printed})
+    .reindex(ours)
+    .round(6)
+    .to_string(na_rep="-")
+)
+assert np.isclose(ours["rpn_class_loss"], L_cls * n_cls / 2), "two anchors take part, not 256"
+assert np.isclose(ours["rpn_bbox_loss"], L_bbox * n_bbox / balance / 4), (
+    "one anchor, the mean of four"
+)
+assert np.isclose(ours["mrcnn_mask_loss"], L_mask)
+
+# %% [markdown]
+# **RoIAlign as in the paper, and the shortcut.** A box is divided by the stride and not rounded: $x/16$ instead of $[x/16]$. The paper cuts the
+# box into bins, reads *several* points in each by bilinear interpolation, and averages them. The package's `crop_and_resize`
+# reads *one* point for each bin, and puts the first and the last of them on the border of the box.
+
+
+# %%
+def bilinear(feature, y, x):
+    """Value of a map between its cells; cell (i, j) lies at (i, j)."""
+    top, left = min(int(y), feature.shape[0] - 2), min(int(x), feature.shape[1] - 2)
+    down, right = y - top, x - left
+    rows = feature[top : top + 2, left : left + 2]
+    return (1 - down) * (1 - right) * rows[0, 0] + (1 - down) * right * rows[0, 1] \
+        + down * (1 - right) * rows[1, 0] + down * right * rows[1, 1]  # fmt: skip
+
+
+def roi_align(feature, box, bins, points=2):
+    """Mean of points x points samples in each of bins x bins parts of a box (y1, x1, y2, x2, in cells)."""
+    y1, x1, y2, x2 = box
+    place = (np.arange(bins * points) + 1 / 2) / (bins * points)
+    samples = [
+        [bilinear(feature, y1 + a * (y2 - y1), x1 + b * (x2 - x1)) for b in place] for a in place
+    ]
+    return np.reshape(samples, (bins, points, bins, points)).mean(axis=(1, 3))
+
+
+def shortcut(feature, box, bins):
+    normalised = (np.array(box) / (np.tile(feature.shape, 2) - 1)).astype(np.float32)[None]
+    return ops.convert_to_numpy(
+        crop_and_resize(feature[None, ..., None].astype(np.float32), normalised, (bins, bins))
+    )[0, ..., 0]
+
+
+# %%
+box_px = np.array([8, 8, 40, 32])  # y1, x1, y2, x2
+box = box_px / 16  # 0.5, 0.5, 2.5, 2.0: not rounded
+slope = np.arange(16.0).reshape(4, 4)  # 4 * row + column
+paper, package = roi_align(slope, box, 2), shortcut(slope, box, 2)
+print("paper:", paper, "package:", package, sep="\n")
+assert np.allclose(paper, [[4 * y + x for x in (0.875, 1.625)] for y in (1, 2)]), (
+    "the middles of the bins"
+)
+assert np.allclose(package, [[4 * y + x for x in (0.5, 2)] for y in (0.5, 2.5)]), (
+    "the corners of the box"
+)
+assert np.isclose(paper.mean(), package.mean())
+
+# %% [markdown]
+# On a slope both have the same mean. What is the difference worth, then? Let one single cell be bright, and move it through a box of
+# 14 cells that becomes 7x7 (224 pixels at one cell for 16, as on P4). How much of it is found?
+
+# %%
+found = {"paper": [], "package": []}
+for column in range(4, 16):
+    spot = np.zeros((20, 20))
+    spot[9, column] = 1
+    found["paper"].append(roi_align(spot, (2, 2, 16, 16), 7).sum())
+    found["package"].append(shortcut(spot, (2, 2, 16, 16), 7).sum())
+table = pd.DataFrame(found, index=pd.Index(range(4, 16), name="column"))
+print(table.round(3).T.to_string())
+spread = table.std() / table.mean()
+print("spread over the columns, relative to the mean:", spread.round(2).to_dict())
+assert spread["paper"] < 0.01 < spread["package"]
+
+# %% [markdown]
+# The paper's form gives a small thing the same weight wherever it lies in the box. The shortcut sees it or not, as the cell happens to
+# lie near a sample. It costs a quarter of the reads, and the weights were trained with it; small objects pay.
+
+# %% [markdown]
 # ## The library on a real frame
 #
 # **1. Anchors.** The pyramid has five levels. Each has one scale and three shapes, centred on each of its cells.
@@ -530,3 +679,16 @@ assert float(losses.mrcnn_mask_loss(true_mask, truth, spoilt)) == float(
     losses.mrcnn_mask_loss(true_mask, truth, mask)
 )
 print("the mask loss does not change")
+
+# %% [markdown]
+# **5.** *Spot the difference.* Four statements of the report. What do the papers and the dataset say?
+
+# %% tags=["solution", "hide-cell"]
+right = {
+    "class_loss_formula": "the loss of the region proposal network (object or not); Mask R-CNN's is -log p_u over all classes",
+    "mask_branch": "fully convolutional: a place in the mask sees its surroundings, not all of the region",
+    "unet_upsampling": "2x2 up-convolution, in the U-Net paper and in the report's own Fig 2",
+    "coco_categories": "ids go up to 91, and 80 of them have annotations",
+}
+for key, answer in right.items():
+    print(cite(key), f"  right: {answer}", sep="\n")

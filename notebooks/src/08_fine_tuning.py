@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course import open_data, profile, project_root, report_facts, show
+from wadlib.course import cite, open_data, profile, project_root, report_facts, show
 from wadlib.figures import PALETTE, draw_class_legend, draw_overlay, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.maskrcnn import Config, MaskRCNN
@@ -154,7 +154,9 @@ show(
 )
 
 # %% [markdown]
-# The report's recipe beside ours. Where its text and its published code disagree, both are listed.
+# The report's recipe beside ours. Where its text and its published code disagree, both are listed. Three of them matter: adam at 0.001 and SGD at
+# 0.0001 are different trainings; "finetune the final layers" (text) and all layers (code) as well; and one sentence of section 4.2 breaks off,
+# so a number is missing.
 
 # %%
 import dataclasses
@@ -166,8 +168,13 @@ rows = {
     "begins with": ("COCO", f"{told['pretrained_weights']['backbone']}'s COCO weights", "ImageNet, the same backbone"),
     "optimizer": (told["optimizer"], told["optimizer_code"], config.optimizer),
     "learning rate": (told["learning_rate"], told["learning_rate_code"], stage),
-    "pictures": ("832x640, a quarter of the resolution", "the same", "half of a 1664x384 strip, half the resolution"),
-    "pictures in an epoch": ("-", told["steps_per_epoch"] * told["images_per_step"], plan.steps * config.batch_size),
+    "momentum": (told["momentum"], told["momentum"], "-" if config.optimizer == "adam" else config.momentum),
+    "weight decay": (told["weight_decay"], told["weight_decay"], config.weight_decay),
+    "layers that learn": (told["layers"], told["layers_code"], "heads first, then all"),
+    "epochs": (told["epochs"], told["epochs"], plan.epochs),
+    "graphics card, hours": (f"{told['gpu']}, {told['hours']}", "-", "none (two processor cores)"),
+    "images": ("832x640, a quarter of the resolution", "the same", "half of a 1664x384 strip, half the resolution"),
+    "images in an epoch": ("-", told["steps_per_epoch"] * told["images_per_step"], plan.steps * config.batch_size),
     "validation": ("-", "frames of the same videos", "other videos"),
     "weights evaluated": ("-", f"epoch {told['checkpoint_epoch']}", "mean of the last epochs'"),
     "rare classes": ("-", "-", f"repeat factors, windows around them, {plan.copy_paste:g} copy in a picture"),
@@ -175,6 +182,7 @@ rows = {
 pd.set_option("display.max_colwidth", 60, "display.width", 200)
 table = pd.DataFrame(rows, index=["the report's text", "its code", "the classroom network"]).T
 print(table.to_string())
+print("\n", cite("unfinished_sentence"), "\n", cite("seconds_per_step"), sep="")
 assert told["steps_per_epoch"] == report_plan.steps
 assert dataclasses.asdict(network)["weight_decay"] == told["weight_decay"]
 
@@ -328,8 +336,9 @@ for part in (list(numbers)[:3], list(numbers)[3:]):
     )
 
 # %% [markdown]
-# **What over-fitting looks like.** The report says that the classification loss "is diverging" (section 5). Here are its own digitised curves, in fifths of
-# the training. Over-fitting shows where a loss goes on falling on training frames and rises on validation frames.
+# **What the report says about Fig 11.** "However we notice that the classification loss represented in Fig. 11 is diverging. We strongly believe that this is
+# because of the class imbalance problem in the dataset" (section 5). Here are its digitised curves, in fifths of the training. A loss that
+# diverges grows on training frames too. A loss that falls on training frames and rises on validation frames shows over-fitting.
 
 # %%
 fifths = curves[curves["loss"] != "loss"].assign(fifth=curves["epoch"] // 20 + 1)
@@ -342,8 +351,8 @@ print("rises on validation frames while it falls on training frames:", ", ".join
 assert rising == ["mrcnn_class_loss"]
 
 # %% [markdown]
-# The class loss does, and it alone: the report read its curves rightly. It proposes other weights for the losses. We ran that, with
-# a network that is to over-fit: ten frames to learn from, six of other videos to be judged by; once with all weights 1,
+# Only the class loss shows that pattern. The change is small beside the scatter from epoch to epoch; notebook 10 (H1) puts an interval around it. The
+# report proposes other weights for the losses. We ran that, with a network that is meant to over-fit: ten frames to learn from, six of other videos to be judged by; once with all weights 1,
 # once with the class loss at a quarter, two seeds each. (Runs from a file; their commands stand in
 # `results/maskrcnn/README.md`.)
 
@@ -380,19 +389,18 @@ print("losses after the last epoch, without weights")
 print(pd.DataFrame(rows).round(3).to_string(index=False))
 
 # %% [markdown]
-# With one seed this is over-fitting as in a book: on the ten frames the loss falls, on other videos it climbs. At a quarter of the
-# weight it climbs less. So the proposal has something to it. With the other seed nothing over-fits, whatever the
-# weight: *which* videos are held out decides more than the weight does, and two seeds are too few to say how much. A
-# weight cannot change that ten frames are all there is to learn from. More to see can: other videos, windows, copies, mirror images.
+# With one seed the network over-fits: on the ten frames the loss falls, on other videos it climbs, and at a quarter of the weight it climbs less. With
+# the other seed nothing over-fits, whatever the weight. Which videos are held out decides more than the weight does, and two seeds are too few to
+# say how much. Notebook 10 (H3) has more seeds.
 #
-# **The cures.** The report names more of them and had no time left to try: the same number of pictures (600, a quick budget), the
+# **Remedies, one at a time.** The report names some and had no time left to try: the same number of pictures (600, a quick budget), the
 # same network and seed, one thing changed at a time. Scored on full-size frames of videos that no run has seen; each
 # run's score threshold comes from its own validation videos. (Runs from files; `results/maskrcnn/cures.sh` makes them.)
 # The COCO file cannot be had here, so its matching backbone is not among them. The nearest: with and without weights that fit.
 
 # %%
 cures = {
-    "none": "no cure",
+    "none": "no remedy",
     "frames": "rare frames more often",
     "copies": "copies pasted in",
     "class-half": "class loss at 1/2",
@@ -400,7 +408,7 @@ cures = {
     "quarter": "/4 frame, not the strip",
 }
 rows = []
-for path in sorted((results / "cures").glob("*/evaluation.json")):
+for path in sorted((results / "cures").glob("*-seed[01]/evaluation.json")):  # all have these two
     name, _, seed = path.parent.name.rpartition("-seed")
     score = json.loads(path.read_text())
     rows.append(
@@ -416,15 +424,15 @@ for ax, score in zip(axes, ("mean", "AP"), strict=True):
     for seed, mark in enumerate("os"):
         values = worth.xs(seed, level="seed")[score]
         ax.plot(values, values.index, mark, color=PALETTE[seed], label=f"seed {seed}")
-        ax.axvline(values["no cure"], color=PALETTE[seed], linewidth=0.8)
+        ax.axvline(values["no remedy"], color=PALETTE[seed], linewidth=0.8)
     ax.set(xlabel={"mean": "mean of the report's IoU", "AP": "AP"}[score], xlim=(0, None))
 axes[0].invert_yaxis()
 axes[1].legend()
 show(
     figure,
-    "Mean IoU and AP of two runs of each cure; lines mark the two runs without one.",
+    "Mean IoU and AP of two runs of each remedy; lines mark the two runs without one.",
 )
-changes = (worth - worth.loc["no cure"]).drop("no cure", level="run")
+changes = (worth - worth.loc["no remedy"]).drop("no remedy", level="run")
 for run, change in changes.groupby(level="run", sort=False):
     better = [c for c in change if (change[c] > 0).all()]
     worse = [c for c in change if (change[c] < 0).all()]
@@ -436,14 +444,14 @@ for run, change in changes.groupby(level="run", sort=False):
 # After so few pictures everything is small, and rare classes are nearly nothing; what can be compared is the order. Weights that *fit*
 # come first: without them a network learns next to nothing in this time. Then the strip: each object has four times as many
 # pixels as in the /4 frame, and finding single objects (AP) gains the most. Copies help some of the very classes that are copied. Rare frames
-# drawn more often show no gain at this budget (all runs look at windows around an object of a random class, which is a cure of
+# drawn more often show no gain at this budget (all runs look at windows around an object of a random class, which is a remedy of
 # its own), and a lighter class loss makes the rare classes rarer still. Two seeds show which differences are larger than luck.
 #
 # **And what is it worth?** Table 1 of the report, and the weights that come with this figure_slider, on rendered videos with a new seed
 # that no one has trained on (another dataset than the report's, so this is no race). The score threshold was chosen on the training side.
 # The weights are not those of one epoch: with one picture a step each epoch ends somewhere else around the place to which all are
 # drawn, and the **mean of the last ones** lies nearer to it (Izmailov et al. 2018; `--average`).
-# The last column are the few real frames that we have: for a network that never saw a real street, as foreign as the moon.
+# The last column shows the few real frames that we have. The network has never seen a real street.
 
 # %%
 score = json.loads((results / "evaluation.json").read_text())

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import TrackingError
-from wadlib.instances.masks import Crop
+from wadlib.tracking.pieces import Piece
 
 __all__ = ["Flow", "dis_flow", "median_shift"]
 
@@ -73,13 +73,13 @@ def dis_flow(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Fie
     return field[..., ::-1]  # OpenCV says (dx, dy)
 
 
-def median_shift(field: Field, crop: Crop, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
+def median_shift(field: Field, piece: Piece, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
     """Median motion of the pixels of a mask.
 
     Parameters
     ----------
     field : (H', W', 2) float32, of `Flow.next`
-    crop : Crop
+    piece : Piece
         The mask, in pixels of the full picture; it may reach over the edges.
     shape : (H, W) of the full picture
 
@@ -88,9 +88,9 @@ def median_shift(field: Field, crop: Crop, shape: tuple[int, int]) -> npt.NDArra
     (2,) float64 ``dy, dx``, or None if no pixel of the mask is inside the picture
     """
     # About a thousand pixels tell the median of a mask; a bus has a million.
-    every = max(1, round((crop.mask.size / 1000) ** 0.5))
-    rows, columns = np.nonzero(crop.mask[::every, ::every])
-    rows, columns = rows * every + crop.y, columns * every + crop.x
+    every = max(1, round((piece.mask.size / 1000) ** 0.5))
+    rows, columns = np.nonzero(piece.mask[::every, ::every])
+    rows, columns = rows * every + piece.y, columns * every + piece.x
     inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
     if not inside.any():
         return None

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import TrackingError
-from wadlib.instances import Instances
-from wadlib.instances.masks import Crop
+from wadlib.instances.instances import Instances
 from wadlib.tracking.assign import assign
 from wadlib.tracking.flow import Flow, median_shift
 from wadlib.tracking.link_config import LinkConfig
 from wadlib.tracking.motion import ego_motion, grown_iou, shifted
+from wadlib.tracking.pieces import Piece, pieces_of
 
 __all__ = ["Linker", "link"]
 
@@ -36,7 +36,7 @@ class _Track:
     number: int
     class_id: int
     box: Floats
-    crop: Crop
+    piece: Piece
     time_s: float
     velocity: Floats = field(default_factory=lambda: np.zeros(2))  # pixels per second
     flowed: Floats = field(default_factory=lambda: np.zeros(2))  # where flow carried it since it was seen
@@ -96,18 +96,18 @@ class Linker:
         field = None if image is None else self._flow.next(image)
         self._age(time_s, field)
         ids = np.full(len(found), -1, np.int64)
-        boxes, class_ids, crops = found.boxes.astype(np.float64), found.class_ids, found.runs.crops
-        similarity = self._similarity(found, boxes, crops, time_s)
+        boxes, class_ids, pieces = found.boxes.astype(np.float64), found.class_ids, pieces_of(found)
+        similarity = self._similarity(found, boxes, pieces, time_s)
         sure = found.scores >= self.config.sure
         fresh = np.array([track.age == 1 for track in self._alive], np.bool_)
         free = np.ones(len(self._alive), np.bool_)
         for tracks, detections in ((free, sure), (free & fresh, ~sure)):
             for t, d in self._pairs(similarity, class_ids, tracks & free, detections):
-                self._see(self._alive[t], crops[d], boxes[d], time_s)
+                self._see(self._alive[t], boxes[d], pieces[d], time_s)
                 ids[d], free[t] = self._alive[t].number, False
         for d in np.flatnonzero(ids < 0).tolist():
             ids[d] = self.tracks
-            self._alive.append(_Track(self.tracks, int(class_ids[d]), boxes[d], crops[d], time_s))
+            self._alive.append(_Track(self.tracks, int(class_ids[d]), boxes[d], pieces[d], time_s))
             self.tracks += 1
         return ids
 
@@ -149,11 +149,11 @@ class Linker:
         if flow is None or self._shape is None or "flow" not in self.config.hypotheses:
             return
         for track in self._alive:
-            shift = median_shift(flow, _moved(track.crop, track.flowed), self._shape)
+            shift = median_shift(flow, track.piece.moved(*track.flowed), self._shape)
             if shift is not None:
                 track.flowed += shift
 
-    def _similarity(self, found: Instances, boxes: Floats, crops: list[Crop], time_s: float) -> Floats:
+    def _similarity(self, found: Instances, boxes: Floats, pieces: list[Piece], time_s: float) -> Floats:
         """Compare each track with each detection, (T, D), under the motion hypothesis that fits the pair best."""
         best = np.zeros((len(self._alive), len(found)))
         if not best.size:
@@ -169,7 +169,7 @@ class Linker:
                 for t, d in zip(*np.nonzero((box_iou > 0) & (score + 1 - weight > best)), strict=True):
                     track = self._alive[t]
                     shift = (moved[t, :2] + moved[t, 2:] - track.box[:2] - track.box[2:]) / 2
-                    score[t, d] += (1 - weight) * _mask_iou(_moved(track.crop, shift), crops[d])
+                    score[t, d] += (1 - weight) * track.piece.moved(*shift).iou(pieces[d])
             np.maximum(best, score, out=best)
         return best
 
@@ -212,13 +212,13 @@ class Linker:
         t, d = assign(similarity[np.ix_(rows, columns)], classes, class_ids[columns], self.config.gate)
         return list(zip(rows[t].tolist(), columns[d].tolist(), strict=True))
 
-    def _see(self, track: _Track, crop: Crop, box: Floats, time_s: float) -> None:
+    def _see(self, track: _Track, box: Floats, piece: Piece, time_s: float) -> None:
         before = track.box
         shift = (box[:2] + box[2:] - before[:2] - before[2:]) / 2
         velocity = shift / (time_s - track.time_s)
         smoothing = self.config.smoothing
         track.velocity = smoothing * velocity + (1 - smoothing) * track.velocity
-        track.box, track.crop, track.time_s = box, crop, time_s
+        track.box, track.piece, track.time_s = box, piece, time_s
         track.flowed, track.age = np.zeros(2), 0
 
 
@@ -274,24 +274,3 @@ def link(
             fix="frame_times(frames) and [f.read_image() for f in frames] of the frames that were detected",
         ) from error
     return ids
-
-
-def _moved(crop: Crop, shift: Floats) -> Crop:
-    dy, dx = np.rint(shift).astype(int).tolist()
-    return crop._replace(y=crop.y + dy, x=crop.x + dx)
-
-
-def _mask_iou(a: Crop, b: Crop) -> float:
-    """Intersection over union of two masks; they may reach over the edges of the picture."""
-    top, left = max(a.y, b.y), max(a.x, b.x)
-    bottom = min(a.y + a.mask.shape[0], b.y + b.mask.shape[0])
-    right = min(a.x + a.mask.shape[1], b.x + b.mask.shape[1])
-    if top >= bottom or left >= right:
-        return 0.0
-    shared = np.count_nonzero(
-        a.mask[top - a.y : bottom - a.y, left - a.x : right - a.x]
-        & b.mask[top - b.y : bottom - b.y, left - b.x : right - b.x]
-    )
-    if not shared:
-        return 0.0
-    return float(shared / (np.count_nonzero(a.mask) + np.count_nonzero(b.mask) - shared))

@@ -1,0 +1,210 @@
+"""Link a folder of predictions: read PRED, write PRED2 with the same instances, numbered by track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from wadlib._shared.files import atomic_path
+from wadlib.dataset import Frame, Video
+from wadlib.errors import TrackingError
+from wadlib.frames import read_label
+from wadlib.instances.prediction_folder import INSTANCES, PredictionFolder
+from wadlib.tracking.clock import frame_times
+from wadlib.tracking.fill import Tracked, fill_gaps
+from wadlib.tracking.link_config import LinkConfig
+from wadlib.tracking.linking import Linker
+from wadlib.tracking.numbers import number_on_labels
+from wadlib.tracking.output import RowWriter, prepare_folder, renumbered, write_tracked_label, write_tracks
+from wadlib.tracking.pieces import instances_of, label_codes, pieces_of, read_instances
+from wadlib.tracking.rescore import track_support
+
+__all__ = ["TrackOptions", "TrackReport", "track_folder"]
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """What `track_folder` does beside linking.
+
+    Attributes
+    ----------
+    link : LinkConfig
+    flow : bool
+        Read the pictures and use the flow hypothesis.
+    support : bool
+        Mix each score with that of its track around it, see `wadlib.tracking.rescore.track_support`.
+    longest_gap : int
+        Fill gaps of tracks up to so many frames, see `wadlib.tracking.fill.fill_gaps`; 0 for none.
+    threshold : float, optional
+        Paint labels anew from instances of this score or more. By default labels keep their pixels; with `support` or
+        `longest_gap`, which change what is found, 0.5.
+    """
+
+    link: LinkConfig = field(default_factory=LinkConfig)
+    flow: bool = True
+    support: bool = False
+    longest_gap: int = 0
+    threshold: float | None = None
+
+    @property
+    def painted_from(self) -> float | None:
+        """The threshold in force; None if labels keep their pixels."""
+        return 0.5 if self.threshold is None and (self.support or self.longest_gap) else self.threshold
+
+
+@dataclass(frozen=True)
+class TrackReport:
+    """What `track_folder` did.
+
+    Attributes
+    ----------
+    videos, frames, instances, tracks, filled : int
+        `filled` of the instances were not detected but filled in.
+    missing : int
+        Frames of these videos without a prediction; they were left out.
+    """
+
+    videos: int
+    frames: int
+    instances: int
+    tracks: int
+    filled: int
+    missing: int
+
+    def summary(self) -> str:
+        """The numbers in a line or two."""
+        text = (
+            f"{self.tracks} tracks of {self.instances} instances in {self.frames} frames of {self.videos} videos"
+            + (f"; {self.filled} instances were filled in" if self.filled else "")
+        )
+        return text + (f"\n{self.missing} frames have no prediction and were left out" if self.missing else "")
+
+
+def track_folder(
+    videos: Iterable[Video],
+    prediction: str | Path,
+    out: str | Path,
+    options: TrackOptions | None = None,
+    *,
+    progress: bool = True,
+) -> TrackReport:
+    """Link the predictions of videos, each by itself, and write them numbered by track.
+
+    ::
+
+        OUT/label/<frame>_instanceIds.png   the labels of PRED; an instance's number is that of its track
+        OUT/instances.json                  the instances of PRED, in the same order, with a "track_id" each
+        OUT/tracks.json                     {"videos": {video: {frame: {code: track_id}}}}, written last
+
+    A track id is unique in its video. The number on a label is one too as long as a video has at most 1000 tracks of a
+    class; beyond that numbers of ended tracks are given out again, and ``tracks.json`` still tells them apart
+    (`wadlib.rendered.read_tracks`).
+
+    Parameters
+    ----------
+    videos : iterable of Video, such as ``open_wad(root).train_videos``
+    prediction : folder PRED
+    out : folder, other than `prediction`; results of an earlier call are replaced
+    options : TrackOptions, optional
+    progress : bool
+
+    Raises
+    ------
+    TrackingError
+        No frame of these videos in PRED, labels that do not belong to ``instances.json``, or an `out` that holds
+        something else.
+    """
+    options = TrackOptions() if options is None else options
+    folder = PredictionFolder.open(prediction)
+    known = set(folder.names)
+    chosen = [(video, keep) for video in videos if (keep := [f.name in known for f in video.frames]) and any(keep)]
+    if not chosen:
+        raise TrackingError(
+            f"track: no frame of these videos has a prediction in {folder.folder.name} ({len(known)} frames)",
+            cause="predictions of another dataset, or of its test frames",
+            fix="give the ROOT that was predicted",
+        )
+    target = prepare_folder(Path(out), folder)
+    counts = dict.fromkeys(("instances", "tracks", "filled"), 0)
+    gathered: dict[str, dict[str, dict[str, int]]] = {}
+    frames = sum(sum(keep) for _, keep in chosen)
+    with (
+        atomic_path(target / INSTANCES) as part,
+        part.open("w", encoding="utf-8") as file,
+        tqdm(total=2 * frames, desc="tracking", unit="frame", disable=not progress) as bar,
+    ):
+        rows = RowWriter(file)
+        for video, keep in chosen:
+            times = frame_times(video.frames)[keep]
+            some = [frame for frame, kept in zip(video.frames, keep, strict=True) if kept]
+            linked = _Linked.of(folder, some, times, options, bar)
+            gathered[video.name] = {}
+            for frame, tracked, label in linked.write(folder, some, options, bar):
+                codes = write_tracked_label(target, frame, tracked, label, linked.numbers, options.painted_from or 0.0)
+                gathered[video.name][frame.name] = codes
+                rows.add(frame, tracked)
+                counts["instances"] += len(tracked.found)
+                counts["filled"] += tracked.filled
+            counts["tracks"] += linked.tracks
+        rows.end()
+    write_tracks(target, gathered)
+    return TrackReport(
+        videos=len(chosen), frames=frames, missing=sum(len(keep) - sum(keep) for _, keep in chosen), **counts
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Linked:
+    """The tracks of one video: what is kept of it between the two readings of its frames."""
+
+    ids: list[Ids]
+    scores: list[npt.NDArray[np.float64]]
+    numbers: dict[int, int]
+    tracks: int
+
+    @classmethod
+    def of(
+        cls, folder: PredictionFolder, frames: list[Frame], times: Ids, options: TrackOptions, bar: tqdm[Any]
+    ) -> _Linked:
+        linker = Linker(options.link)
+        ids, scores, classes = [], [], []
+        for frame, time_s in zip(frames, times.tolist(), strict=True):
+            found = read_instances(folder, frame.name)
+            ids.append(linker.update(found, time_s, frame.read_image() if options.flow else None))
+            scores.append(found.scores.astype(np.float64))
+            classes.append(found.class_ids)
+            bar.update()
+        if options.support:
+            scores = track_support(scores, ids)
+        return cls(ids, scores, number_on_labels(ids, classes), linker.tracks)
+
+    def write(
+        self, folder: PredictionFolder, frames: list[Frame], options: TrackOptions, bar: tqdm[Any]
+    ) -> Iterator[tuple[Frame, Tracked, npt.NDArray[np.uint16] | None]]:
+        """Read each frame again; give it with its tracks, and its label if that keeps its pixels."""
+
+        def tracked() -> Iterator[Tracked]:
+            for frame, ids, scores in zip(frames, self.ids, self.scores, strict=True):
+                found = read_instances(folder, frame.name)
+                if options.support:
+                    found = instances_of(found.class_ids, scores, found.boxes, pieces_of(found), found.shape)
+                yield Tracked(found, ids)
+
+        filled = fill_gaps(tracked(), options.longest_gap) if options.longest_gap else tracked()
+        for frame, each in zip(frames, filled, strict=True):
+            path = folder.labels.get(frame.name)
+            keeps = options.painted_from is None and path is not None
+            label = read_label(path) if keeps and path is not None else None
+            if label is not None:
+                old = label_codes(folder, label, each.found)
+                label = renumbered(label, old, each, self.numbers, frame)
+            yield frame, each, label
+            bar.update()

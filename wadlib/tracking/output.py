@@ -1,0 +1,126 @@
+"""Write what was tracked: labels, ``instances.json`` and ``tracks.json``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wadlib._shared.files import inside, make_folder, write_text
+from wadlib.dataset import Frame
+from wadlib.errors import TrackingError
+from wadlib.frames import write_label
+from wadlib.instances.instances import Instances
+from wadlib.instances.prediction_folder import INSTANCES, SUFFIX, PredictionFolder
+from wadlib.labels import BACKGROUND, INSTANCES_PER_CLASS
+from wadlib.rendered.tracks import TRACKS
+from wadlib.tracking.fill import Tracked
+from wadlib.tracking.pieces import pieces_of
+
+__all__ = ["RowWriter", "prepare_folder", "renumbered", "write_tracked_label", "write_tracks"]
+
+Numbers = dict[int, int]  # track -> its number on labels
+
+_MARK = ".tracking"  # in a folder whose tracks.json is not written yet
+
+
+def write_tracked_label(
+    target: Path, frame: Frame, tracked: Tracked, label: npt.NDArray[np.uint16] | None, numbers: Numbers, threshold: float
+) -> dict[str, int]:
+    """Write the label of a frame, painted from instances of `threshold` or more if there is none yet.
+
+    Returns
+    -------
+    dict[str, int]
+        Which track each code of the label is.
+    """
+    codes = _codes(tracked, numbers)
+    if label is None:
+        label = _painted(tracked.found, codes, threshold)
+    write_label(inside(target / "label", f"{frame.name}{SUFFIX}"), label)
+    on_label = set(np.unique(label).tolist())
+    return {
+        str(code): track
+        for code, track in sorted(zip(codes.tolist(), tracked.ids.tolist(), strict=True))
+        if code in on_label
+    }
+
+
+def _codes(tracked: Tracked, numbers: Numbers) -> npt.NDArray[np.uint16]:
+    on_labels = np.array([numbers[track] for track in tracked.ids.tolist()], np.int64)
+    return (tracked.found.class_ids.astype(np.int64) * INSTANCES_PER_CLASS + on_labels).astype(np.uint16)
+
+
+def _painted(found: Instances, codes: npt.NDArray[np.uint16], threshold: float) -> npt.NDArray[np.uint16]:
+    label = np.full(found.shape, BACKGROUND, np.uint16)
+    pieces = pieces_of(found)
+    for n in np.argsort(-found.scores, kind="stable")[::-1].tolist():
+        if found.scores[n] >= np.float32(threshold):
+            mask, y, x = pieces[n]
+            np.copyto(label[y : y + mask.shape[0], x : x + mask.shape[1]], codes[n], where=mask)
+    return label
+
+
+def renumbered(
+    label: npt.NDArray[np.uint16],
+    old: npt.NDArray[np.uint16],
+    tracked: Tracked,
+    numbers: Numbers,
+    frame: Frame,
+) -> npt.NDArray[np.uint16]:
+    """Exchange the codes of a label, and nothing else of it."""
+    foreign = np.setdiff1d(label[label >= INSTANCES_PER_CLASS], old)
+    if foreign.size:
+        raise TrackingError(
+            f"track: the label of {frame.name} holds {int(foreign[0])}, which {INSTANCES} does not",
+            cause="labels and scored instances of two runs in one folder",
+            fix="paint the labels anew from the instances: --threshold 0.5",
+        )
+    table = np.arange(1 << 16, dtype=np.uint16)
+    table[old] = _codes(tracked, numbers)
+    return np.asarray(table[label])
+
+
+class RowWriter:
+    """Writes ``instances.json`` row by row."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._separator, self._frames = file, "[", 0
+
+    def add(self, frame: Frame, tracked: Tracked) -> None:
+        self._frames += 1
+        rows = tracked.found.to_coco(f"{frame.name}{frame.image_path.suffix}")
+        for row, track in zip(rows, tracked.ids.tolist(), strict=True):
+            self._file.write(f"{self._separator}\n{json.dumps({'image_id': self._frames} | row | {'track_id': track})}")
+            self._separator = ","
+
+    def end(self) -> None:
+        self._file.write("[]\n" if self._separator == "[" else "\n]\n")
+
+
+def prepare_folder(out: Path, folder: PredictionFolder) -> Path:
+    """Make OUT, empty of labels of an earlier call."""
+    same = out.exists() and folder.folder.exists() and out.resolve() == folder.folder.resolve()
+    if same or (out.is_dir() and any(out.iterdir()) and not any((out / name).is_file() for name in (TRACKS, _MARK))):
+        raise TrackingError(
+            f"track: expected a new folder, got {out.as_posix()}, which holds "
+            + ("the predictions themselves" if same else "something else"),
+            cause="a slip in --out",
+            fix="choose another folder",
+        )
+    make_folder(out)
+    labels = make_folder(out / "label")
+    (out / TRACKS).unlink(missing_ok=True)
+    (out / _MARK).touch()
+    for path in labels.glob(f"*{SUFFIX}"):
+        path.unlink()
+    return out
+
+
+def write_tracks(out: Path, videos: dict[str, dict[str, dict[str, int]]]) -> None:
+    """Write ``tracks.json``: the folder is complete."""
+    write_text(out / TRACKS, json.dumps({"videos": videos}, indent=1))
+    (out / _MARK).unlink(missing_ok=True)

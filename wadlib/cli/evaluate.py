@@ -46,6 +46,10 @@ def evaluate(
             help="Also as the report's authors' code would have saved them, step by step, from score 0.9.",
         ),
     ] = False,
+    tracks: Annotated[
+        bool,
+        typer.Option("--tracks", help="Also HOTA, MOTA, IDF1 and STQ of what `wadlib track` wrote (ROOT/tracks.json)."),
+    ] = False,
     draws: Annotated[
         int, typer.Option(help="Draws of videos for the 95 % intervals (bootstrap); 0 for none.", min=0)
     ] = 1000,
@@ -64,8 +68,10 @@ def evaluate(
     from wadlib._shared.files import write_text
     from wadlib.dataset import open_wad
     from wadlib.metrics import evaluate_folder, iou_at_thresholds, published_waterfall_of
+    from wadlib.metrics.evaluate_tracks import evaluate_tracks
 
     wad = open_wad(root)
+    identities = _identities(root, split) if tracks else {}
     chosen = wad.frames if split is None else chosen_frames(wad, "train", split, side, seed, train_fraction)
     evaluation = evaluate_folder(chosen, predictions, missing=missing.value, workers=workers)
     typer.echo(evaluation.summary(draws))
@@ -85,10 +91,25 @@ def evaluate(
         typer.echo("\nThe report's IoU of the same instances, from the published saving code to a label read rightly:")
         typer.echo(fall.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}"))
         typer.echo(f"Frames erased as published, because masks overlap: {fall.erased} of {fall.frames}")
-        more = {"as_published": fall.to_dict()}
+        more["as_published"] = fall.to_dict()
+    if tracks:
+        scored = evaluate_tracks(wad.train_videos, identities, predictions, missing=missing.value, workers=workers)
+        typer.echo(f"\n{scored.summary()}")
+        more["tracks"] = scored.to_dict()
     if json is not None:
         write_text(json, dumps(evaluation.to_dict(draws) | more, indent=2, allow_nan=False) + "\n")
     if csv is not None:
         write_text(csv, evaluation.to_csv())
     if frames is not None:
         write_text(frames, evaluation.per_frame().to_csv(lineterminator="\n"))
+
+
+def _identities(root: Path, split: str | None) -> dict[str, dict[int, int]]:
+    """Read the true identities, before the long wait for the other scores."""
+    from wadlib.rendered import read_tracks
+
+    if split is not None:
+        raise typer.BadParameter(
+            "tracks are scored over whole videos, so not on one side of a split", param_hint="--split"
+        )
+    return read_tracks(root)

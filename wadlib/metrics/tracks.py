@@ -6,7 +6,7 @@ the counts of several sequences. Nothing is averaged before the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,13 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from wadlib.errors import MetricError
+from wadlib.labels import evaluated_index
 from wadlib.metrics.instance_overlap import InstanceOverlap
+from wadlib.overlap import Overlap
 
 __all__ = ["EPS", "TrackFrame", "TrackedOverlap", "NumberedFrame", "number_tracks"]
 
+Codes = npt.NDArray[np.uint16]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -98,6 +101,28 @@ class TrackedOverlap:
                 raise _wrong(f"expected {name} of {number} instances, got {ids.size}")
             object.__setattr__(self, name, ids)
 
+    @classmethod
+    def from_labels(
+        cls, truth: Codes, found: Codes, truth_tracks: Mapping[int, int], found_tracks: Mapping[int, int] | None = None
+    ) -> TrackedOverlap:
+        """Compare two label maps.
+
+        Parameters
+        ----------
+        truth, found : (H,W) uint16
+        truth_tracks, found_tracks : mapping
+            Label code -> track, such as those of `wadlib.rendered.read_tracks`; without it each code is a track.
+
+        Raises
+        ------
+        MetricError
+            A code without a track.
+        """
+        overlap = Overlap.from_labels(truth, found)
+        sides = ((overlap.truth, truth_tracks), (overlap.prediction, found_tracks))
+        ids = [_tracks_of(np.unique(codes[evaluated_index(codes) > 0]), tracks) for codes, tracks in sides]
+        return cls(InstanceOverlap.from_overlap(overlap), *ids)
+
     def of_class(self, class_id: int) -> TrackFrame:
         """Take one class; a false positive that lies mostly on IGNORE is left out (the rule of KITTI MOTS).
 
@@ -134,6 +159,19 @@ def number_tracks(frames: Iterable[TrackFrame]) -> tuple[list[NumberedFrame], in
     found, p = _unique([frame.found_ids for frame in frames])
     numbered = [NumberedFrame(a, b, frame.iou) for a, b, frame in zip(g, p, frames, strict=True)]
     return numbered, true, found
+
+
+def _tracks_of(codes: Codes, tracks: Mapping[int, int] | None) -> Ints:
+    if tracks is None:
+        return codes.astype(np.int64)
+    without = [code for code in codes.tolist() if code not in tracks]
+    if without:
+        raise MetricError(
+            f"TrackedOverlap: code {without[0]} of a label map has no track among {len(tracks)}",
+            cause="a tracks.json that belongs to other labels",
+            fix="run `wadlib track` again: it writes labels and tracks together",
+        )
+    return np.array([tracks[code] for code in codes.tolist()], np.int64)
 
 
 def _unique(ids: Sequence[Ints]) -> tuple[int, list[npt.NDArray[np.intp]]]:

@@ -81,9 +81,8 @@ class TrackReport:
 
     def summary(self) -> str:
         """The numbers in a line or two."""
-        text = (
-            f"{self.tracks} tracks of {self.instances} instances in {self.frames} frames of {self.videos} videos"
-            + (f"; {self.filled} instances were filled in" if self.filled else "")
+        text = f"{self.tracks} tracks of {self.instances} instances in {self.frames} frames of {self.videos} videos" + (
+            f"; {self.filled} instances were filled in" if self.filled else ""
         )
         return text + (f"\n{self.missing} frames have no prediction and were left out" if self.missing else "")
 
@@ -172,7 +171,12 @@ class _Linked:
 
     @classmethod
     def of(
-        cls, folder: PredictionFolder, frames: list[Frame], times: Ids, options: TrackOptions, bar: tqdm[Any]
+        cls,
+        folder: PredictionFolder,
+        frames: list[Frame],
+        times: npt.NDArray[np.float64],
+        options: TrackOptions,
+        bar: tqdm[Any],
     ) -> _Linked:
         linker = Linker(options.link)
         ids, scores, classes = [], [], []

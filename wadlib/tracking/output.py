@@ -28,7 +28,12 @@ _MARK = ".tracking"  # in a folder whose tracks.json is not written yet
 
 
 def write_tracked_label(
-    target: Path, frame: Frame, tracked: Tracked, label: npt.NDArray[np.uint16] | None, numbers: Numbers, threshold: float
+    target: Path,
+    frame: Frame,
+    tracked: Tracked,
+    label: npt.NDArray[np.uint16] | None,
+    numbers: Numbers,
+    threshold: float,
 ) -> dict[str, int]:
     """Write the label of a frame, painted from instances of `threshold` or more if there is none yet.
 
@@ -91,6 +96,7 @@ class RowWriter:
         self._file, self._separator, self._frames = file, "[", 0
 
     def add(self, frame: Frame, tracked: Tracked) -> None:
+        """Add the instances of a frame."""
         self._frames += 1
         rows = tracked.found.to_coco(f"{frame.name}{frame.image_path.suffix}")
         for row, track in zip(rows, tracked.ids.tolist(), strict=True):
@@ -98,6 +104,7 @@ class RowWriter:
             self._separator = ","
 
     def end(self) -> None:
+        """Close the list."""
         self._file.write("[]\n" if self._separator == "[" else "\n]\n")
 
 

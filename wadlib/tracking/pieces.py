@@ -76,12 +76,12 @@ def read_instances(folder: PredictionFolder, name: str) -> Instances:
     """Read what was found in a frame."""
     found = folder.read(name)
     pieces = [Piece(*found.masks.crop(n)) for n in range(len(found))]
-    return instances_of(found.class_ids, found.scores, found.masks.boxes, pieces, found.shape)
+    boxes = found.masks.boxes
+    boxes[found.masks.areas == 0] = 0, 0, 1, 1  # interim
+    return instances_of(found.class_ids, found.scores, boxes, pieces, found.shape)
 
 
-def label_codes(
-    folder: PredictionFolder, label: npt.NDArray[np.uint16], found: Instances
-) -> npt.NDArray[np.uint16]:
+def label_codes(folder: PredictionFolder, label: npt.NDArray[np.uint16], found: Instances) -> npt.NDArray[np.uint16]:
     """Which code each instance of `read_instances` bears on the label of its frame, (N,) uint16.
 
     ``wadlib predict`` numbers the instances of a class by falling score, those on the label and those too unsure for

@@ -15,7 +15,7 @@ from wadlib._shared.parallel import map_frames
 from wadlib.dataset import Frame, Video
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
-from wadlib.instances.prediction_folder import label_files
+from wadlib.instances.reader import label_files
 from wadlib.labels import BACKGROUND, CLASSES, IDS
 from wadlib.metrics.clear import Clear, clear
 from wadlib.metrics.hota import Hota, hota

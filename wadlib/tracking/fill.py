@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.instances.instances import Instances
+from wadlib.instances import Instances
 from wadlib.tracking.pieces import Piece, instances_of, pieces_of
 
 __all__ = ["Tracked", "fill_gaps"]
@@ -83,6 +83,8 @@ def _fill_one(held: deque[Tracked], track: int, back: int, d: int, e: int, facto
         share = k / back
         box = (1 - share) * a.boxes[0].astype(np.float64) + share * b.boxes[0]
         nearer = a if share <= 0.5 else b
+        if not nearer.areas_px[0]:
+            continue
         piece = _stretched(pieces_of(nearer)[0], nearer.boxes[0].astype(np.float64), box).inside(a.shape)
         if not piece.mask.size:
             continue

@@ -15,14 +15,15 @@ from wadlib._shared.files import atomic_path
 from wadlib.dataset import Frame, Video
 from wadlib.errors import TrackingError
 from wadlib.frames import read_label
-from wadlib.instances.prediction_folder import INSTANCES, PredictionFolder
+from wadlib.instances import PredictionFolder
+from wadlib.instances.reader import INSTANCES
 from wadlib.tracking.clock import frame_times
 from wadlib.tracking.fill import Tracked, fill_gaps
 from wadlib.tracking.link_config import LinkConfig
 from wadlib.tracking.linking import Linker
 from wadlib.tracking.numbers import number_on_labels
 from wadlib.tracking.output import RowWriter, prepare_folder, renumbered, write_tracked_label, write_tracks
-from wadlib.tracking.pieces import instances_of, label_codes, pieces_of, read_instances
+from wadlib.tracking.pieces import instances_of, label_codes, pieces_of
 from wadlib.tracking.rescore import track_support
 
 __all__ = ["TrackOptions", "TrackReport", "track_folder"]
@@ -181,7 +182,7 @@ class _Linked:
         linker = Linker(options.link)
         ids, scores, classes = [], [], []
         for frame, time_s in zip(frames, times.tolist(), strict=True):
-            found = read_instances(folder, frame.name)
+            found = folder.read(frame.name)
             ids.append(linker.update(found, time_s, frame.read_image() if options.flow else None))
             scores.append(found.scores.astype(np.float64))
             classes.append(found.class_ids)
@@ -197,7 +198,7 @@ class _Linked:
 
         def tracked() -> Iterator[Tracked]:
             for frame, ids, scores in zip(frames, self.ids, self.scores, strict=True):
-                found = read_instances(folder, frame.name)
+                found = folder.read(frame.name)
                 if options.support:
                     found = instances_of(found.class_ids, scores, found.boxes, pieces_of(found), found.shape)
                 yield Tracked(found, ids)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import TrackingError
-from wadlib.instances.instances import Instances
+from wadlib.instances import Instances
 from wadlib.tracking.assign import assign
 from wadlib.tracking.flow import Flow, median_shift
 from wadlib.tracking.link_config import LinkConfig

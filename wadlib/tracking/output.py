@@ -13,12 +13,11 @@ from wadlib._shared.files import inside, make_folder, write_text
 from wadlib.dataset import Frame
 from wadlib.errors import TrackingError
 from wadlib.frames import write_label
-from wadlib.instances.instances import Instances
-from wadlib.instances.prediction_folder import INSTANCES, SUFFIX, PredictionFolder
-from wadlib.labels import BACKGROUND, INSTANCES_PER_CLASS
+from wadlib.instances import Instances, PredictionFolder
+from wadlib.instances.reader import INSTANCES, SUFFIX
+from wadlib.labels import BACKGROUND, INSTANCES_PER_CLASS, evaluated_index
 from wadlib.rendered.tracks import TRACKS
 from wadlib.tracking.fill import Tracked
-from wadlib.tracking.pieces import pieces_of
 
 __all__ = ["RowWriter", "prepare_folder", "renumbered", "write_tracked_label", "write_tracks"]
 
@@ -61,11 +60,9 @@ def _codes(tracked: Tracked, numbers: Numbers) -> npt.NDArray[np.uint16]:
 
 def _painted(found: Instances, codes: npt.NDArray[np.uint16], threshold: float) -> npt.NDArray[np.uint16]:
     label = np.full(found.shape, BACKGROUND, np.uint16)
-    pieces = pieces_of(found)
-    for n in np.argsort(-found.scores, kind="stable")[::-1].tolist():
-        if found.scores[n] >= np.float32(threshold):
-            mask, y, x = pieces[n]
-            np.copyto(label[y : y + mask.shape[0], x : x + mask.shape[1]], codes[n], where=mask)
+    last_on_top = found.best_first[::-1]
+    last_on_top = last_on_top[found.scores[last_on_top] >= np.float32(threshold)]
+    found.runs.take(last_on_top).paint(label, codes[last_on_top])
     return label
 
 
@@ -77,7 +74,8 @@ def renumbered(
     frame: Frame,
 ) -> npt.NDArray[np.uint16]:
     """Exchange the codes of a label, and nothing else of it."""
-    foreign = np.setdiff1d(label[label >= INSTANCES_PER_CLASS], old)
+    codes = np.unique(label)
+    foreign = np.setdiff1d(codes[evaluated_index(codes) > 0], old)  # IGNORE and riders are nobody's instances
     if foreign.size:
         raise TrackingError(
             f"track: the label of {frame.name} holds {int(foreign[0])}, which {INSTANCES} does not",
@@ -98,9 +96,10 @@ class RowWriter:
     def add(self, frame: Frame, tracked: Tracked) -> None:
         """Add the instances of a frame."""
         self._frames += 1
-        rows = tracked.found.to_coco(f"{frame.name}{frame.image_path.suffix}")
+        file_name = f"{frame.name}{frame.image_path.suffix}"
+        rows = tracked.found.to_coco(image_id=self._frames, file_name=file_name)
         for row, track in zip(rows, tracked.ids.tolist(), strict=True):
-            self._file.write(f"{self._separator}\n{json.dumps({'image_id': self._frames} | row | {'track_id': track})}")
+            self._file.write(f"{self._separator}\n{json.dumps(row | {'track_id': track})}")
             self._separator = ","
 
     def end(self) -> None:
@@ -110,8 +109,10 @@ class RowWriter:
 
 def prepare_folder(out: Path, folder: PredictionFolder) -> Path:
     """Make OUT, empty of labels of an earlier call."""
-    same = out.exists() and folder.folder.exists() and out.resolve() == folder.folder.resolve()
-    if same or (out.is_dir() and any(out.iterdir()) and not any((out / name).is_file() for name in (TRACKS, _MARK))):
+    same = out.exists() and out.resolve() == folder.folder.resolve()
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    ours = names & {TRACKS, _MARK} and names <= {"label", INSTANCES, TRACKS, _MARK}
+    if same or (names and not ours):
         raise TrackingError(
             f"track: expected a new folder, got {out.as_posix()}, which holds "
             + ("the predictions themselves" if same else "something else"),

@@ -8,12 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.instances.crops import Crop
-from wadlib.instances.instances import Instances
-from wadlib.instances.prediction_folder import PredictionFolder
+from wadlib.instances import Instances, PredictionFolder, Runs
 from wadlib.labels import evaluated_index
 
-__all__ = ["Piece", "instances_of", "label_codes", "pieces_of", "read_instances"]
+__all__ = ["Piece", "instances_of", "label_codes", "pieces_of"]
 
 
 class Piece(NamedTuple):
@@ -57,7 +55,7 @@ class Piece(NamedTuple):
 
 def pieces_of(found: Instances) -> list[Piece]:
     """Take the masks of instances apart."""
-    return [Piece(crop.mask, crop.y, crop.x) for crop in found.crops]
+    return [Piece(*crop) for crop in found.runs.crops]
 
 
 def instances_of(
@@ -68,21 +66,11 @@ def instances_of(
     shape: tuple[int, int],
 ) -> Instances:
     """Put instances together from boxes and masks inside a picture of `shape`."""
-    crops = tuple(Crop(piece.y, piece.x, piece.mask) for piece in pieces)
-    return Instances(boxes, class_ids, scores, crops, shape)  # type: ignore[arg-type]
-
-
-def read_instances(folder: PredictionFolder, name: str) -> Instances:
-    """Read what was found in a frame."""
-    found = folder.read(name)
-    pieces = [Piece(*found.masks.crop(n)) for n in range(len(found))]
-    boxes = found.masks.boxes
-    boxes[found.masks.areas == 0] = 0, 0, 1, 1  # interim
-    return instances_of(found.class_ids, found.scores, boxes, pieces, found.shape)
+    return Instances(class_ids, scores, Runs.from_crops(pieces, shape), boxes)  # type: ignore[arg-type]
 
 
 def label_codes(folder: PredictionFolder, label: npt.NDArray[np.uint16], found: Instances) -> npt.NDArray[np.uint16]:
-    """Which code each instance of `read_instances` bears on the label of its frame, (N,) uint16.
+    """Tell which code each instance of ``folder.read`` bears on the label of its frame, (N,) uint16.
 
     ``wadlib predict`` numbers the instances of a class by falling score, those on the label and those too unsure for
     it alike. Without ``instances.json`` the instances are those of the label, in the order of their codes.

@@ -42,7 +42,7 @@ class LinkConfig:
     smoothing: float = 0.6
     max_age: int = 7
     max_age_s: float = 30.0
-    sure: float = 0.5
+    sure: float = 0.3
     camera: Camera | None = None
 
     def __post_init__(self) -> None:

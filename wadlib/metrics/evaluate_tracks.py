@@ -13,6 +13,7 @@ import numpy as np
 
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset import Frame, Video
+from wadlib.dataset.tracks import TRACKS, read_tracks
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
 from wadlib.instances.reader import label_files
@@ -22,7 +23,6 @@ from wadlib.metrics.hota import Hota, hota
 from wadlib.metrics.identity import Identity, identity
 from wadlib.metrics.stq import Stq, stq
 from wadlib.metrics.tracks import TrackedOverlap
-from wadlib.rendered.tracks import TRACKS, read_tracks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +169,7 @@ def evaluate_tracks(
     videos : iterable of Video
         Their labelled frames are scored.
     truth_tracks : mapping
-        Frame -> label code -> identity, of `wadlib.rendered.read_tracks`.
+        Frame -> label code -> identity, of `wadlib.dataset.tracks.read_tracks`.
     prediction : folder
         What ``wadlib track`` wrote. Without a ``tracks.json`` in it, the number on a label is taken for the track
         (which is right for other programs' output, not for that of ``wadlib predict``).

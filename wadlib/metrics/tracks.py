@@ -111,7 +111,7 @@ class TrackedOverlap:
         ----------
         truth, found : (H,W) uint16
         truth_tracks, found_tracks : mapping
-            Label code -> track, such as those of `wadlib.rendered.read_tracks`; without it each code is a track.
+            Label code -> track, such as those of `wadlib.dataset.tracks.read_tracks`; without it each code is a track.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wadlib.rendered.tracks import read_tracks
+from wadlib.dataset.tracks import read_tracks
 from wadlib.rendered.write import VERSION, render_dataset, render_frame
 
 __all__ = ["VERSION", "read_tracks", "render_dataset", "render_frame"]

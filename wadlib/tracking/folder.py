@@ -106,7 +106,7 @@ def track_folder(
 
     A track id is unique in its video. The number on a label is one too as long as a video has at most 1000 tracks of a
     class; beyond that numbers of ended tracks are given out again, and ``tracks.json`` still tells them apart
-    (`wadlib.rendered.read_tracks`).
+    (`wadlib.dataset.tracks.read_tracks`).
 
     Parameters
     ----------

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from wadlib._shared.files import inside, make_folder, write_text
 from wadlib.dataset import Frame
+from wadlib.dataset.tracks import TRACKS
 from wadlib.errors import TrackingError
 from wadlib.frames import write_label
 from wadlib.instances import Instances, PredictionFolder
 from wadlib.instances.reader import INSTANCES, SUFFIX
 from wadlib.labels import BACKGROUND, INSTANCES_PER_CLASS, evaluated_index
-from wadlib.rendered.tracks import TRACKS
 from wadlib.tracking.fill import Tracked
 
 __all__ = ["RowWriter", "prepare_folder", "renumbered", "write_tracked_label", "write_tracks"]

@@ -29,8 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wadlib.errors import SegmentationError
-from wadlib.maskrcnn.original._original import LOSSES, Original
-from wadlib.maskrcnn.original._own_graph import modules
+from wadlib.maskrcnn.original._original import LOSSES, Original, modules
 
 if TYPE_CHECKING:
     from wadlib.maskrcnn.config import Config

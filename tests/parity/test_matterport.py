@@ -218,7 +218,7 @@ def eager():
     assert float(tf.constant(2.0) * 3) == 6
 
 def original():
-    from wadlib.maskrcnn import matterport
+    from wadlib.maskrcnn.original import matterport
     from wadlib.maskrcnn.config import Config
     with matterport.original(Config.report().replace(image_shape=(64, 64), batch_size=1)) as network:
         network.detect([np.zeros((64, 64, 3), np.uint8)])

@@ -101,7 +101,7 @@ class TestMotion:
 
     def test_too_old_a_track_is_not_taken_up(self):
         there, gone = boxes((33, 5, 10, 9, 12)), Instances.empty(SHAPE)
-        for unseen, same in ((7, True), (8, False)):
+        for unseen, same in ((12, True), (13, False)):
             frames = [there, *[gone] * unseen, there]
             ids = numbers(link(frames, times(len(frames))))
             assert (ids[-1] == [0]) is same

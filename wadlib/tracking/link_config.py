@@ -37,10 +37,10 @@ class LinkConfig:
 
     hypotheses: tuple[str, ...] = ("stay", "velocity", "flow")
     box_weight: float = 0.7
-    grow_px: float = 2.0
+    grow_px: float = 3.0
     gate: float = 0.05
-    smoothing: float = 0.6
-    max_age: int = 7
+    smoothing: float = 0.4
+    max_age: int = 12
     max_age_s: float = 30.0
     sure: float = 0.3
     camera: Camera | None = None

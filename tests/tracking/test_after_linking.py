@@ -162,6 +162,19 @@ class TestFolder:
         assert car == pytest.approx(0.9)
         assert (read_label(found.labels[NAMES[3]])[30:40, 100:104] == 36000).all()
 
+    def test_a_track_is_painted_if_it_was_sure_once(self, street, tmp_path):
+        root, pred = street
+        rows = json.loads((pred / "instances.json").read_text())
+        for row in rows:  # the car is unsure but once
+            if row["category_id"] == 33 and not row["file_name"].startswith(NAMES[6]):
+                row["score"] = 0.4
+        (pred / "instances.json").write_text(json.dumps(rows))
+        for threshold, cars, persons in ((0.8, 8, 0), (0.95, 0, 0), (0.5, 8, 7)):
+            out = tmp_path / f"out{threshold}"
+            track_folder(open_wad(root).train_videos, pred, out, TrackOptions(threshold=threshold), progress=False)
+            codes = [code for frame in read_tracks(out).values() for code in frame]
+            assert (codes.count(33000), codes.count(36000)) == (cars, persons)
+
     def test_labels_alone(self, street, tmp_path):
         root, pred = street
         (pred / "instances.json").unlink()

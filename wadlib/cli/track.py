@@ -31,8 +31,8 @@ def track(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Paint labels anew from instances of this score or more; by default they keep their pixels "
-            "(with --support or --fill: 0.5).",
+            help="Paint labels anew, from tracks whose best score is this or more; by default they keep their pixels "
+            "(with --support or --fill: 0.7).",
             min=0,
             max=1,
         ),

@@ -24,7 +24,7 @@ from wadlib.tracking.linking import Linker
 from wadlib.tracking.numbers import number_on_labels
 from wadlib.tracking.output import RowWriter, prepare_folder, renumbered, write_tracked_label, write_tracks
 from wadlib.tracking.pieces import instances_of, label_codes, pieces_of
-from wadlib.tracking.rescore import track_support
+from wadlib.tracking.rescore import best_of_tracks, track_support
 
 __all__ = ["TrackOptions", "TrackReport", "track_folder"]
 
@@ -45,8 +45,8 @@ class TrackOptions:
     longest_gap : int
         Fill gaps of tracks up to so many frames, see `wadlib.tracking.fill.fill_gaps`; 0 for none.
     threshold : float, optional
-        Paint labels anew from instances of this score or more. By default labels keep their pixels; with `support` or
-        `longest_gap`, which change what is found, 0.5.
+        Paint labels anew, from instances of tracks whose best detection scores this or more. By default labels keep
+        their pixels; with `support` or `longest_gap`, which change what is found, 0.7.
     """
 
     link: LinkConfig = field(default_factory=LinkConfig)
@@ -58,7 +58,7 @@ class TrackOptions:
     @property
     def painted_from(self) -> float | None:
         """The threshold in force; None if labels keep their pixels."""
-        return 0.5 if self.threshold is None and (self.support or self.longest_gap) else self.threshold
+        return 0.7 if self.threshold is None and (self.support or self.longest_gap) else self.threshold
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def track_folder(
             linked = _Linked.of(folder, some, times, options, bar)
             gathered[video.name] = {}
             for frame, tracked, label in linked.write(folder, some, options, bar):
-                codes = write_tracked_label(target, frame, tracked, label, linked.numbers, options.painted_from or 0.0)
+                codes = write_tracked_label(target, frame, tracked, label, linked.numbers, linked.shown)
                 gathered[video.name][frame.name] = codes
                 rows.add(frame, tracked)
                 counts["instances"] += len(tracked.found)
@@ -168,6 +168,7 @@ class _Linked:
     ids: list[Ids]
     scores: list[npt.NDArray[np.float64]]
     numbers: dict[int, int]
+    shown: frozenset[int]  # the tracks that are painted, where labels are painted anew
     tracks: int
 
     @classmethod
@@ -187,9 +188,11 @@ class _Linked:
             scores.append(found.scores.astype(np.float64))
             classes.append(found.class_ids)
             bar.update()
+        threshold = np.float32(options.painted_from or 0.0)
+        shown = frozenset(track for track, best in best_of_tracks(scores, ids).items() if best >= threshold)
         if options.support:
             scores = track_support(scores, ids)
-        return cls(ids, scores, number_on_labels(ids, classes), linker.tracks)
+        return cls(ids, scores, number_on_labels(ids, classes), shown, linker.tracks)
 
     def write(
         self, folder: PredictionFolder, frames: list[Frame], options: TrackOptions, bar: tqdm[Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from wadlib.dataset import Frame
 from wadlib.dataset.tracks import TRACKS
 from wadlib.errors import TrackingError
 from wadlib.frames import write_label
-from wadlib.instances import Instances, PredictionFolder
+from wadlib.instances import PredictionFolder
 from wadlib.instances.reader import INSTANCES, SUFFIX
 from wadlib.labels import BACKGROUND, INSTANCES_PER_CLASS, evaluated_index
 from wadlib.tracking.fill import Tracked
@@ -32,9 +33,9 @@ def write_tracked_label(
     tracked: Tracked,
     label: npt.NDArray[np.uint16] | None,
     numbers: Numbers,
-    threshold: float,
+    shown: Collection[int],
 ) -> dict[str, int]:
-    """Write the label of a frame, painted from instances of `threshold` or more if there is none yet.
+    """Write the label of a frame, painted from the tracks that are `shown` if there is none yet.
 
     Returns
     -------
@@ -43,7 +44,7 @@ def write_tracked_label(
     """
     codes = _codes(tracked, numbers)
     if label is None:
-        label = _painted(tracked.found, codes, threshold)
+        label = _painted(tracked, codes, shown)
     write_label(inside(target / "label", f"{frame.name}{SUFFIX}"), label)
     on_label = set(np.unique(label).tolist())
     return {
@@ -58,10 +59,12 @@ def _codes(tracked: Tracked, numbers: Numbers) -> npt.NDArray[np.uint16]:
     return (tracked.found.class_ids.astype(np.int64) * INSTANCES_PER_CLASS + on_labels).astype(np.uint16)
 
 
-def _painted(found: Instances, codes: npt.NDArray[np.uint16], threshold: float) -> npt.NDArray[np.uint16]:
+def _painted(tracked: Tracked, codes: npt.NDArray[np.uint16], shown: Collection[int]) -> npt.NDArray[np.uint16]:
+    found = tracked.found
     label = np.full(found.shape, BACKGROUND, np.uint16)
+    chosen = np.array([track in shown for track in tracked.ids.tolist()], np.bool_)
     last_on_top = found.best_first[::-1]
-    last_on_top = last_on_top[found.scores[last_on_top] >= np.float32(threshold)]
+    last_on_top = last_on_top[chosen[last_on_top]]
     found.runs.take(last_on_top).paint(label, codes[last_on_top])
     return label
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["track_support"]
+__all__ = ["best_of_tracks", "track_support"]
 
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
@@ -57,3 +57,18 @@ def track_support(
     mixed[order] = own * score[order] + (1 - own) * (total[last] - total[first]) / frames
     ends = np.cumsum([each.size for each in ids])
     return [mixed[end - each.size : end] for each, end in zip(ids, ends.tolist(), strict=True)]
+
+
+def best_of_tracks(scores: Sequence[npt.ArrayLike], ids: Sequence[Ids]) -> dict[int, float]:
+    """Find the best score of each track of a video: what was sure once was there all along.
+
+    Examples
+    --------
+    >>> best_of_tracks([[0.3, 0.9], [0.8]], [np.array([0, 1]), np.array([0])])
+    {0: 0.8, 1: 0.9}
+    """
+    best: dict[int, float] = {}
+    for each, tracks in zip(scores, ids, strict=True):
+        for score, track in zip(np.asarray(each, np.float64).tolist(), tracks.tolist(), strict=True):
+            best[track] = max(score, best.get(track, score))
+    return best

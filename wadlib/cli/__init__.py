@@ -12,7 +12,7 @@ import sys
 import typer
 
 # Importing a module is what registers its commands.
-from wadlib.cli import data, train, train_maskrcnn, predict, track, evaluate, export, book  # noqa: F401  # isort: skip
+from wadlib.cli import data, train, train_maskrcnn, predict, track, evaluate, video, export, book  # noqa: F401  # isort: skip
 from wadlib.cli.common import app
 from wadlib.errors import WadError
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from wadlib.rendered.drawing.mesh import MATTE, Colour, Mesh, of_triangles, skin
 
-__all__ = ["disc", "ellipsoid", "hoop", "limb", "tube"]
+__all__ = ["disc", "ellipsoid", "hoop", "limb", "sphere", "tube"]
 
 
 def limb(points: npt.ArrayLike, radii: npt.ArrayLike, *, colour: Colour, material: int = MATTE, sides: int = 6) -> Mesh:
@@ -63,8 +63,8 @@ def tube(
 
 
 def ellipsoid(
-    centre: Sequence[float],
-    radii: Sequence[float],
+    centre: npt.ArrayLike,
+    radii: npt.ArrayLike,
     *,
     colour: Colour,
     material: int = MATTE,
@@ -72,17 +72,15 @@ def ellipsoid(
     sides: int = 8,
 ) -> Mesh:
     """Ellipsoid with half-axes `radii` along x, y, z, of `rows` rings."""
+    return skin(sphere(rows, sides) * np.asarray(radii) + np.asarray(centre), colour, material)
+
+
+def sphere(rows: int, sides: int, turned: float = 0.0) -> npt.NDArray[np.float64]:
+    """Rings of a ball of radius 1, (rows,sides,3), `turned` by a part of a side."""
     tilt = np.pi * (np.arange(rows) + 0.5) / rows - np.pi / 2
-    turn = 2 * np.pi * np.arange(sides) / sides
-    unit = np.stack(
-        [
-            np.outer(np.cos(tilt), np.cos(turn)),
-            np.outer(np.cos(tilt), np.sin(turn)),
-            np.repeat(np.sin(tilt)[:, None], sides, 1),
-        ],
-        axis=-1,
-    )
-    return skin(unit * np.asarray(radii) + np.asarray(centre), colour, material)
+    turn = 2 * np.pi * (np.arange(sides) + turned) / sides
+    level = np.repeat(np.sin(tilt)[:, None], sides, 1)
+    return np.stack([np.outer(np.cos(tilt), np.cos(turn)), np.outer(np.cos(tilt), np.sin(turn)), level], axis=-1)
 
 
 def _circle(sides: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from wadlib.rendered.road_users.figure import Figure, Vector, draw_figure, dress
 from wadlib.rendered.road_users.parts import RUBBER, pick_paint, quads
 from wadlib.rendered.road_users.people import seated
 
-__all__ = ["BAR", "HUB_Z", "STEEL", "Bicycle", "build_bicycle", "draw_bicycle", "mudguard", "spoked"]
+__all__ = ["BAR", "HUB_Z", "STEEL", "Bicycle", "build_bicycle", "draw_bicycle", "mudguard", "pedals", "spoked"]
 
 STEEL = (0.62, 0.63, 0.65)
 BAR = (0.13, 0.13, 0.135)
@@ -75,36 +74,24 @@ def build_bicycle(bicycle: Bicycle, phase: float = 0.0, lod: int = 0) -> Mesh:
     bottom, head, crown = np.array([-0.08, 0, 0.28]), np.array([0.31, 0, 0.93]), np.array([0.38, 0, 0.70])
     seat = bottom + (saddle - bottom) * 0.86
     spin = -2 * math.pi * phase
-    tubes = [
-        (bottom, saddle, 0.016),
-        (head, crown, 0.02),
-        (bottom, crown, 0.019),
-        (bottom, rear, 0.012),
-        (seat, rear, 0.011),
-        (crown, front, 0.014),
-    ]
-    upper = (bottom + 0.35 * (saddle - bottom), head) if bicycle.low_frame else (seat, head)
-    tubes.append((*upper, 0.017))
+    upper = bottom + 0.35 * (saddle - bottom) if bicycle.low_frame else seat
+    tubes = [(bottom, saddle, 0.016), (head, crown, 0.02), (bottom, crown, 0.019), (bottom, rear, 0.012)]
+    tubes += [(seat, rear, 0.011), (crown, front, 0.014), (upper, head, 0.017)]
     paint, thick = bicycle.paint, 1.2 if lod else 1.0  # seen from afar, thin tubes would break into dots
     parts = [tube(a.tolist(), b.tolist(), r * thick, colour=paint, material=PAINT, sides=sides) for a, b, r in tubes]
     parts += [spoked(x, 0, HUB_Z, bicycle.rims, 3 * spin, lod) for x in (rear[0], front[0])]
     grips = np.array([[0.25, 0.29, 1.03], [0.25, -0.29, 1.03]])
     bar = [grips[0], [0.31, 0.1, 1.04], [0.31, -0.1, 1.04], grips[1]] if lod == 0 else grips
     parts.append(limb(bar, 0.014 * thick, colour=BAR, sides=sides))
-    profile = [(-0.42, 0.0), (-0.14, -0.01), (-0.12, 0.03), (-0.30, 0.05), (-0.42, 0.06)]
-    parts.append(
-        prism([(x, z + saddle[2] - 0.02) for x, z in profile], np.array([0.18, 0.05, 0.05, 0.14, 0.18]), colour=BAR)
-    )
-    feet = np.array(
-        [
-            [bottom[0] + 0.17 * math.cos(spin + s), y, bottom[2] + 0.17 * math.sin(spin + s)]
-            for s, y in ((0, 0.13), (math.pi, -0.13))
-        ]
-    )
+    profile = np.array([(-0.42, 0.0), (-0.14, -0.01), (-0.12, 0.03), (-0.30, 0.05), (-0.42, 0.06)])
+    profile[:, 1] = profile[:, 1] + saddle[2] - 0.02
+    parts.append(prism(profile, np.array([0.18, 0.05, 0.05, 0.14, 0.18]), colour=BAR))
+    feet = pedals(bottom, spin)
     case = [(-0.52, 0.30), (-0.04, 0.20), (0.0, 0.28), (-0.04, 0.36), (-0.52, 0.37)]
     parts.append(prism(case, 0.05, colour=bicycle.paint * 0.7))
     if bicycle.basket:
-        parts.append(_basket((0.53, 0, 0.92), bicycle.paint * 0.5))
+        edge = np.array([[0.14, 0.10], [0.19, 0.14]])  # wider at the rim
+        parts.append(limb([(0.53, 0, 0.92 - 0.13), (0.53, 0, 0.92 + 0.13)], edge, colour=bicycle.paint * 0.5, sides=6))
     if lod == 0:
         parts += _bicycle_details(bicycle, bottom, head, feet)
     if rider:
@@ -116,28 +103,24 @@ def build_bicycle(bicycle: Bicycle, phase: float = 0.0, lod: int = 0) -> Mesh:
 def _bicycle_details(bicycle: Bicycle, bottom: Vector, head: Vector, feet: Vector) -> list[Mesh]:
     parts = [tube(head.tolist(), (0.30, 0, 1.04), 0.013, colour=STEEL, material=METAL, sides=4)]
     for foot in feet:
-        side = np.sign(foot[1])
-        parts.append(
-            tube(
-                (bottom[0], 0.07 * side, bottom[2]),
-                (foot[0], 0.07 * side, foot[2]),
-                0.011,
-                colour=STEEL,
-                material=METAL,
-                sides=3,
-            )
-        )
+        y = 0.07 * np.sign(foot[1])
+        ends = (bottom[0], y, bottom[2]), (foot[0], y, foot[2])
+        parts.append(tube(*ends, 0.011, colour=STEEL, material=METAL, sides=3))
         parts.append(box((0.09, 0.10, 0.025), foot.tolist(), colour=BAR))
     parts.append(disc((bottom[0], -0.045, bottom[2]), 0.09, facing=-1, colour=STEEL, material=METAL))
     if bicycle.guards:
-        parts += [
-            mudguard(x, HUB_Z, HUB_Z + 0.025, 0.05, a0, a1, bicycle.paint)
-            for x, a0, a1 in ((-0.51, 0.9, 3.3), (0.54, 0.6, 2.4))
-        ]
+        for x, a0, a1 in ((-0.51, 0.9, 3.3), (0.54, 0.6, 2.4)):
+            parts.append(mudguard(x, HUB_Z, HUB_Z + 0.025, 0.05, a0, a1, bicycle.paint))
     if bicycle.rack:
         parts.append(box((0.40, 0.14, 0.02), (-0.58, 0, 0.74), colour=STEEL, material=METAL))
         parts.append(tube((-0.70, 0, 0.73), (-0.51, 0, HUB_Z), 0.008, colour=STEEL, material=METAL, sides=3))
     return parts
+
+
+def pedals(crank: Vector, spin: float) -> Vector:
+    """Both pedals of cranks of 17 cm that turned by `spin`: (2,3) left, right."""
+    turns = ((spin, 0.13), (spin + math.pi, -0.13))
+    return np.array([crank + np.array([0.17 * math.cos(a), y, 0.17 * math.sin(a)]) for a, y in turns])
 
 
 def mudguard(x: float, hub: float, radius: float, width: float, a0: float, a1: float, colour: Vector) -> Mesh:
@@ -146,10 +129,3 @@ def mudguard(x: float, hub: float, radius: float, width: float, a0: float, a1: f
     outer = [(x + radius * math.cos(a), hub + radius * math.sin(a)) for a in angle]
     inner = [(x + (radius - 0.012) * math.cos(a), hub + (radius - 0.012) * math.sin(a)) for a in angle[::-1]]
     return prism([*outer, *inner], width, colour=colour, material=PAINT)
-
-
-def _basket(centre: Sequence[float], colour: Vector) -> Mesh:
-    """An open basket, wider at the rim."""
-    x, y, z = centre
-    line = [(x, y, z - 0.13), (x, y, z + 0.13)]
-    return limb(line, np.array([[0.14, 0.10], [0.19, 0.14]]), colour=colour, sides=6)

@@ -118,12 +118,8 @@ def _loft(bus: Bus, plan: Plan, lod: int) -> tuple[Loft, float]:
     edges = [z for deck in plan.decks for z in deck]
     heights = np.array([bottom, bottom + 0.22, *edges, top - 0.16, top - 0.04, top])
     across = np.array([0.965, 1.0, *[1.0 if z < 2.2 else 0.985 for z in edges], 0.95, 0.84, 0.0]) * half
-    ends = [0.0, 0.08, 0.3]
-    xs = (
-        np.array([*ends, length - 0.55, length - 0.16, length])
-        if lod == 0
-        else np.array([0, 0.15, length - 0.3, length])
-    )
+    fine = [0.0, 0.08, 0.3, length - 0.55, length - 0.16, length]
+    xs = np.array([0, 0.15, length - 0.3, length] if lod else fine)
     shrink = np.interp(xs, [0, 0.08, 0.3], [0.93, 0.975, 1]) * np.interp(length - xs, [0, 0.16, 0.55], [0.90, 0.965, 1])
     points = np.zeros((len(xs), len(heights), 3))
     points[:, :, 0], points[:, :, 1] = xs[:, None], across * shrink[:, None]
@@ -181,26 +177,16 @@ def _flanks(bus: Bus, plan: Plan, loft: Loft) -> list[Mesh]:
     for offset in plan.doors:
         front = length - offset
         rows.append(("right", -half - 0.016, (front - plan.door_width, front), (low, high), bus.paint * 0.45, METAL))
-        wing = plan.door_width / 2
+        wing, pane = plan.door_width / 2, (low + 0.12, high - 0.08)
         for x1 in (front, front - wing):
-            rows.append(
-                ("right", -half - 0.020, (x1 - wing + 0.05, x1 - 0.05), (low + 0.12, high - 0.08), BLACK_GLASS, GLASS)
-            )
+            rows.append(("right", -half - 0.020, (x1 - wing + 0.05, x1 - 0.05), pane, BLACK_GLASS, GLASS))
     if bus.kind == "coach":  # luggage hatches below the floor
         for x in np.arange(4.6, length - 3.6, 1.3):
             for facing, at in (("left", half + 0.006), ("right", -half - 0.006)):
                 rows.append((facing, at, (x, x + 0.03), (0.5, 1.25), bus.paint * 0.35, MATTE))
     if bus.kind in ("city", "double"):
-        rows.append(
-            (
-                "right",
-                -half - 0.022,
-                (length - 2.6, length - 1.75),
-                (high - 0.3, high - 0.06),
-                (0.85, 0.38, 0.06),
-                LIGHT,
-            )
-        )
+        place = (length - 2.6, length - 1.75), (high - 0.3, high - 0.06)
+        rows.append(("right", -half - 0.022, *place, (0.85, 0.38, 0.06), LIGHT))
     parts.append(plates(rows))
     return parts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from wadlib.rendered.road_users.parts import (
     LAMP_RED,
     LAMP_WHITE,
     RUBBER,
+    lamp,
     number_plate,
     pick,
     pick_paint,
@@ -140,8 +141,7 @@ def build_car(car: Car, lod: int = 0) -> Mesh:
     parts.append(wheels(places, plan.wheel, 0.2, car.rim, lod, car.spokes))
     parts += _details(car, plan, loft) if lod == 0 else [_coarse_details(plan)]
     mesh = merge(parts).transformed(translation=(-plan.length / 2, 0, 0))
-    stretched = mesh.vertices * np.array(car.stretch, np.float32)
-    return merge([Mesh(stretched, mesh.triangles, mesh.colours, mesh.material, mesh.labelled)])
+    return replace(mesh, vertices=mesh.vertices * np.array(car.stretch, np.float32))
 
 
 def _line(line: Line, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -152,9 +152,7 @@ def _loft(plan: Plan, lod: int) -> Loft:
     """Stations where something begins or ends, and the ring of each."""
     length, feet = plan.length, (plan.roof[0][0], plan.roof[-1][0])
     if lod:
-        xs = np.array(
-            [0, 0.1, plan.roof[0][0] + 0.05, plan.roof[2][0], plan.roof[-2][0], feet[1], length - 0.3, length]
-        )
+        xs = np.array([0, 0.1, feet[0] + 0.05, plan.roof[2][0], plan.roof[-2][0], feet[1], length - 0.3, length])
         rows = np.array([0, 2, 4, 6, 7])
     else:
         arches = [axle + d for axle in plan.axles for d in (-0.345, -0.26, 0, 0.26, 0.345)]
@@ -241,29 +239,14 @@ def _details(car: Car, plan: Plan, loft: Loft) -> list[Mesh]:
     for window in plan.windows[-2:]:
         parts.append(loft.patch((window[0] + 0.08, window[0] + 0.26), (3.05, 3.3), car.second * 0.5, METAL, lift=0.02))
     wide, z0, z1 = 0.62 * half, float(nose[0, 2]), float(nose[4, 2])
-    mid = (z0 + z1) / 2
+    mid, lamps = (z0 + z1) / 2, (float(tail[2, 2]) + 0.06, float(tail[4, 2]) - 0.06)
     rows: list[Any] = [
         ("front", length + 0.004, (-wide * 0.8, wide * 0.8), (mid + 0.02, z1 - 0.05), dark, METAL),
         ("front", length + 0.008, (-wide * 0.8, wide * 0.8), (mid + 0.06, mid + 0.075), (0.6, 0.6, 0.62), METAL),
         ("front", length + 0.004, (-wide, wide), (z0 + 0.03, mid - 0.06), dark, MATTE),
         *number_plate("front", length + 0.012, mid - 0.03, car.plate),
         *number_plate("back", -0.012, float(tail[2, 2]) + (0.08 if car.body == "sedan" else -0.02), car.plate),
-        (
-            "back",
-            -0.006,
-            (half * 0.56, half * 0.80),
-            (float(tail[2, 2]) + 0.06, float(tail[4, 2]) - 0.06),
-            LAMP_RED,
-            glow,
-        ),
-        (
-            "back",
-            -0.006,
-            (-half * 0.80, -half * 0.56),
-            (float(tail[2, 2]) + 0.06, float(tail[4, 2]) - 0.06),
-            LAMP_RED,
-            glow,
-        ),
+        *lamp("back", -0.006, (half * 0.56, half * 0.80), lamps, LAMP_RED, glow),
         ("back", -0.004, (-half * 0.78, half * 0.78), (float(tail[0, 2]), float(tail[0, 2]) + 0.1), dark, MATTE),
     ]
     parts.append(plates(rows))

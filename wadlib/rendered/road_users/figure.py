@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.rendered.drawing.mesh import MATTE, Mesh, box, merge, skin
-from wadlib.rendered.drawing.solids import limb
+from wadlib.rendered.drawing.solids import limb, sphere
 from wadlib.rendered.road_users.parts import pick, pick_paint
 
 __all__ = ["Figure", "Joints", "draw_figure", "dress", "head_centre"]
@@ -20,32 +20,10 @@ HAND, HIP_HALF, SHOULDER_HALF = 0.075, 0.052, 0.112
 
 SKIN = np.array((0.72, 0.55, 0.45))
 HAIR = {"black": (0.08, 0.075, 0.07), "brown": (0.17, 0.12, 0.09), "grey": (0.50, 0.49, 0.48)}
-TOPS = {
-    "white": 14,
-    "black": 14,
-    "grey": 9,
-    "navy": 10,
-    "blue": 8,
-    "sky": 6,
-    "red": 9,
-    "maroon": 4,
-    "green": 5,
-    "olive": 5,
-}
-TOPS |= {"yellow": 5, "orange": 4, "pink": 5, "brown": 4, "champagne": 5, "silver": 3}
-LEGS = {
-    "black": 22,
-    "navy": 20,
-    "blue": 14,
-    "grey": 13,
-    "brown": 5,
-    "champagne": 6,
-    "olive": 4,
-    "white": 4,
-    "maroon": 2,
-    "red": 2,
-    "pink": 2,
-}
+TOPS = {"white": 14, "black": 14, "grey": 9, "navy": 10, "blue": 8, "sky": 6, "red": 9, "maroon": 4, "green": 5}
+TOPS |= {"olive": 5, "yellow": 5, "orange": 4, "pink": 5, "brown": 4, "champagne": 5, "silver": 3}
+LEGS = {"black": 22, "navy": 20, "blue": 14, "grey": 13, "brown": 5, "champagne": 6, "olive": 4, "white": 4}
+LEGS |= {"maroon": 2, "red": 2, "pink": 2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,15 +113,13 @@ def dress(person: Figure, joints: Joints, lod: int = 0) -> Mesh:
         pointing = (wrist - elbow) / np.linalg.norm(wrist - elbow)
         if lod:
             line = np.array([shoulder, elbow, wrist + pointing * 0.05 * h])
-            parts.append(
-                limb(line, thick * np.array([0.034, 0.027, 0.02]), colour=np.array([person.top, sleeve]), sides=3)
-            )
+            radii, sleeves = thick * np.array([0.034, 0.027, 0.02]), np.array([person.top, sleeve])
         else:
             ball = shoulder - [0, sign * 0.035 * h, -0.012 * h]  # the arm begins inside the torso: a round shoulder
             line = np.array([ball, shoulder, elbow, wrist, wrist + pointing * HAND * h])
             radii = thick * np.array([0.026, 0.036, 0.027, 0.020, 0.016])
             sleeves = np.array([person.top, person.top, sleeve, person.skin])
-            parts.append(limb(line, radii, colour=sleeves, sides=5))
+        parts.append(limb(line, radii, colour=sleeves, sides=3 if lod else 5))
     if person.garment in ("skirt", "dress", "coat"):
         parts.append(_skirt(person, joints, seat if person.garment != "skirt" else person.legs, lod))
     if person.bag != "none":
@@ -188,51 +164,24 @@ def _head(person: Figure, joints: Joints, lod: int) -> Mesh:
     """An egg whose upper and hind quads have the colour of the hair (or the hat)."""
     h = _head_height(person)
     rows, sides = (3, 5) if lod else (6, 8)
-    tilt = np.pi * (np.arange(rows) + 0.5) / rows - np.pi / 2
-    turn = 2 * np.pi * (np.arange(sides) + 0.5) / sides
-    radii = np.array([0.056, 0.046, 0.070]) * h
-    unit = np.stack(
-        [
-            np.outer(np.cos(tilt), np.cos(turn)),
-            np.outer(np.cos(tilt), np.sin(turn)),
-            np.repeat(np.sin(tilt)[:, None], sides, 1),
-        ],
-        -1,
-    )
+    radii, unit = np.array([0.056, 0.046, 0.070]) * h, sphere(rows, sides, 0.5)
     centre = head_centre(person, joints)
     middle = (unit[:-1] + unit[1:] + np.roll(unit, -1, 1)[:-1] + np.roll(unit, -1, 1)[1:]) / 4
     hairy = (middle[..., 2] > 0.42) | ((middle[..., 0] < -0.05) & (middle[..., 2] > -0.55))
     crown = person.bag_colour if person.hat else person.hair
     colours = np.where(hairy[..., None], crown, person.skin)
-    parts = [_crown(skin(unit * radii + centre, colours, MATTE), crown, sides)]
+    egg = skin(unit * radii + centre, colours, MATTE)
+    egg.colours[-sides:] = crown  # the fan on top
+    parts = [egg]
     if person.long_hair:
         back = centre + h * np.array([[-0.038, 0, 0.02], [-0.052, 0, -0.06], [-0.045, 0, -0.13]])
-        parts.append(
-            limb(
-                back,
-                np.array([[0.04, 0.022], [0.048, 0.026], [0.03, 0.014]]) * h,
-                colour=person.hair,
-                sides=4 if lod else 6,
-            )
-        )
+        fall = np.array([[0.04, 0.022], [0.048, 0.026], [0.03, 0.014]]) * h
+        parts.append(limb(back, fall, colour=person.hair, sides=4 if lod else 6))
     if person.hat and lod == 0:
         brim = centre + np.array([0, 0, 0.026 * h])
-        parts.append(
-            limb(
-                [brim, brim + np.array([0, 0, 0.012 * h])],
-                np.array([0.075, 0.088]) * h * np.ones((2, 1)),
-                colour=crown,
-                sides=8,
-            )
-        )
+        rim = np.array([0.075, 0.088]) * h * np.ones((2, 1))
+        parts.append(limb([brim, brim + np.array([0, 0, 0.012 * h])], rim, colour=crown, sides=8))
     return merge(parts)
-
-
-def _crown(head: Mesh, colour: Vector, sides: int) -> Mesh:
-    """Paint the fan on top, the last `sides` triangles of the egg."""
-    colours = head.colours.copy()
-    colours[-sides:] = colour
-    return Mesh(head.vertices, head.triangles, colours, head.material, head.labelled)
 
 
 def _skirt(person: Figure, joints: Joints, colour: Vector, lod: int) -> Mesh:

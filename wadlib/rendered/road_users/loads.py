@@ -54,19 +54,12 @@ def load(body: Body, wall: float, lod: int) -> list[Mesh]:
         for n in range(count):
             y, layer = (n % 3 - 1) * half * 0.55, n // 3
             x0 = 0.1 * body.chance[3 + n]
-            parts.append(
-                limb(
-                    [(x0, y, z + (0.2 + 0.3 * layer) * small), (length - 0.2, y, z + (0.2 + 0.3 * layer) * small)],
-                    0.17 * small,
-                    colour=tint,
-                    material=METAL,
-                    sides=sides,
-                )
-            )
+            rise = z + (0.2 + 0.3 * layer) * small
+            pipe = [(x0, y, rise), (length - 0.2, y, rise)]
+            parts.append(limb(pipe, 0.17 * small, colour=tint, material=METAL, sides=sides))
         if lod:
-            parts.append(
-                box((length - 0.3, half * 1.4, 0.75 * small), (length / 2, 0, z + 0.42 * small), colour=tint * 0.8)
-            )
+            middle = (length / 2, 0, z + 0.42 * small)
+            parts.append(box((length - 0.3, half * 1.4, 0.75 * small), middle, colour=tint * 0.8))
         return parts
     parts, x, n = [], 0.1, 3
     while x < length - 0.6:
@@ -75,13 +68,8 @@ def load(body: Body, wall: float, lod: int) -> list[Mesh]:
             n += 1
             tall = (0.5 + 0.9 * body.chance[n % 32]) * small
             tint = (CARTON if kind == 3 else body.second) * (0.7 + 0.5 * body.chance[(n + 7) % 32])
-            parts.append(
-                box(
-                    (deep - 0.04, half * 0.88, tall),
-                    (x + deep / 2, side * half * 0.46, z + tall / 2),
-                    colour=np.clip(tint, 0, 1),
-                )
-            )
+            place = (x + deep / 2, side * half * 0.46, z + tall / 2)
+            parts.append(box((deep - 0.04, half * 0.88, tall), place, colour=np.clip(tint, 0, 1)))
         x, n = x + deep, (n + 1) % 31
     return parts
 
@@ -89,13 +77,6 @@ def load(body: Body, wall: float, lod: int) -> list[Mesh]:
 def heap(body: Body, tall: float, colour: npt.ArrayLike) -> Mesh:
     """Sand or rubble: two humps in side view, narrower at the top."""
     length, z = body.length - 0.15, body.floor + 0.08
-    side = [
-        (0.1, z),
-        (length, z),
-        (length, z + 0.6 * tall),
-        (0.72 * length, z + tall),
-        (0.5 * length, z + 0.85 * tall),
-        (0.28 * length, z + 1.05 * tall),
-        (0.1, z + 0.55 * tall),
-    ]
+    side = [(0.1, z), (length, z), (length, z + 0.6 * tall), (0.72 * length, z + tall)]
+    side += [(0.5 * length, z + 0.85 * tall), (0.28 * length, z + 1.05 * tall), (0.1, z + 0.55 * tall)]
     return prism(side, np.array([0.93, 0.93, 0.85, 0.4, 0.5, 0.4, 0.85]) * body.width, colour=colour)

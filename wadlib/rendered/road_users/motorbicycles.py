@@ -59,24 +59,15 @@ def build_motorbicycle(cycle: Motorbicycle, phase: float = 0.0, lod: int = 0) ->
         parts.append(box((0.40, 0.42, 0.38), (-0.80, 0, 1.06), colour=cycle.second))
     if cycle.rider:
         saddle = np.array([-0.22, 0, 0.79 if scooter else 0.83])
-        feet = (
-            np.array([[0.20, 0.12, 0.35], [0.20, -0.12, 0.35]])
-            if scooter
-            else np.array([[0.02, 0.20, 0.33], [0.02, -0.20, 0.33]])
-        )
+        x, y, z = (0.20, 0.12, 0.35) if scooter else (0.02, 0.20, 0.33)
+        feet = np.array([[x, y, z], [x, -y, z]])
         joints = seated(cycle.rider, saddle, grips, feet, 0.10 if scooter else 0.20)
         parts.append(dress(cycle.rider, joints, lod).unlabelled())
         if cycle.helmet:
             h = cycle.rider.height
             centre = head_centre(cycle.rider, joints) + np.array([-0.01 * h, 0, 0.018 * h])
-            shell = ellipsoid(
-                centre.tolist(),
-                (0.078 * h, 0.068 * h, 0.066 * h),
-                colour=cycle.second,
-                material=PAINT,
-                rows=3 if lod else 5,
-                sides=5 if lod else 8,
-            )
+            radii, (rows, sides) = (0.078 * h, 0.068 * h, 0.066 * h), (3, 5) if lod else (5, 8)
+            shell = ellipsoid(centre, radii, colour=cycle.second, material=PAINT, rows=rows, sides=sides)
             parts.append(shell.unlabelled())
     return merge(parts)
 
@@ -113,11 +104,8 @@ def _scooter(cycle: Motorbicycle, lod: int) -> list[Mesh]:
         row = ("back", -0.91, (-0.07, 0.07), (0.64, 0.70), LAMP_RED, LIGHT)
         parts.append(plates([row, ("back", -0.86, (-0.11, 0.11), (0.42, 0.56), (0.75, 0.76, 0.7), MATTE)]))
     if cycle.screen:
-        parts.append(
-            prism(
-                [(0.47, 1.0), (0.50, 1.0), (0.36, 1.38), (0.34, 1.38)], 0.40, colour=(0.6, 0.65, 0.66), material=PAINT
-            )
-        )
+        pane = [(0.47, 1.0), (0.50, 1.0), (0.36, 1.38), (0.34, 1.38)]
+        parts.append(prism(pane, 0.40, colour=(0.6, 0.65, 0.66), material=PAINT))
     return parts
 
 
@@ -127,14 +115,8 @@ def _motorcycle(cycle: Motorbicycle, phase: float, lod: int) -> list[Mesh]:
     for y in (0.09, -0.09):
         parts.append(tube((0.70, y, 0.305), (0.44, y, 1.0), 0.024, colour=STEEL, material=METAL, sides=sides))
         parts.append(tube((-0.64, y, 0.305), (-0.05, y, 0.42), 0.024, colour=BAR, sides=sides))
-    parts.append(
-        prism(
-            [(-0.12, 0.26), (0.28, 0.26), (0.34, 0.58), (0.18, 0.74), (-0.10, 0.70)],
-            0.27,
-            colour=(0.25, 0.25, 0.26),
-            material=METAL,
-        )
-    )
+    engine = [(-0.12, 0.26), (0.28, 0.26), (0.34, 0.58), (0.18, 0.74), (-0.10, 0.70)]
+    parts.append(prism(engine, 0.27, colour=(0.25, 0.25, 0.26), material=METAL))
     tank = [(-0.04, 0.76), (0.30, 0.74), (0.42, 0.90), (0.24, 1.02), (0.02, 0.94)]
     parts.append(prism(tank, np.array([0.20, 0.24, 0.22, 0.24, 0.26]), colour=paint, material=PAINT))
     seat = [(-0.82, 0.84), (-0.30, 0.72), (0.0, 0.76), (0.02, 0.86), (-0.35, 0.85), (-0.50, 0.92), (-0.82, 0.96)]
@@ -142,20 +124,12 @@ def _motorcycle(cycle: Motorbicycle, phase: float, lod: int) -> list[Mesh]:
     side = [(-0.78, 0.82), (-0.42, 0.58), (-0.08, 0.56), (-0.04, 0.74), (-0.30, 0.74)]
     parts.append(prism(side, np.array([0.14, 0.22, 0.24, 0.22, 0.24]), colour=paint, material=PAINT))
     if lod == 0:
-        parts.append(
-            limb(
-                [(0.24, -0.16, 0.34), (0.05, -0.17, 0.24), (-0.45, -0.18, 0.26), (-0.82, -0.18, 0.36)],
-                np.array([0.022, 0.025, 0.045, 0.05]),
-                colour=STEEL,
-                material=METAL,
-                sides=5,
-            )
-        )
+        exhaust = [(0.24, -0.16, 0.34), (0.05, -0.17, 0.24), (-0.45, -0.18, 0.26), (-0.82, -0.18, 0.36)]
+        parts.append(limb(exhaust, [0.022, 0.025, 0.045, 0.05], colour=STEEL, material=METAL, sides=5))
         parts += [mudguard(x, 0.305, 0.335, 0.13, a0, a1, paint) for x, a0, a1 in ((0.70, 0.5, 2.5), (-0.64, 1.0, 2.9))]
         parts.append(ellipsoid((0.53, 0, 0.95), (0.08, 0.095, 0.095), colour=BAR, rows=4, sides=7))
-        parts.append(
-            ellipsoid((0.585, 0, 0.95), (0.03, 0.08, 0.08), colour=LAMP_WHITE, material=LIGHT, rows=4, sides=7)
-        )
+        glass = (0.585, 0, 0.95), (0.03, 0.08, 0.08)
+        parts.append(ellipsoid(*glass, colour=LAMP_WHITE, material=LIGHT, rows=4, sides=7))
         row = ("back", -0.83, (-0.06, 0.06), (0.85, 0.91), LAMP_RED, LIGHT)
         parts.append(plates([row, ("back", -0.95, (-0.11, 0.11), (0.55, 0.70), (0.80, 0.65, 0.1), MATTE)]))
     return parts

@@ -101,13 +101,13 @@ def quads(rows: Iterable[tuple[Any, Any, int]]) -> Mesh:
     return of_triangles(corners, faces, colours, materials)
 
 
-def number_plate(facing: str, at: float, z: float, colour: Sequence[float], y: float = 0.0) -> list[Plate]:
+def number_plate(facing: str, at: float, z: float, colour: Sequence[float]) -> list[Plate]:
     """A Chinese number plate, 440 x 140 mm, with its characters as one light band."""
     step = 0.004 if facing == "front" else -0.004
     ink = (0.85, 0.86, 0.88) if sum(colour) < 1.2 else (0.06, 0.06, 0.06)
     return [
-        (facing, at, (y - 0.22, y + 0.22), (z - 0.07, z + 0.07), colour, MATTE),
-        (facing, at + step, (y - 0.18, y + 0.18), (z - 0.03, z + 0.03), ink, MATTE),
+        (facing, at, (-0.22, 0.22), (z - 0.07, z + 0.07), colour, MATTE),
+        (facing, at + step, (-0.18, 0.18), (z - 0.03, z + 0.03), ink, MATTE),
     ]
 
 
@@ -142,8 +142,7 @@ def wheels(
         if spokes:
             colours[1::2] *= 0.35
         left = merge([tyre, of_triangles(np.concatenate([well, centre]), fan, colours, METAL)])
-    right = left.mirrored()
-    return merge([(left if y > 0 else right).transformed(translation=(x, y, 0)) for x, y in places])
+    return _on_both_sides(left, places)
 
 
 def _coarse_wheel(
@@ -165,14 +164,16 @@ def arch(places: Iterable[tuple[float, float]], radius: float, hub: float, botto
     outline = np.stack([radius * np.cos(angle), np.zeros(9), hub + radius * np.sin(angle)], axis=1)
     outline = np.concatenate([[[radius, 0, bottom]], outline, [[-radius, 0, bottom]], [[0, 0, bottom]]])
     fan = [[k + 1, k, len(outline) - 1] for k in range(len(outline) - 2)]
-    left = of_triangles(outline, fan, (0.06, 0.06, 0.062))
+    return _on_both_sides(of_triangles(outline, fan, (0.06, 0.06, 0.062)), places)
+
+
+def _on_both_sides(left: Mesh, places: Iterable[tuple[float, float]]) -> Mesh:
+    """Copies of a part of the left side at (x, y), mirrored where y < 0."""
     right = left.mirrored()
     return merge([(left if y > 0 else right).transformed(translation=(x, y, 0)) for x, y in places])
 
 
-def lamp(
-    facing: str, at: float, across: tuple[float, float], height: tuple[float, float], colour: Sequence[float]
-) -> list[Plate]:
+def lamp(facing: str, at: float, across: tuple[float, float], height: tuple[float, float], colour: Sequence[float],
+         material: int = LIGHT) -> list[Plate]:  # fmt: skip
     """A pair of lamps, mirrored about y = 0."""
-    a0, a1 = across
-    return [(facing, at, (a0, a1), height, colour, LIGHT), (facing, at, (-a1, -a0), height, colour, LIGHT)]
+    return [(facing, at, span, height, colour, material) for span in (across, (-across[1], -across[0]))]

@@ -58,11 +58,7 @@ def walking(person: Figure, phase: float) -> Joints:
         shoulder = neck + np.array([0, -SHOULDER_HALF * h * person.build, -0.02 * h])
         wrists[1] = neck + h * np.array([0.16, -0.09, -0.06])
         elbows[1] = reach(shoulder, wrists[1], UPPER_ARM * h, FOREARM * h, np.array([-0.3, -0.5, -1.0]))
-    knees = [knee + pelvis for knee in knees]
-    ankles = [ankle + pelvis for ankle in ankles]
-    return Joints(
-        pelvis, neck, (knees[0], knees[1]), (ankles[0], ankles[1]), (elbows[0], elbows[1]), (wrists[0], wrists[1])
-    )
+    return Joints(pelvis, neck, *_pairs([k + pelvis for k in knees], [a + pelvis for a in ankles], elbows, wrists))
 
 
 def seated(person: Figure, saddle: Vector, grips: Vector, feet: Vector, lean: float) -> Joints:
@@ -82,9 +78,11 @@ def seated(person: Figure, saddle: Vector, grips: Vector, feet: Vector, lean: fl
         shoulder = neck + np.array([0, sign * SHOULDER_HALF * h * person.build, -0.02 * h])
         elbows.append(reach(shoulder, grips[k], UPPER_ARM * h, FOREARM * h, np.array([-0.4, sign * 0.7, -1.0])))
         wrists.append(grips[k])
-    return Joints(
-        pelvis, neck, (knees[0], knees[1]), (ankles[0], ankles[1]), (elbows[0], elbows[1]), (wrists[0], wrists[1])
-    )
+    return Joints(pelvis, neck, *_pairs(knees, ankles, elbows, wrists))
+
+
+def _pairs(*joints: list[Vector]) -> list[tuple[Vector, Vector]]:
+    return [(left, right) for left, right in joints]
 
 
 def reach(start: Vector, end: Vector, upper: float, lower: float, towards: Vector) -> Vector:
@@ -112,11 +110,6 @@ def reach(start: Vector, end: Vector, upper: float, lower: float, towards: Vecto
 def _umbrella(person: Figure, joints: Joints, lod: int) -> Mesh:
     hand = joints.wrists[1] + [0.02, 0, 0]
     top = joints.neck + np.array([0.06, -0.05, 0.36]) * person.height
-    sides = 6 if lod else 8
-    canopy = limb(
-        [top + np.array([0, 0, 0.16]), top + np.array([0, 0, 0.10]), top - [0, 0, 0.06]],
-        [0.02, 0.28, 0.5],
-        colour=person.bag_colour,
-        sides=sides,
-    )
+    cloth = [top + np.array([0, 0, 0.16]), top + np.array([0, 0, 0.10]), top - [0, 0, 0.06]]
+    canopy = limb(cloth, [0.02, 0.28, 0.5], colour=person.bag_colour, sides=6 if lod else 8)
     return merge([canopy, limb([hand, top], 0.01, colour=(0.1, 0.1, 0.1), sides=3)])

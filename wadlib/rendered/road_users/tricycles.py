@@ -12,7 +12,7 @@ import numpy.typing as npt
 from wadlib.rendered.drawing.loft import Loft
 from wadlib.rendered.drawing.mesh import GLASS, LIGHT, METAL, PAINT, Mesh, box, merge, prism
 from wadlib.rendered.drawing.solids import ellipsoid, hoop, limb, tube
-from wadlib.rendered.road_users.bicycles import BAR, HUB_Z, STEEL, spoked
+from wadlib.rendered.road_users.bicycles import BAR, HUB_Z, STEEL, pedals, spoked
 from wadlib.rendered.road_users.figure import Figure, draw_figure, dress
 from wadlib.rendered.road_users.loads import Body
 from wadlib.rendered.road_users.parts import BLACK_GLASS, LAMP_RED, LAMP_WHITE, lamp, pick, pick_paint, plates, wheels
@@ -65,44 +65,25 @@ def _open(tricycle: Tricycle, phase: float, lod: int) -> list[Mesh]:
     start, half = body.length, body.width / 2
     front = start + 1.02
     sides = 3 if lod else 5
-    parts = [_bed(tricycle, lod)]
+    parts = [build_body(body, lod)]
     spin = -2 * math.pi * phase
     if pedal:
         wheel_y = half + 0.06
         parts += [spoked(0.55 * start, y, HUB_Z, STEEL, 3 * spin, lod) for y in (wheel_y, -wheel_y)]
         parts += [spoked(front, 0, HUB_Z, STEEL, 3 * spin, lod)]
-        parts.append(
-            tube((0.55 * start, -wheel_y, HUB_Z), (0.55 * start, wheel_y, HUB_Z), 0.02, colour=BAR, sides=sides)
-        )
+        axle = [(0.55 * start, y, HUB_Z) for y in (-wheel_y, wheel_y)]
+        parts.append(limb(axle, 0.02, colour=BAR, sides=sides))
         hub = HUB_Z
     else:
         hub = 0.27
         parts.append(wheels([(0.42 * start, y) for y in (half + 0.04, -half - 0.04)], hub, 0.14, STEEL, lod, spokes=0))
-        ring = hoop(
-            (front, 0, hub),
-            hub - 0.055,
-            0.055,
-            colour=(0.085, 0.085, 0.087),
-            sides=9 if lod else 14,
-            section=3 if lod else 4,
-        )
-        plate = limb(
-            [(front, -0.03, hub), (front, 0.03, hub)], hub - 0.09, colour=STEEL, material=METAL, sides=6 if lod else 10
-        )
-        parts += [ring, plate]
+        parts += _front_wheel(front, hub, 0.055, hub - 0.09, lod)
     low = 0.42 if not pedal else 0.45
     head = (front - 0.2, 0, 0.92)
     for y in (0.08, -0.08):
         parts.append(tube((front, y, hub), (head[0], y, head[2]), 0.022, colour=paint, material=PAINT, sides=sides))
-    parts.append(
-        limb(
-            [(start - 0.6, 0, low), (start + 0.25, 0, low), (head[0], 0, head[2] - 0.1)],
-            0.035,
-            colour=paint,
-            material=PAINT,
-            sides=sides,
-        )
-    )
+    beam = [(start - 0.6, 0, low), (start + 0.25, 0, low), (head[0], 0, head[2] - 0.1)]
+    parts.append(limb(beam, 0.035, colour=paint, material=PAINT, sides=sides))
     parts.append(box((0.9 * start, 0.5 * body.width, 0.12), (0.5 * start, 0, body.floor - 0.12), colour=BAR))
     grips = np.array([[head[0] - 0.16, 0.31, 1.05], [head[0] - 0.16, -0.31, 1.05]])
     bar = [grips[0], [head[0], 0.12, 1.02], [head[0], -0.12, 1.02], grips[1]]
@@ -111,15 +92,8 @@ def _open(tricycle: Tricycle, phase: float, lod: int) -> list[Mesh]:
     parts.append(box((0.32, 0.26 if pedal else 0.5, 0.09), (saddle[0], 0, saddle[2] - 0.03), colour=BAR))
     if pedal:
         crank = np.array([start + 0.42, 0, 0.30])
-        feet = np.array(
-            [
-                crank + np.array([0.17 * math.cos(spin + s), y, 0.17 * math.sin(spin + s)])
-                for s, y in ((0, 0.13), (math.pi, -0.13))
-            ]
-        )
-        parts.append(
-            tube((saddle[0], 0, saddle[2]), (crank[0], 0, crank[2]), 0.02, colour=paint, material=PAINT, sides=sides)
-        )
+        feet = pedals(crank, spin)
+        parts.append(limb([saddle, crank], 0.02, colour=paint, material=PAINT, sides=sides))
     else:
         feet = np.array([[start + 0.62, 0.16, 0.36], [start + 0.62, -0.16, 0.36]])
         parts.append(box((0.62, 0.56, 0.05), (start + 0.5, 0, 0.32), colour=paint * 0.5))
@@ -128,15 +102,9 @@ def _open(tricycle: Tricycle, phase: float, lod: int) -> list[Mesh]:
         parts.append(prism(apron, np.array([0.55, 0.5, 0.4, 0.46]), colour=paint, material=PAINT))
     parts.append(dress(tricycle.driver, seated(tricycle.driver, saddle, grips, feet, 0.12), lod))
     if lod == 0 and not pedal:
-        parts.append(
-            ellipsoid((head[0] + 0.09, 0, 0.96), (0.06, 0.09, 0.08), colour=LAMP_WHITE, material=LIGHT, rows=4, sides=7)
-        )
-        guard = [
-            (front + (hub + 0.05) * math.cos(a), hub + (hub + 0.05) * math.sin(a)) for a in np.linspace(0.4, 2.7, 7)
-        ]
-        guard += [
-            (front + (hub + 0.035) * math.cos(a), hub + (hub + 0.035) * math.sin(a)) for a in np.linspace(2.7, 0.4, 7)
-        ]
+        place = (head[0] + 0.09, 0, 0.96)
+        parts.append(ellipsoid(place, (0.06, 0.09, 0.08), colour=LAMP_WHITE, material=LIGHT, rows=4, sides=7))
+        guard = _guard(front, hub, (hub + 0.05, hub + 0.035), np.linspace(0.4, 2.7, 7))
         parts.append(prism(guard, 0.16, colour=paint, material=PAINT))
         parts.append(plates(lamp("back", -0.02, (0.30, 0.42), (body.floor - 0.16, body.floor - 0.06), LAMP_RED)))
     if tricycle.style == "courier":  # a roof on a windscreen frame shelters the driver
@@ -147,8 +115,17 @@ def _open(tricycle: Tricycle, phase: float, lod: int) -> list[Mesh]:
     return parts
 
 
-def _bed(tricycle: Tricycle, lod: int) -> Mesh:
-    return build_body(tricycle.body, lod)
+def _front_wheel(x: float, hub: float, tyre: float, disc: float, lod: int) -> list[Mesh]:
+    """The single small wheel at the front: its tyre and its disc, by their radii."""
+    sides, section, around = (9, 3, 6) if lod else (14, 4, 10)
+    ring = hoop((x, 0, hub), hub - tyre, tyre, colour=(0.085, 0.085, 0.087), sides=sides, section=section)
+    return [ring, limb([(x, -0.03, hub), (x, 0.03, hub)], disc, colour=STEEL, material=METAL, sides=around)]
+
+
+def _guard(x: float, z: float, radii: tuple[float, float], angles: npt.NDArray[np.float64]) -> list[tuple[Any, Any]]:
+    """Mudguard in side view: out along the larger radius, back along the smaller one."""
+    arcs = zip(radii, (angles, angles[::-1]), strict=True)
+    return [(x + r * math.cos(a), z + r * math.sin(a)) for r, arc in arcs for a in arc]
 
 
 # Cabin in side view: x from the back, then bottom edge, waist, roof, half-width as a share; metres.
@@ -174,22 +151,11 @@ def _cabin_loft(width: float, lod: int) -> Loft:
     points = np.zeros((len(x), 7, 3))
     tall = np.clip((roof - waist) / 0.6, 0, 1)
     points[:, :, 0] = x[:, None]
-    points[:, :, 1] = np.stack(
-        [0.93 + 0 * x, 1 + 0 * x, 0.98 + 0 * x, 0.98 - 0.09 * tall, 0.98 - 0.13 * tall, 0.95 - 0.22 * tall, 0 * x], 1
-    )
+    points[:, :, 1] = np.array([0.93, 1, 0.98, 0.98, 0.98, 0.95, 0]) - np.outer(tall, [0, 0, 0, 0.09, 0.13, 0.22, 0])
     points[:, :, 1] *= share[:, None] * width / 2
-    points[:, :, 2] = np.stack(
-        [
-            bottom,
-            0.6 * bottom + 0.4 * waist,
-            waist,
-            waist + 0.8 * (roof - waist),
-            waist + 0.9 * (roof - waist),
-            roof - 0.02 * tall,
-            roof,
-        ],
-        1,
-    )
+    belly, house = 0.6 * bottom + 0.4 * waist, roof - waist
+    rows = [bottom, belly, waist, waist + 0.8 * house, waist + 0.9 * house, roof - 0.02 * tall, roof]
+    points[:, :, 2] = np.stack(rows, axis=1)
     return Loft(points)
 
 
@@ -217,31 +183,13 @@ def _cabin(tricycle: Tricycle, lod: int) -> list[Mesh]:
         *lamp("back", -0.012, (0.34 * width, 0.46 * width), (0.55, 0.80), LAMP_RED),
     ]
     parts.append(wheels([(0.42, y) for y in (half + 0.02, -half - 0.02)], 0.24, 0.12, STEEL, lod, spokes=0))
-    ring = hoop(
-        (2.08, 0, 0.23), 0.18, 0.05, colour=(0.085, 0.085, 0.087), sides=9 if lod else 14, section=3 if lod else 4
-    )
-    parts += [
-        ring,
-        limb([(2.08, -0.03, 0.23), (2.08, 0.03, 0.23)], 0.14, colour=STEEL, material=METAL, sides=6 if lod else 10),
-    ]
-    guard = [
-        (2.08 + r * math.cos(a), 0.23 + r * math.sin(a))
-        for r, line in ((0.30, np.linspace(0.2, 2.6, 6)), (0.27, np.linspace(2.6, 0.2, 6)))
-        for a in line
-    ]
+    parts += _front_wheel(2.08, 0.23, 0.05, 0.14, lod)
+    guard = _guard(2.08, 0.23, (0.30, 0.27), np.linspace(0.2, 2.6, 6))
     parts.append(prism(guard, 0.17, colour=tricycle.second, material=PAINT))
     if lod == 0:
         for sign in (1, -1):
-            parts.append(
-                ellipsoid(
-                    (2.0, sign * 0.26 * width, 0.80),
-                    (0.06, 0.07, 0.07),
-                    colour=LAMP_WHITE,
-                    material=LIGHT,
-                    rows=4,
-                    sides=7,
-                )
-            )
+            place = (2.0, sign * 0.26 * width, 0.80)
+            parts.append(ellipsoid(place, (0.06, 0.07, 0.07), colour=LAMP_WHITE, material=LIGHT, rows=4, sides=7))
             parts.append(box((0.04, 0.12, 0.14), (1.72, sign * (half + 0.08), 1.10), colour=BAR))
     parts.append(plates(flat))
     return parts

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
+
 import numpy as np
 
 from wadlib.rendered.drawing.mesh import MATTE, METAL, PAINT, Mesh, box, merge, prism, skin
@@ -64,17 +67,10 @@ def _bed(body: Body, wall: float, lod: int) -> list[Mesh]:
     """Floor with walls of height `wall` and their posts."""
     length, width, z = body.length, body.width, body.floor
     parts = [box((length, width, 0.1), (length / 2, 0, z + 0.05), colour=body.paint * 0.7)]
-    for sign in (1, -1):
-        parts.append(
-            box(
-                (length, 0.05, wall),
-                (length / 2, sign * (width / 2 - 0.025), z + wall / 2),
-                colour=body.paint,
-                material=PAINT,
-            )
-        )
-        at = length - 0.025 if sign > 0 else 0.025
-        parts.append(box((0.05, width - 0.1, wall), (at, 0, z + wall / 2), colour=body.paint, material=PAINT))
+    board = functools.partial(box, colour=body.paint, material=PAINT)
+    for sign, at in ((1, length - 0.025), (-1, 0.025)):
+        parts.append(board((length, 0.05, wall), (length / 2, sign * (width / 2 - 0.025), z + wall / 2)))
+        parts.append(board((0.05, width - 0.1, wall), (at, 0, z + wall / 2)))
     if lod == 0:
         posts = np.linspace(0.02, length - 0.08, max(3, round(length / 1.2)))
         rows = []
@@ -99,21 +95,12 @@ def _stake(body: Body, lod: int) -> list[Mesh]:
     parts = _bed(body, 0.35, lod)
     high = body.top - body.floor
     rails, posts = (3, 2) if lod else (4, 5)
-    for sign in (1, -1):
-        y = sign * (body.width / 2 - 0.03)
+    rail, post = (functools.partial(box, colour=body.paint * tone, material=PAINT) for tone in (0.9, 0.8))
+    for y in (body.width / 2 - 0.03, 0.03 - body.width / 2):
         for z in np.linspace(0.5, high, rails):
-            parts.append(
-                box(
-                    (body.length, 0.04, 0.09),
-                    (body.length / 2, y, body.floor + z),
-                    colour=body.paint * 0.9,
-                    material=PAINT,
-                )
-            )
+            parts.append(rail((body.length, 0.04, 0.09), (body.length / 2, y, body.floor + z)))
         for x in np.linspace(0.03, body.length - 0.03, posts):
-            parts.append(
-                box((0.06, 0.05, high), (x, y, body.floor + high / 2), colour=body.paint * 0.8, material=PAINT)
-            )
+            parts.append(post((0.06, 0.05, high), (x, y, body.floor + high / 2)))
     return [*parts, *load(body, 0.35, 1)]
 
 
@@ -134,29 +121,17 @@ def _tarp(body: Body, lod: int) -> list[Mesh]:
 def _tipper(body: Body, lod: int) -> list[Mesh]:
     """A deep steel trough with a raked tailgate, ribs, and a heap of earth."""
     length, z, wall = body.length, body.floor, body.top - body.floor
-    side = [
-        (0.0, z + 0.25),
-        (0.35, z),
-        (length, z),
-        (length, z + wall + 0.15),
-        (length - 0.3, z + wall),
-        (0.1, z + wall * 0.94),
-    ]
+    side = [(0.0, z + 0.25), (0.35, z), (length, z), (length, z + wall + 0.15)]
+    side += [(length - 0.3, z + wall), (0.1, z + wall * 0.94)]
     parts = [prism(side, np.array([0.92, 0.9, 0.9, 1, 1, 1]) * body.width, colour=body.paint, material=PAINT)]
     shield = box((0.9, body.width * 0.95, 0.07), (length + 0.35, 0, z + wall + 0.16), colour=body.paint, material=PAINT)
-    above = Body(body.style, length, body.width, z + wall * 0.8, 0, body.paint, body.second, body.chance)
+    above = replace(body, floor=z + wall * 0.8)
     parts += [shield, heap(above, wall * (0.25 + 0.25 * body.chance[0]), SAND * (0.5 + 0.5 * body.chance[1]))]
     if lod == 0:
         for x in np.linspace(0.5, length - 0.15, 6):
             for sign in (1, -1):
-                parts.append(
-                    box(
-                        (0.1, 0.08, wall * 0.9),
-                        (x, sign * (body.width / 2 - 0.01), z + wall * 0.5),
-                        colour=body.paint * 0.8,
-                        material=PAINT,
-                    )
-                )
+                place = (x, sign * (body.width / 2 - 0.01), z + wall * 0.5)
+                parts.append(box((0.1, 0.08, wall * 0.9), place, colour=body.paint * 0.8, material=PAINT))
     return parts
 
 
@@ -173,14 +148,8 @@ def _tanker(body: Body, lod: int) -> list[Mesh]:
     parts.append(box((length, body.width * 0.8, 0.3), (length / 2, 0, body.floor + 0.05), colour=DARK))
     if lod == 0:
         for x in (0.33 * length, 0.67 * length):
-            parts.append(
-                limb(
-                    [(x - 0.04, 0, middle), (x + 0.04, 0, middle)],
-                    (radius * 1.02)[None].repeat(2, 0),
-                    colour=body.second,
-                    sides=sides,
-                )
-            )
+            band = [(x - 0.04, 0, middle), (x + 0.04, 0, middle)]
+            parts.append(limb(band, np.tile(radius * 1.02, (2, 1)), colour=body.second, sides=sides))
             parts.append(box((0.5, 0.5, 0.14), (x, 0, body.top - 0.1), colour=STEEL, material=METAL))
     return parts
 
@@ -188,40 +157,22 @@ def _tanker(body: Body, lod: int) -> list[Mesh]:
 def _mixer(body: Body, lod: int) -> list[Mesh]:
     """A concrete mixer: the drum rises to the back, with a chute under its mouth."""
     length, z = body.length, body.floor
-    line = np.array(
-        [
-            (0.15, 0, z + 1.62),
-            (0.32 * length, 0, z + 1.38),
-            (0.62 * length, 0, z + 1.15),
-            (0.9 * length, 0, z + 0.98),
-            (0.95 * length, 0, z + 0.95),
-        ]
-    )
-    radii = np.array([0.48, 1.0, 1.14, 0.78, 0.45])
+    x, rise = np.array([0.15, *np.array([0.32, 0.62, 0.9, 0.95]) * length]), np.array([1.62, 1.38, 1.15, 0.98, 0.95])
+    line, radii = np.stack([x, 0 * x, z + rise], axis=1), np.array([0.48, 1.0, 1.14, 0.78, 0.45])
     stripe = np.array([body.second, body.paint, body.second, body.paint])
     parts = [limb(line, radii, colour=stripe, material=PAINT, sides=7 if lod else 14)]
     parts.append(box((length, body.width * 0.6, 0.2), (length / 2, 0, z), colour=DARK))
     parts.append(box((0.15, 0.9, 1.2), (0.35, 0, z + 0.6), colour=DARK))
     if lod == 0:
-        parts.append(
-            prism([(-0.35, z - 0.1), (-0.25, z - 0.1), (0.35, z + 1.0), (0.2, z + 1.05)], 0.5, colour=body.paint * 0.8)
-        )
+        chute = [(-0.35, z - 0.1), (-0.25, z - 0.1), (0.35, z + 1.0), (0.2, z + 1.05)]
+        parts.append(prism(chute, 0.5, colour=body.paint * 0.8))
         parts.append(box((0.15, 1.5, 0.9), (length - 0.1, 0, z + 0.45), colour=body.paint * 0.8, material=PAINT))
     return parts
 
 
 def _flat(body: Body, lod: int) -> list[Mesh]:
     """A flat trailer with steel or timber lashed to it."""
-    loaded = Body(
-        body.style,
-        body.length,
-        body.width,
-        body.floor,
-        body.top,
-        body.paint,
-        body.second,
-        np.maximum(body.chance, 0.41),
-    )
+    loaded = replace(body, chance=np.maximum(body.chance, 0.41))
     floor = box((body.length, body.width, 0.18), (body.length / 2, 0, body.floor + 0.0), colour=body.paint * 0.6)
     head = box((0.08, body.width, 1.3), (body.length - 0.04, 0, body.floor + 0.65), colour=body.paint * 0.8)
     return [floor, head, *load(loaded, 0.2, lod)]

@@ -53,39 +53,17 @@ class Plan:
 
 
 PLANS = {
-    "light": Plan(
-        (3.1, 4.2), 1.85, 0.80, (1.9, 2.5), (1.55, 2.05), (0.28,), 0.36, ("dropside", "dropside", "box", "stake")
-    ),
-    "medium": Plan(
-        (5.2, 7.2), 2.35, 1.05, (2.9, 3.6), (1.9, 2.65), (0.27,), 0.47, ("box", "tarp", "dropside", "box", "tanker")
-    ),
+    "light": Plan((3.1, 4.2), 1.85, 0.80, (1.9, 2.5), (1.55, 2.05), (0.28,), 0.36,
+                  ("dropside", "dropside", "box", "stake")),
+    "medium": Plan((5.2, 7.2), 2.35, 1.05, (2.9, 3.6), (1.9, 2.65), (0.27,), 0.47,
+                   ("box", "tarp", "dropside", "box", "tanker")),
     "tipper": Plan((5.0, 6.2), 2.45, 1.15, (2.7, 3.1), (2.2, 2.95), (0.15, 0.38), 0.52, ("tipper", "tipper", "mixer")),
-    "lorry": Plan(
-        (10.5, 12.5),
-        2.5,
-        1.25,
-        (3.7, 4.0),
-        (2.2, 3.35),
-        (0.10, 0.21, 0.80),
-        0.52,
-        ("box", "container", "tarp", "flat"),
-        0.9,
-    ),
-}
+    "lorry": Plan((10.5, 12.5), 2.5, 1.25, (3.7, 4.0), (2.2, 3.35), (0.10, 0.21, 0.80), 0.52,
+                  ("box", "container", "tarp", "flat"), 0.9),
+}  # fmt: skip
 KINDS = {"light": 42, "medium": 28, "tipper": 13, "lorry": 17}
-CAB = {
-    "blue": 26,
-    "white": 24,
-    "red": 10,
-    "orange": 4,
-    "yellow": 5,
-    "green": 4,
-    "silver": 5,
-    "navy": 5,
-    "sky": 6,
-    "grey": 3,
-}
-CAB |= {"champagne": 2, "maroon": 3, "black": 2, "olive": 2}
+CAB = {"blue": 26, "white": 24, "red": 10, "orange": 4, "yellow": 5, "green": 4, "silver": 5, "navy": 5, "sky": 6}
+CAB |= {"grey": 3, "champagne": 2, "maroon": 3, "black": 2, "olive": 2}
 LOAD = {"white": 26, "silver": 14, "blue": 14, "grey": 8, "red": 7, "green": 6, "champagne": 6, "orange": 5, "brown": 4}
 LOAD |= {"olive": 4, "yellow": 3, "navy": 3, "maroon": 3, "sky": 3}
 
@@ -129,9 +107,8 @@ def build_truck(truck: Truck, lod: int = 0) -> Mesh:
     parts.append(wheels(ahead, plan.wheel, 0.28, truck.rim, lod, spokes=0))
     parts.append(plates(_ends(plan, length, lod)))
     if lod == 0:
-        parts.append(
-            arch([(front, side * (half + 0.004)) for side in (1, -1)], plan.wheel * 1.18, plan.wheel, plan.wheel * 0.8)
-        )
+        flanks = [(front, side * (half + 0.004)) for side in (1, -1)]
+        parts.append(arch(flanks, plan.wheel * 1.18, plan.wheel, plan.wheel * 0.8))
         parts += _chassis(truck, plan, rear, front, start)
     return merge(parts).transformed(translation=(-length / 2, 0, 0))
 
@@ -142,14 +119,8 @@ def _cab(truck: Truck, plan: Plan, start: float, lod: int) -> list[Mesh]:
     bottom, half, end = plan.wheel * 0.85, plan.width / 2, start + deep
     waist = bottom + 0.44 * (top - bottom)
     rake = 0.28 if truck.kind == "light" else 0.16
-    side = [
-        (start, bottom),
-        (end - 0.02, bottom),
-        (end, waist - 0.1),
-        (end - rake, top - 0.14),
-        (end - rake - 0.25, top),
-        (start, top - 0.03),
-    ]
+    side = [(start, bottom), (end - 0.02, bottom), (end, waist - 0.1)]
+    side += [(end - rake, top - 0.14), (end - rake - 0.25, top), (start, top - 0.03)]
     width = np.array([1, 0.97, 0.97, 0.92, 0.88, 0.92]) * plan.width
     parts = [prism(side, width, colour=truck.cab, material=PAINT)]
     low, high = waist + 0.02, top - 0.28
@@ -178,16 +149,11 @@ def _cab(truck: Truck, plan: Plan, start: float, lod: int) -> list[Mesh]:
             parts.append(box((0.08, 0.17, 0.42), place, colour=RUBBER))
             parts.append(box((0.03, 0.24, 0.03), (place[0], sign * half, place[2] + 0.2), colour=RUBBER))
         if truck.visor:
-            parts.append(
-                box((0.22, plan.width * 0.86, 0.06), (nose(high) + 0.06, 0, high + 0.05), colour=truck.cab * 0.5)
-            )
+            place = (nose(high) + 0.06, 0, high + 0.05)
+            parts.append(box((0.22, plan.width * 0.86, 0.06), place, colour=truck.cab * 0.5))
     if truck.kind == "lorry":  # wind deflector
-        wedge = [
-            (start + 0.2, top - 0.05),
-            (end - 0.75, top - 0.03),
-            (start + 0.45, truck.body.top - 0.05),
-            (start + 0.2, truck.body.top - 0.05),
-        ]
+        peak = truck.body.top - 0.05
+        wedge = [(start + 0.2, top - 0.05), (end - 0.75, top - 0.03), (start + 0.45, peak), (start + 0.2, peak)]
         parts.append(prism(wedge, plan.width * 0.8, colour=truck.cab, material=PAINT))
     return parts
 
@@ -215,12 +181,10 @@ def _chassis(truck: Truck, plan: Plan, rear: list[float], front: float, start: f
         box((0.08, plan.width * 0.8, 0.1), (0.15, 0, 0.5 * z), colour=DARK),
     ]
     for sign in (1, -1):
-        parts.append(
-            box((0.03, 0.5, 0.55 * z), (rear[0] - plan.wheel * 1.15, sign * (half - 0.28), 0.45 * z), colour=RUBBER)
-        )
+        place = (rear[0] - plan.wheel * 1.15, sign * (half - 0.28), 0.45 * z)
+        parts.append(box((0.03, 0.5, 0.55 * z), place, colour=RUBBER))
     middle = (max(x for x in rear if x < 0.6 * start) + min([front, *[x for x in rear if x > 0.6 * start]])) / 2
     parts.append(box((0.9, 0.45, 0.4 * z), (middle, half - 0.3, 0.55 * z), colour=(0.45, 0.46, 0.47), material=METAL))
-    long = middle * 0.5
-    for sign in (1, -1):
-        parts.append(box((long, 0.05, 0.1), (middle, sign * (half - 0.06), 0.62 * z), colour=(0.3, 0.3, 0.31)))
+    for y in (half - 0.06, 0.06 - half):
+        parts.append(box((middle * 0.5, 0.05, 0.1), (middle, y, 0.62 * z), colour=(0.3, 0.3, 0.31)))
     return parts

@@ -13,30 +13,12 @@ from wadlib.rendered.drawing.camera import Grid
 __all__ = ["add_bonnet", "outline"]
 
 # Full-frame pixels for Camera 5; Camera 6 sees the mirror image at the left.
-BODY = [
-    (2120, 2730),
-    (2190, 2610),
-    (2290, 2450),
-    (2335, 2385),
-    (2400, 2368),
-    (2700, 2372),
-    (3050, 2392),
-    (3400, 2420),
-    (3400, 2730),
-]
+BODY = [(2120, 2730), (2190, 2610), (2290, 2450), (2335, 2385), (2400, 2368),
+        (2700, 2372), (3050, 2392), (3400, 2420), (3400, 2730)]  # fmt: skip
 PILLAR = [(2120, 2730), (2195, 2605), (2300, 2440), (2345, 2385), (2400, 2380), (2335, 2480), (2250, 2730)]
 GLAZING = [(2535, 2420), (2580, 2402), (3400, 2442), (3400, 2730), (2560, 2660), (2515, 2640)]
-MIRROR = [
-    (1838, 2600),
-    (1850, 2565),
-    (1890, 2555),
-    (2060, 2552),
-    (2105, 2565),
-    (2118, 2610),
-    (2105, 2730),
-    (1862, 2730),
-    (1840, 2660),
-]
+MIRROR = [(1838, 2600), (1850, 2565), (1890, 2555), (2060, 2552), (2105, 2565),
+          (2118, 2610), (2105, 2730), (1862, 2730), (1840, 2660)]  # fmt: skip
 
 
 @functools.lru_cache(maxsize=8)
@@ -65,13 +47,9 @@ def add_bonnet(picture: npt.NDArray[np.uint8], camera: int, grid: Grid) -> npt.N
     rows = part.shape[0]
     # The bonnet is a curved mirror: it shows the scene above the horizon upside down and squeezed.
     above = picture[: int(first * 0.72), left:right]
-    mirrored = cv2.resize(
-        cv2.resize(above, (96, 48), interpolation=cv2.INTER_AREA)[::-1],
-        (right - left, rows),
-        interpolation=cv2.INTER_CUBIC,
-    )
+    squeezed = cv2.resize(above, (96, 48), interpolation=cv2.INTER_AREA)[::-1]
+    scene = cv2.resize(squeezed, (right - left, rows), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     base = np.zeros((rows, right - left, 3), np.float32)
-    scene = mirrored.astype(np.float32)
     down = np.linspace(0, 1, rows, dtype=np.float32)[:, None, None]
     base[:] = 10 + 0.10 * scene + 10 * (1 - down)
     for value, share, tone in ((2, 0.16, 8.0), (3, 0.62, 14.0), (4, 0.05, 10.0)):

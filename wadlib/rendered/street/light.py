@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wadlib.rendered.drawing.materials import smooth_noise
 
-__all__ = ["KINDS", "LIGHTS", "Light", "sky", "sun_direction", "tone_curve"]
+__all__ = ["KINDS", "Light", "sky", "sun_direction", "tone_curve"]
 
 Colour = tuple[float, float, float]
 
@@ -75,7 +75,6 @@ KINDS: tuple[Light, ...] = (
           visibility_m=600, exposure=2.15, noise=5.0, lamps=3.2),
 )
 # fmt: on
-LIGHTS = {light.name: light for light in KINDS}
 
 
 def sun_direction(light: Light, azimuth: float) -> npt.NDArray[np.float64]:

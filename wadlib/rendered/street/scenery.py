@@ -59,10 +59,8 @@ def woods(
             distance = math.hypot(x, y)
             detail = 0 if distance < 38 else 1 if distance < 110 else 2
             kind = int(style[1] * 7) + (1 if draw[3] < 0.25 else 0) + (3 if mood[2] < 0.4 else 0)
-            green = (
-                np.array([0.34, 0.44, 0.22]) * (0.85 + 0.3 * draw[4])
-                + np.array([0.10, 0.03, -0.02]) * mood[3] * draw[5]
-            )
+            green = np.array([0.34, 0.44, 0.22]) * (0.85 + 0.3 * draw[4])
+            green += np.array([0.10, 0.03, -0.02]) * mood[3] * draw[5]
             height = tallest * (0.8 + 0.3 * draw[6])
             if lens.sees(float(x), float(y), 0.5 * height):
                 seen.append(tree((x, y), height, kind, detail, 6.28 * draw[7], green, light, sun))
@@ -76,9 +74,8 @@ def woods(
             if not lens.sees(float(x), float(y), 7.0):
                 continue
             green = np.array([0.30, 0.38, 0.20]) * (0.8 + 0.3 * draw[4])
-            seen.append(
-                tree((x, y), 8 + 6 * draw[2], int(7 * draw[3]), 2 if s > 70 else 1, 6.28 * draw[7], green, light, sun)
-            )
+            kind, detail = int(7 * draw[3]), 2 if s > 70 else 1
+            seen.append(tree((x, y), 8 + 6 * draw[2], kind, detail, 6.28 * draw[7], green, light, sun))
     return join(seen), join(shadow)
 
 
@@ -117,18 +114,14 @@ def furniture(road: Road, seed: int, curve: Any, travelled: float, light: Light)
         parts.extend(_banners(road, seed, row, curve, travelled, d))
     for row, d in enumerate(layout.backdrop):
         tint = 0.55 + 0.25 * _draws(seed, 12, row, 0)[0]
-        parts.append(
-            strip(curve, s, travelled, (d, d), (0.0, 2.4), linear((tint, tint * 0.95, tint * 0.88)), KERB, free)
-        )
+        wall = linear((tint, tint * 0.95, tint * 0.88))
+        parts.append(strip(curve, s, travelled, (d, d), (0.0, 2.4), wall, KERB, free))
         parts.append(strip(curve, s, travelled, (d, d), (2.4, 2.6), linear((0.35, 0.3, 0.28)), KERB, free))
     for row, d in enumerate(layout.hedges):
         tall = 0.7 + 0.7 * _draws(seed, 5, row, 0)[0]
         leaf = linear((0.30, 0.42, 0.20))
-        for near, far, low, high in (
-            (d - 0.4, d - 0.4, 0.0, tall),
-            (d + 0.4, d + 0.4, 0.0, tall),
-            (d - 0.4, d + 0.4, tall, tall + 0.01),
-        ):
+        one, other = d - 0.4, d + 0.4
+        for near, far, low, high in ((one, one, 0.0, tall), (other, other, 0.0, tall), (one, other, tall, tall + 0.01)):
             band = strip(curve, s, travelled, (near, far), (low, high), leaf, HEDGE, free)
             if near != far:
                 band.uv[..., 1] = 40 * (band.uv[..., 1] - tall)
@@ -170,9 +163,8 @@ def _poles(road: Road, seed: int, curve: Any, travelled: float, light: Light) ->
                 yield make(triangles, steel, METAL)
                 yield cuboid(tip[:2], inward, (0.9, 0.34, 0.14), dark, KERB, lift=tip[2] - 0.06)
                 if light.lamps > 2:
-                    yield cuboid(
-                        tip[:2], inward, (0.8, 0.3, 0.04), np.array([1.6, 1.15, 0.6]), LIGHT, lift=tip[2] - 0.1
-                    )
+                    glow = np.array([1.6, 1.15, 0.6])
+                    yield cuboid(tip[:2], inward, (0.8, 0.3, 0.04), glow, LIGHT, lift=tip[2] - 0.1)
             elif draw[1] < 0.45:
                 yield from _sign(float(x), float(y), float(heading), draw, steel)
 
@@ -186,12 +178,8 @@ def _sign(x: float, y: float, heading: float, draw: tuple[float, ...], steel: An
     across = np.array([-math.sin(heading), math.cos(heading)]) * 0.5 * width
     back = np.array([math.cos(heading), math.sin(heading)]) * -0.08
     left, right = np.array([x, y]) + across + back, np.array([x, y]) - across + back
-    yield panel(
-        [[(*left, low), (*right, low), (*right, low + height), (*left, low + height)]],
-        linear(colour),
-        SIGN,
-        seed=int(draw[4] * 999),
-    )
+    corners = [[(*left, low), (*right, low), (*right, low + height), (*left, low + height)]]
+    yield panel(corners, linear(colour), SIGN, seed=int(draw[4] * 999))
 
 
 def _signals(road: Road, curve: Any, travelled: float) -> Iterator[Soup]:
@@ -216,15 +204,9 @@ def _signals(road: Road, curve: Any, travelled: float) -> Iterator[Soup]:
 
 def casters(road: Road, seed: int, curve: Any, travelled: float) -> Soup:
     """Place the buildings, which are seen and throw shadows alike."""
-    parts = []
-    palette = [
-        (0.72, 0.68, 0.60),
-        (0.60, 0.42, 0.34),
-        (0.66, 0.67, 0.68),
-        (0.78, 0.74, 0.66),
-        (0.50, 0.53, 0.56),
-        (0.70, 0.58, 0.46),
-    ]
+    parts: list[Soup] = []
+    palette = ((0.72, 0.68, 0.60), (0.60, 0.42, 0.34), (0.66, 0.67, 0.68), (0.78, 0.74, 0.66), (0.50, 0.53, 0.56),
+               (0.70, 0.58, 0.46))  # fmt: skip
     for row, (d, side) in enumerate(road.layout.buildings):
         spacing = 26.0 + 20.0 * _draws(seed, 9, row, 0)[0]
         for s, _, draw in _cells(seed, 10, row, travelled, spacing, -60.0, AHEAD_M):
@@ -234,12 +216,8 @@ def casters(road: Road, seed: int, curve: Any, travelled: float) -> Soup:
             floors = 2 + int(5 * draw[4]) + (int(14 * draw[5]) if draw[5] > 0.6 else 0)
             x, y, heading = place(curve, s, d + side * (0.5 * depth + 5 * draw[6]))
             colour = linear(np.array(palette[int(draw[7] * 6)]) * (0.85 + 0.25 * draw[2]))
-            seed_of_wall = int(draw[3] * 30000)
-            parts.append(cuboid((x, y), heading, (width, depth, 3.2 * floors), colour, WALL, seed_of_wall))
-            parts.append(
-                cuboid((x, y), heading, (width + 0.5, depth + 0.5, 0.6), colour * 0.8, KERB, lift=3.2 * floors)
-            )
-            parts.append(
-                cuboid((x, y), heading, (0.25 * width, 0.4 * depth, 2.6), colour * 0.7, KERB, lift=3.2 * floors + 0.6)
-            )
+            foot, top = ((x, y), heading), 3.2 * floors
+            parts.append(cuboid(*foot, (width, depth, top), colour, WALL, int(draw[3] * 30000)))
+            parts.append(cuboid(*foot, (width + 0.5, depth + 0.5, 0.6), colour * 0.8, KERB, lift=top))
+            parts.append(cuboid(*foot, (0.25 * width, 0.4 * depth, 2.6), colour * 0.7, KERB, lift=top + 0.6))
     return join(parts)

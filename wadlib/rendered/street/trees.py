@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.rendered.drawing.materials import BARK, LEAF
-from wadlib.rendered.drawing.soup import Soup, linear, make
+from wadlib.rendered.drawing.soup import Soup, join, linear, make
 from wadlib.rendered.street.light import Light
 
 __all__ = ["CARDS", "Crown", "crown", "tree"]
@@ -130,4 +130,4 @@ def tree(foot: Any, height: float, kind: int, detail: int, turn: float, green: A
     )  # fmt: skip
     wood = template.trunk @ (turned * np.float32(height)) + origin
     stem = make(wood, linear((0.42, 0.36, 0.30)), BARK, uv=template.trunk_uv * (2.0, height))
-    return Soup(*(np.concatenate([getattr(stem, f), getattr(leaves, f)]) for f in stem.__dataclass_fields__))
+    return join([stem, leaves])

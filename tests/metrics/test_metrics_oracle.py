@@ -108,7 +108,7 @@ def slow_instance_iou(frames, class_id):
 
 
 def slow_panoptic(frames, class_id):
-    """The definition of Kirillov et al. (2019), with IGNORE as its VOID: matches, then what is left over on both sides."""
+    """The paper's definition, with IGNORE as its VOID: matches, then what is left over on both sides."""
     total, tp, fp, fn = Fraction(0), 0, 0, 0
     for f in frames:
         true, found = of_class(f.true, class_id), of_class(f.found, class_id)

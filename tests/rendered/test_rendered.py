@@ -209,12 +209,25 @@ def full_frame():  # type: ignore[no-untyped-def]
     return render(make_video(0, 5, write.camera_number(5)), 10, FULL)
 
 
+def assert_in_place(one: np.ndarray, other: np.ndarray) -> None:
+    """Two renderings of one view are less than half a pixel apart: no shift by one makes them more alike."""
+    moved = {
+        (dy, dx): np.abs(one[1:-1, 1:-1].astype(float) - np.roll(other, (dy, dx), (0, 1))[1:-1, 1:-1]).mean()
+        for dy in (-1, 0, 1)
+        for dx in (-1, 0, 1)
+    }
+    assert moved.pop((0, 0)) < min(moved.values())
+
+
 def test_strip_is_the_part_of_the_full_frame_that_holds_the_objects(full_frame) -> None:  # type: ignore[no-untyped-def]
     strip = render_frame(video=5, frame=10, seed=0, size="strip")
     view = VIEWS["strip"]
     assert strip.image.shape == (384, 1664, 3)
-    assert (strip.label != full_frame.label[view.window]).mean() < 1e-4
-    assert np.abs(view.shrink(full_frame.image).astype(int) - strip.image).mean() < 6
+    np.testing.assert_array_equal(strip.label, full_frame.label[view.window])
+    whole = view.shrink(full_frame.image)
+    assert_in_place(whole, strip.image)
+    # The strip's vignette counts from its own corners: its ends are darker than those of the whole frame.
+    assert np.abs(whole.astype(int) - strip.image).mean() < 6
     assert strip.tracks.items() <= full_frame.tracks.items()  # who stands above or below it is not in the strip
 
 
@@ -223,9 +236,11 @@ def test_network_frame_is_the_crop_of_the_full_frame(network_frame, full_frame) 
     assert full.image.shape == (2710, 3384, 3)
     assert full.label.shape == (2710, 3384)
     cut = full.label[75:2635:4, 28:3356:4]
-    assert (network_frame.label != cut).mean() < 1e-4
+    np.testing.assert_array_equal(network_frame.label, cut)
     small = cv2.resize(full.image[75:2635, 28:3356], (832, 640), interpolation=cv2.INTER_AREA)
-    assert np.abs(small.astype(int) - network_frame.image).mean() < 6
+    assert_in_place(small, network_frame.image)
+    # Noise and rounding differ, brightness does not.
+    assert np.abs((small.astype(float) - network_frame.image).mean(axis=(0, 1))).max() < 0.5
 
 
 def test_label_holds_what_wads_labels_hold(network_frame) -> None:  # type: ignore[no-untyped-def]

@@ -11,10 +11,12 @@ import pytest
 
 from wadlib.errors import RenderError
 from wadlib.labels import IDS
+from wadlib.rendered.drawing.camera import FX
 from wadlib.rendered.drawing.loft import Loft
 from wadlib.rendered.drawing.mesh import GLASS, LIGHT, METAL, Mesh, box, merge, of_triangles, prism, skin
 from wadlib.rendered.drawing.polygon import triangulate
 from wadlib.rendered.drawing.solids import disc, ellipsoid, hoop, limb, tube
+from wadlib.rendered.render import WIDE
 from wadlib.rendered.road_users import buses, cars, tricycles, truck_bodies
 from wadlib.rendered.road_users.buses import draw_bus
 from wadlib.rendered.road_users.cars import draw_car
@@ -27,15 +29,26 @@ from wadlib.rendered.road_users.trucks import draw_truck
 GREY = (0.5, 0.5, 0.5)
 SEEDS = range(12)
 
-# Length, width and height in metres, lowest and highest: Chinese road vehicles with mirrors, people with umbrella.
+# Length, width and height in metres, lowest and highest.
 RANGES = {
-    33: ((3.6, 5.3), (1.5, 2.3), (1.35, 2.0)),
-    34: ((1.7, 2.2), (0.6, 0.9), (1.1, 1.95)),
-    35: ((1.6, 1.9), (0.5, 0.8), (1.0, 2.0)),
-    36: ((0.2, 1.3), (0.3, 1.2), (1.0, 2.5)),
-    38: ((4.5, 16.5), (1.9, 3.1), (1.9, 4.2)),
-    39: ((6.0, 12.6), (2.0, 3.3), (2.4, 4.4)),
-    40: ((2.2, 3.4), (0.9, 1.5), (1.4, 2.3)),
+    # From a mini car (Chery QQ: 3.55 x 1.50 x 1.49) to a van (Buick GL8: 5.2 x 1.88, Toyota HiAce: 1.98 high); the
+    # lowest saloons are 1.4 high. Mirrors stand out by at most 0.25 on either side (GB 1589, the Chinese limits).
+    33: ((3.55, 5.2), (1.5, 1.88 + 0.5), (1.4, 1.98)),
+    # A scooter to a 125 cc motorcycle with its bars; to the head of a rider of 1.9 (0.53 of it above a seat at 0.75),
+    # with a helmet.
+    34: ((1.7, 2.2), (0.6, 0.9), (1.1, 0.75 + 0.53 * 1.9 + 0.1)),
+    # Wheels of 24 to 28 inches, bars 0.5 to 0.8 wide at 1.0; a rider sits 0.95 high.
+    35: ((1.6, 1.9), (0.5, 0.8), (1.0, 0.95 + 0.53 * 1.9)),
+    # From a child of six (1.1) to a man of 1.95 with an umbrella, 1.2 wide, 0.45 above him.
+    36: ((0.2, 1.2), (0.3, 1.2), (1.05, 1.95 + 0.45)),
+    # GB 1589: 2.55 wide and 4.0 high, mirrors at most 0.25 on either side, tractor and semi-trailer 17.1 long. The
+    # smallest are light trucks (4.5 x 1.6 x 1.9).
+    38: ((4.5, 17.1), (1.6, 2.55 + 0.5), (1.9, 4.0)),
+    # GB 1589: 13.7 long on three axles, 2.55 wide, double-deckers 4.2 high. The smallest are minibuses (6 x 2 x 2.5).
+    39: ((6.0, 13.7), (2.0, 2.55 + 0.5), (2.5, 4.2)),
+    # From a pedal cart to GB 1589's three-wheeled goods vehicle (4.6 x 1.6); a canopy is 0.3 above the head of a driver
+    # of 1.9 on a seat at 0.75.
+    40: ((2.2, 4.6), (0.9, 1.6), (1.4, 0.75 + 0.53 * 1.9 + 0.3)),
 }
 
 
@@ -46,11 +59,11 @@ def shape(class_id: int, seed: int, phase: float = 0.0, lod: int = 0) -> Mesh:
 def silhouette(mesh: Mesh, heading: float, unit: float) -> np.ndarray:
     """Shadow of a mesh on a wall, as a lamp far away casts it; `unit` metres per pixel."""
     turned = mesh.transformed(heading).vertices
-    points = np.stack([64 + turned[:, 1] / unit, 100 - turned[:, 2] / unit], axis=1)
-    picture = np.zeros((128, 128), np.uint8)
+    points = np.stack([128 + turned[:, 1] / unit, 200 - turned[:, 2] / unit], axis=1)
+    picture = np.zeros((256, 256), np.uint8)
     for corners in np.round(points[mesh.triangles] * 16).astype(np.int32):
         cv2.fillConvexPoly(picture, corners, 1, shift=4)
-    return picture > 0
+    return picture
 
 
 # --- primitives -----------------------------------------------------------------------------------
@@ -214,8 +227,9 @@ def test_sizes_are_those_of_the_street(class_id):
         mesh = shape(class_id, seed)
         for got, (low, high) in zip(mesh.size, RANGES[class_id], strict=True):
             assert low <= got <= high, f"seed {seed}: {mesh.size}"
-        assert -0.03 <= mesh.bounds[0, 2] <= 0.04  # it stands on the ground
-        assert abs(mesh.bounds[:, 0].sum()) < 0.16 * mesh.size[0] + 0.4  # about its middle
+        # It stands on the ground, but for a shoe's sole and the flats of the largest wheels (twelve sides, 0.55 m).
+        assert -0.01 <= mesh.bounds[0, 2] <= 0.55 * (1 - math.cos(math.pi / 12)) + 0.001
+        assert abs(mesh.bounds[:, 0].mean()) < mesh.size[0] / 6  # the origin lies in the middle third
 
 
 @pytest.mark.parametrize("class_id", IDS)
@@ -234,32 +248,21 @@ def test_legs_and_pedals_move(class_id):
     assert np.abs(shape(class_id, seed, 0.3).vertices - shape(class_id, seed).vertices).max() > 0.1
 
 
-@pytest.mark.parametrize(
-    ("class_id", "least", "mean"),
-    [
-        (33, 0.88, 0.93),
-        (34, 0.75, 0.85),
-        (35, 0.45, 0.72),
-        (36, 0.75, 0.86),
-        (38, 0.72, 0.90),
-        (39, 0.88, 0.95),
-        (40, 0.75, 0.88),
-    ],
-)
-def test_coarse_meshes_cast_nearly_the_same_silhouette(class_id, least, mean):
-    """IoU at 64 pixels, from three sides.
+@pytest.mark.parametrize("class_id", IDS)
+def test_nobody_sees_where_the_coarse_meshes_begin(class_id):
+    """There, the outline in a prepared frame (full size / 4) moves by less than a pixel in the mean, from three sides.
 
-    The two-wheelers are lowest: at this size their tubes and spokes are thinner than a pixel.
+    The mean shift of an outline: the pixels that differ, divided by its length, which is half the number of pixels
+    that lie next to it, on either of its sides.
     """
-    values = []
+    metres_per_pixel = 4 * (60 if class_id in WIDE else 40) / FX
+    square = np.ones((3, 3), np.uint8)
     for seed in SEEDS:
         full, coarse = shape(class_id, seed, 0.2), shape(class_id, seed, 0.2, lod=1)
-        unit = max(full.size) * 1.15 / 64
         for heading in (0.2, 0.2 + 2 * math.pi / 3, 0.2 + 4 * math.pi / 3):
-            a, b = silhouette(full, heading, unit), silhouette(coarse, heading, unit)
-            values.append((a & b).sum() / (a | b).sum())
-    assert min(values) > least
-    assert np.mean(values) > mean
+            a, b = silhouette(full, heading, metres_per_pixel), silhouette(coarse, heading, metres_per_pixel)
+            length = np.count_nonzero(cv2.dilate(a, square) != cv2.erode(a, square)) / 2
+            assert np.count_nonzero(a != b) < length, f"seed {seed}, heading {heading:.1f}"
 
 
 @pytest.mark.parametrize("class_id", IDS)

@@ -358,11 +358,29 @@ def test_only_chosen_layers_learn(script):
         assert same == name.startswith(("conv1", "bn", "res")), name
 
 
+def near_proposals(script):
+    """Three boxes where a fresh network proposes some, nearly: there is something to learn."""
+    found = MaskRCNN(script.config()).stages(script.picture(script.config())[0])["rpn_rois"][0]
+    boxes = denormalize(found[:3], (script.HEIGHT, script.WIDTH))
+    return boxes + np.float32(0.1) * np.tile((boxes[:, 2:] - boxes[:, :2]), 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("proposal_gradient", [False, True])
+def test_box_targets_teach_the_region_proposals_only_if_asked(script, proposal_gradient):
+    only = dict.fromkeys(LOSSES, 0.0) | {"mrcnn_bbox_loss": 1.0}
+    config = script.config(proposal_gradient=proposal_gradient, loss_weights=only, weight_decay=0.0, optimizer="sgd")
+    model, batch = MaskRCNN(config), script.batch(config)
+    batch["gt_boxes"][0, :3] = near_proposals(script)
+    before = {name: as_array(model.layers[name].kernel) for name in ("rpn_bbox_pred", "mrcnn_bbox_fc")}
+    assert model.train_on(batch)["mrcnn_bbox_loss"] > 0
+    moved = {name: bool((as_array(model.layers[name].kernel) != old).any()) for name, old in before.items()}
+    assert moved == {"rpn_bbox_pred": proposal_gradient, "mrcnn_bbox_fc": True}
+
+
 @pytest.mark.slow
 def test_the_dense_and_the_sampled_way_through_the_rpn_make_the_same_step(script):
-    found = MaskRCNN(script.config()).stages(script.picture(script.config())[0])["rpn_rois"][0]
-    boxes = denormalize(found[:3], (script.HEIGHT, script.WIDTH))  # objects where there are proposals …
-    boxes += np.float32(0.1) * np.tile((boxes[:, 2:] - boxes[:, :2]), 2)  # … nearly: there is something to learn
+    boxes = near_proposals(script)
 
     def step(dense, proposal_gradient):
         config = script.config(proposal_gradient=proposal_gradient, optimizer="sgd", clip_norm=1e9)

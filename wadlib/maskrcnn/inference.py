@@ -114,7 +114,7 @@ def detect(model: Detector, images: Iterable[Any], *, batch_size: int = 1) -> li
     found: list[Instances] = []
     for batch in _batches(enumerate(images), batch_size):
         shown = [_show(image, model.config, f"picture {number}") for number, image in batch]
-        found += [answer() for answer in _answers(model, shown, batch_size)]
+        found += [output() for output in _outputs(model, shown, batch_size)]
     return found
 
 
@@ -181,8 +181,8 @@ def predict_dataset(
     with contextlib.ExitStack() as stack:
         stack.callback(pictures.close)  # type: ignore[attr-defined]
         bar = stack.enter_context(_bar(len(frames), len(frames) - len(todo), progress))
-        answers = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size)
-        for count in _written(partial(_write, writer, threshold), answers, workers):
+        outputs = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size)
+        for count in _written(partial(_write, writer, threshold), outputs, workers):
             predicted, instances = predicted + 1, instances + count
             bar.update()
     return PredictReport(predicted, len(frames) - len(todo), tuple(failed), instances, writer.finish())
@@ -233,11 +233,11 @@ def _predicted(
     model: Detector, frames: Iterable[tuple[Frame, _Shown]], batch_size: int
 ) -> Iterator[tuple[Frame, Callable[[], Instances]]]:
     for batch in _batches(frames, batch_size):
-        answers = _answers(model, [shown for _, shown in batch], batch_size)
-        yield from zip([frame for frame, _ in batch], answers, strict=True)
+        outputs = _outputs(model, [shown for _, shown in batch], batch_size)
+        yield from zip([frame for frame, _ in batch], outputs, strict=True)
 
 
-def _answers(model: Detector, shown: Sequence[_Shown], batch_size: int) -> list[Callable[[], Instances]]:
+def _outputs(model: Detector, shown: Sequence[_Shown], batch_size: int) -> list[Callable[[], Instances]]:
     """Run the network; for each picture a function that makes its instances (worth a thread of its own)."""
     # A last batch that is short is filled up: another size would be compiled anew.
     pixels = [each.pixels for each in shown] + [np.zeros_like(shown[0].pixels)] * (batch_size - len(shown))
@@ -247,9 +247,9 @@ def _answers(model: Detector, shown: Sequence[_Shown], batch_size: int) -> list[
     return [partial(unmold, detections[i], masks[i], each.placement, model.config) for i, each in enumerate(shown)]
 
 
-def _write(writer: PredictionWriter, threshold: float, frame: Frame, answer: Callable[[], Instances]) -> int:
+def _write(writer: PredictionWriter, threshold: float, frame: Frame, output: Callable[[], Instances]) -> int:
     """Write a frame; how many instances are on its label."""
-    found = answer()
+    found = output()
     shown = found.above(threshold)
     writer.write(frame.name, f"{frame.name}{frame.image_path.suffix}", found, shown.to_label())
     return len(shown)
@@ -257,11 +257,11 @@ def _write(writer: PredictionWriter, threshold: float, frame: Frame, answer: Cal
 
 def _written(
     write: Callable[[Frame, Callable[[], Instances]], int],
-    answers: Iterable[tuple[Frame, Callable[[], Instances]]],
+    outputs: Iterable[tuple[Frame, Callable[[], Instances]]],
     workers: int,
 ) -> Iterator[int]:
     """Write in threads while the network goes on; at most two frames per thread wait."""
-    for _, count in in_order(lambda pair: write(*pair), answers, workers=workers, ahead=2 * workers):
+    for _, count in in_order(lambda pair: write(*pair), outputs, workers=workers, ahead=2 * workers):
         yield count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
 from math import sqrt
 
@@ -85,6 +86,16 @@ def test_ids_beyond_a_thousand_are_other_tracks():
     assert clear(frames).idsw == 1
     big = [TrackFrame([2**40], [5], [[1.0]]), TrackFrame([2**40], [5], [[1.0]])]
     assert hota(big).hota == 1.0
+
+
+def test_a_long_video_needs_no_table_of_all_pairs():
+    # 6,000 objects of two frames each, one after another: a full table would hold 36 million pairs, 19 times.
+    frames = [TrackFrame([n, n + 1], [n + 7, n + 8], [[1, 0], [0, 1]]) for n in range(6000)]
+    tracemalloc.start()
+    assert hota(frames).hota == pytest.approx(1)
+    assert identity(frames).idf1 == 1
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("metric", [hota, clear, identity])

@@ -140,41 +140,63 @@ def hota(frames: Iterable[TrackFrame]) -> Hota:
     (1.0, 0.5)
     """
     numbered, true_tracks, found_tracks = number_tracks(frames)
-    alignment = _alignment(numbered, true_tracks, found_tracks)
-    tp = np.zeros(ALPHAS.size, np.int64)
-    iou_sum = np.zeros(ALPHAS.size)
-    matches = np.zeros((ALPHAS.size, true_tracks, found_tracks))
     true_masks, found_masks = np.zeros(true_tracks), np.zeros(found_tracks)
     for frame in numbered:
         true_masks[frame.truth] += 1
         found_masks[frame.found] += 1
+    pairs, numbers = _pairs(numbered, found_tracks)
+    every_true, every_found = true_masks[pairs // found_tracks], found_masks[pairs % found_tracks]
+    together = _together(numbered, numbers, pairs.size)
+    alignment = together / (every_true + every_found - together)
+    tp, iou_sum = np.zeros(ALPHAS.size, np.int64), np.zeros(ALPHAS.size)
+    matches = np.zeros((ALPHAS.size, pairs.size))
+    for frame, number in zip(numbered, numbers, strict=True):
         # The pairs that fit best over the whole video first, then those that overlap most.
-        score = alignment[np.ix_(frame.truth, frame.found)] * frame.iou
+        score, of_pair = np.zeros(frame.iou.shape), np.zeros(frame.iou.shape, np.intp)
+        score[frame.iou > 0] = alignment[number] * frame.iou[frame.iou > 0]
+        of_pair[frame.iou > 0] = number
         rows, columns = linear_sum_assignment(-score)
+        rows, columns = (each[frame.iou[rows, columns] > 0] for each in (rows, columns))
         overlap = frame.iou[rows, columns]
         matched = overlap >= ALPHAS[:, None] - EPS  # (19, matches)
         tp += matched.sum(axis=1)
         iou_sum += (matched * overlap).sum(axis=1)
-        matches[:, frame.truth[rows], frame.found[columns]] += matched
-    every_true, every_found = true_masks[:, None], found_masks[None, :]
+        matches[:, of_pair[rows, columns]] += matched
     return Hota(
         tp=tp,
         fn=int(true_masks.sum()) - tp,
         fp=int(found_masks.sum()) - tp,
-        association=(matches * (matches / np.maximum(1, every_true + every_found - matches))).sum(axis=(1, 2)),
-        recall=(matches * (matches / np.maximum(1, every_true))).sum(axis=(1, 2)),
-        precision=(matches * (matches / np.maximum(1, every_found))).sum(axis=(1, 2)),
+        association=(matches * (matches / np.maximum(1, every_true + every_found - matches))).sum(axis=1),
+        recall=(matches * (matches / np.maximum(1, every_true))).sum(axis=1),
+        precision=(matches * (matches / np.maximum(1, every_found))).sum(axis=1),
         iou=iou_sum,
     )
 
 
-def _alignment(frames: list[NumberedFrame], true_tracks: int, found_tracks: int) -> Floats:
-    """How well each true track fits each found one over the whole sequence, (true, found): a soft Jaccard index."""
-    together = np.zeros((true_tracks, found_tracks))
-    true_masks, found_masks = np.zeros(true_tracks), np.zeros(found_tracks)
+def _pairs(frames: list[NumberedFrame], found_tracks: int) -> tuple[Ints, list[npt.NDArray[np.intp]]]:
+    """Number the pairs of a true and a found track that overlap in any frame.
+
+    Only those: in a long video thousands of tracks on either side make millions of pairs that never meet.
+
+    Returns
+    -------
+    pairs : (K,) int64, true track * `found_tracks` + found track, ascending
+    numbers : list of (n,)
+        Which pair each overlap of a frame is, in the order of ``iou[iou > 0]``.
+    """
+    codes = []
     for frame in frames:
-        true_masks[frame.truth] += 1
-        found_masks[frame.found] += 1
+        rows, columns = np.nonzero(frame.iou)
+        codes.append(frame.truth[rows].astype(np.int64) * found_tracks + frame.found[columns])
+    pairs = np.unique(np.concatenate([np.zeros(0, np.int64), *codes]))
+    return pairs, [np.searchsorted(pairs, code) for code in codes]
+
+
+def _together(frames: list[NumberedFrame], numbers: list[npt.NDArray[np.intp]], pairs: int) -> Floats:
+    """Sum over frames, for each pair, how much of all that either overlaps is the overlap of the two, (K,)."""
+    together = np.zeros(pairs)
+    for frame, number in zip(frames, numbers, strict=True):
         union = frame.iou.sum(axis=0)[None, :] + frame.iou.sum(axis=1)[:, None] - frame.iou
-        together[np.ix_(frame.truth, frame.found)] += np.where(union > EPS, frame.iou / np.maximum(union, EPS), 0)
-    return np.asarray(together / (true_masks[:, None] + found_masks[None, :] - together))
+        share = np.where(union > EPS, frame.iou / np.maximum(union, EPS), 0)
+        together[number] += share[frame.iou > 0]
+    return together

@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from wadlib.metrics.tracks import TrackFrame, number_tracks
 
@@ -71,13 +74,35 @@ def identity(frames: Iterable[TrackFrame]) -> Identity:
     Identity(idtp=1, idfn=1, idfp=1)
     """
     numbered, true_tracks, found_tracks = number_tracks(frames)
-    together = np.zeros((true_tracks, found_tracks), np.int64)
-    true_masks = found_masks = 0
+    rows, columns, true_masks, found_masks = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)], 0, 0
     for frame in numbered:
-        together[np.ix_(frame.truth, frame.found)] += frame.iou >= _IOU
+        g, p = np.nonzero(frame.iou >= _IOU)
+        rows.append(frame.truth[g])
+        columns.append(frame.found[p])
         true_masks += frame.truth.size
         found_masks += frame.found.size
     # Minimal IDFN + IDFP is maximal IDTP: each right mask lowers either by one.
-    rows, columns = linear_sum_assignment(-together)
-    idtp = int(together[rows, columns].sum())
+    idtp = _most_together(np.concatenate(rows), np.concatenate(columns), (true_tracks, found_tracks))
     return Identity(idtp, true_masks - idtp, found_masks - idtp)
+
+
+def _most_together(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], shape: tuple[int, int]) -> int:
+    """Count the frames that the best one-to-one assignment of tracks wins; one entry per frame and pair.
+
+    Tracks that are linked by no chain of overlaps cannot compete, so each group of them is assigned by itself: a long
+    video has thousands of tracks, and their full table would not fit.
+    """
+    if not rows.size:
+        return 0
+    ones = np.ones(rows.size, np.int64)
+    graph = coo_array((ones, (rows, columns + shape[0])), shape=(sum(shape), sum(shape))).tocsr()
+    _, group = connected_components(graph, directed=False)
+    order = np.argsort(group[rows], kind="stable")
+    total = 0
+    for part in np.split(order, np.flatnonzero(np.diff(group[rows][order])) + 1):
+        g, p = np.unique(rows[part], return_inverse=True)[1], np.unique(columns[part], return_inverse=True)[1]
+        table = np.zeros((g.max() + 1, p.max() + 1), np.int64)
+        np.add.at(table, (g, p), 1)
+        best = linear_sum_assignment(-table)
+        total += int(table[best].sum())
+    return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,12 @@ NOISE = 1.0
 """Variance in Lab units squared that every component gets in addition: about what JPEG does."""
 
 
-def to_lab(image: npt.NDArray[np.uint8]) -> Floats:
-    """(H,W,3) uint8 RGB -> (H,W,3) float32 CIE L*a*b*, L in 0..100, a and b in about -100..100."""
+def to_lab(image: npt.NDArray[Any]) -> Floats:
+    """(H,W,3) RGB, uint8 or float in 0..1 -> (H,W,3) float32 CIE L*a*b*, L in 0..100, a and b in about -100..100."""
     import cv2
 
-    return np.asarray(cv2.cvtColor(image.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB), np.float32)
+    scale = np.float32(255 if image.dtype == np.uint8 else 1)
+    return np.asarray(cv2.cvtColor(image.astype(np.float32) / scale, cv2.COLOR_RGB2LAB), np.float32)
 
 
 class PixelSample:

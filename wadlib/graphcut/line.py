@@ -160,15 +160,6 @@ def swap_graph_1d(
     pixels = np.flatnonzero((labels == alpha) | (labels == beta))
     link = grid.arcs[0][0][0]  # (W-1,) rightwards
     joined = np.flatnonzero(np.diff(pixels) == 1)
-    return SwapGraph(
-        alpha,
-        beta,
-        labels.astype(np.int32),
-        pixels,
-        grid.source[0, pixels],
-        grid.sink[0, pixels],
-        np.stack([joined, joined + 1], axis=1),
-        link[pixels[joined]],
-        grid.constant,
-        grid,
-    )
+    terminals, n_links = (grid.source[0, pixels], grid.sink[0, pixels]), np.stack([joined, joined + 1], axis=1)
+    capacities = link[pixels[joined]]
+    return SwapGraph(alpha, beta, labels.astype(np.int32), pixels, *terminals, n_links, capacities, grid.constant, grid)

@@ -141,18 +141,8 @@ class FastGrid:
     def solve(self, terminal: npt.NDArray[Any], residual: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Push all the flow through a graph, in place; True (H,W) on the sink's side."""
         count = _grid_cut.start(terminal, self._parent, self._queue)
-        _grid_cut.grow_and_augment(
-            terminal,
-            residual,
-            self.step,
-            self._parent,
-            self._distance,
-            self._stamp,
-            self._queue,
-            self._waiting,
-            self._orphans,
-            count,
-        )
+        tree = (self._parent, self._distance, self._stamp, self._queue, self._waiting, self._orphans)
+        _grid_cut.grow_and_augment(terminal, residual, self.step, *tree, count)
         return np.asarray(self._parent.reshape(self.shape)[1:-1, 1:-1] >= 0)
 
     def cut(self, graph: GridGraph) -> tuple[npt.NDArray[np.bool_], int]:

@@ -192,15 +192,8 @@ def _in_reading_order(part: npt.NDArray[np.int64], nodes: npt.NDArray[Any]) -> n
 
 
 def _check_image(image: Any) -> None:
-    kind = (
-        isinstance(image, np.ndarray)
-        and image.size
-        and (
-            (image.dtype == np.uint8 and (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)))
-            or (np.issubdtype(image.dtype, np.floating) and image.ndim == 2)
-        )
-    )
-    if not kind:
+    ok = isinstance(image, np.ndarray) and image.size and (image.dtype == np.uint8 or image.dtype.kind == "f")
+    if not ok or not (image.ndim == 2 or (image.shape[2:] == (3,) and image.dtype == np.uint8)):
         got = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
         raise SegmentationError(
             f"normalized_cut: expected an image (H,W,3) uint8 or (H,W) grey, got {got}",

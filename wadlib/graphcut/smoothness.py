@@ -71,30 +71,16 @@ def check_semimetric(V: npt.NDArray[Any], where: str = "check_semimetric") -> No
         Names the labels: V(a, a) is not 0, V(a, b) is negative, or V(a, b) differs from V(b, a).
     """
     fix = "pass a symmetric V >= 0 with zeros on the diagonal, for example (V + V.T) / 2"
-    diagonal = np.flatnonzero(np.diagonal(V) != 0)
-    if diagonal.size:
-        a = diagonal[0]
-        raise SegmentationError(
-            f"{where}: expected V({a}, {a}) = 0, got {V[a, a]}",
-            cause="a matrix of similarities, where the smoothness is a cost",
-            fix=fix,
-        )
-    negative = np.argwhere(V < 0)
-    if negative.size:
-        a, b = negative[0]
-        raise SegmentationError(
-            f"{where}: expected V >= 0, got V({a}, {b}) = {V[a, b]}",
-            cause="a reward for differing neighbours, which no graph cut can minimise",
-            fix=fix,
-        )
-    lopsided = np.argwhere(np.abs(V - V.T) > _slack(V))
-    if lopsided.size:
-        a, b = lopsided[0]
-        raise SegmentationError(
-            f"{where}: expected a symmetric V, got V({a}, {b}) = {V[a, b]} and V({b}, {a}) = {V[b, a]}",
-            cause="a cost that depends on which of two neighbours comes first",
-            fix=fix,
-        )
+    for a in np.flatnonzero(np.diagonal(V)):
+        what, cause = f"V({a}, {a}) = 0, got {V[a, a]}", "a matrix of similarities, where the smoothness is a cost"
+        raise SegmentationError(f"{where}: expected {what}", cause=cause, fix=fix)
+    for a, b in np.argwhere(V < 0):
+        cause = "a reward for differing neighbours, which no graph cut can minimise"
+        raise SegmentationError(f"{where}: expected V >= 0, got V({a}, {b}) = {V[a, b]}", cause=cause, fix=fix)
+    for a, b in np.argwhere(np.abs(V - V.T) > _slack(V)):
+        what = f"a symmetric V, got V({a}, {b}) = {V[a, b]} and V({b}, {a}) = {V[b, a]}"
+        cause = "a cost that depends on which of two neighbours comes first"
+        raise SegmentationError(f"{where}: expected {what}", cause=cause, fix=fix)
 
 
 def check_metric(V: npt.NDArray[Any], where: str = "check_metric") -> None:

@@ -25,6 +25,7 @@ from wadlib.errors import SegmentationError
 from wadlib.frames import FULL_SHAPE
 from wadlib.graphcut.colour import ColourMixtures, PixelSample, to_lab
 from wadlib.graphcut.location import cell_counts, density, upsample
+from wadlib.graphcut.problem import kind
 from wadlib.instances.components import instances_from_indices
 from wadlib.labels import IDS, network_indices
 from wadlib.preprocess import crop_and_downscale
@@ -150,7 +151,7 @@ class ColourLocationUnary:
         """
         if not isinstance(image, np.ndarray) or image.shape != (*self.shape, 3) or image.dtype != np.uint8:
             raise SegmentationError(
-                f"ColourLocationUnary.costs: expected an image of shape {(*self.shape, 3)}, uint8, got {_kind(image)}",
+                f"ColourLocationUnary.costs: expected an image of shape {(*self.shape, 3)}, uint8, got {kind(image)}",
                 cause="a full-size frame, while the model was learnt from network-size ones",
                 fix="crop and downscale it first: wadlib.preprocess.crop_and_downscale(image, None)",
             )
@@ -174,18 +175,9 @@ class ColourLocationUnary:
 
     def save(self, path: str | Path) -> None:
         """Write the model as one ``.npz`` file, whole or not at all."""
+        own = {name: getattr(self, name) for name in ("shape", "pixels", "location", "prior_weight")}
         with atomic_path(path) as part, part.open("wb") as file:
-            np.savez_compressed(
-                file,
-                format=_FORMAT,
-                shape=self.shape,
-                pixels=self.pixels,
-                location=self.location,
-                prior_weight=self.prior_weight,
-                weights=self.colours.weights,
-                means=self.colours.means,
-                whitening=self.colours.whitening,
-            )
+            np.savez_compressed(file, format=_FORMAT, **own, **vars(self.colours))
 
     @classmethod
     def load(cls, path: str | Path) -> ColourLocationUnary:
@@ -223,7 +215,7 @@ def _check_pair(image: Any, label: Any, shape: tuple[int, int] | None) -> None:
     if not ok or not isinstance(label, np.ndarray) or label.dtype != np.uint16 or label.shape != image.shape[:2]:
         raise SegmentationError(
             f"ColourLocationUnary.fit: expected an image (H,W,3) uint8 and a label (H,W) uint16, "
-            f"got {_kind(image)} and {_kind(label)}",
+            f"got {kind(image)} and {kind(label)}",
             cause="image and label in the wrong order, of different sizes, or converted on the way",
             fix="pass (read_image(path), read_label(path)) pairs",
         )
@@ -233,7 +225,3 @@ def _check_pair(image: Any, label: Any, shape: tuple[int, int] | None) -> None:
             cause="full-size and network-size frames were put together",
             fix="prepare the dataset first: `wadlib prepare ROOT OUT`",
         )
-
-
-def _kind(value: object) -> str:
-    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

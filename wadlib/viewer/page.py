@@ -60,13 +60,11 @@ def is_static() -> bool:
 
 def entry(place: int, payload: Payload, full: Payload | None) -> dict[str, Any]:
     """One frame as the page holds it; `place` is its number in the page."""
-    return {
-        "meta": {**payload.meta, "index": place},
-        "buffers": [_base64(buffer) for buffer in payload.buffers],
-        "full": None
-        if full is None
-        else {"meta": {**full.meta, "index": place}, "buffers": [_base64(buffer) for buffer in full.buffers]},
-    }
+    return {**_as_page(payload, place), "full": None if full is None else _as_page(full, place)}
+
+
+def _as_page(payload: Payload, place: int) -> dict[str, Any]:
+    return {"meta": {**payload.meta, "index": place}, "buffers": [_base64(buffer) for buffer in payload.buffers]}
 
 
 def fragment(config: dict[str, Any], state: dict[str, Any], frames: list[dict[str, Any]], still: str) -> str:

@@ -13,6 +13,7 @@ single odd pixel would look cheap, because the pixel would be associated with it
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -176,15 +177,10 @@ def pixel_affinity(
         )
     height, width = features.shape[:2]
     reach = math.ceil(radius)
-    offsets = np.array(
-        [
-            (dy, dx)
-            for dy in range(min(reach, height - 1) + 1)
-            for dx in range(-min(reach, width - 1), min(reach, width - 1) + 1)
-            if (dy, dx) > (0, 0) and dy**2 + dx**2 < radius**2
-        ],
-        np.int64,
-    ).reshape(-1, 2)
+    down, aside = min(reach, height - 1), min(reach, width - 1)
+    around = itertools.product(range(down + 1), range(-aside, aside + 1))
+    near_by = [(dy, dx) for dy, dx in around if (dy, dx) > (0, 0) and dy**2 + dx**2 < radius**2]
+    offsets = np.array(near_by, np.int64).reshape(-1, 2)
     near = np.maximum(np.exp(-(offsets**2).sum(axis=1) / sigma_distance), LEAST_WEIGHT)  # (m,)
     weights = np.zeros((len(offsets), height, width), np.float32)
     features = np.ascontiguousarray(features.reshape(height, width, -1), np.float32)

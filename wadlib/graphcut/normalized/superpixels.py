@@ -17,15 +17,10 @@ def lab_features(image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
     A distance of 2 can just be seen; sky and tree are about 60 apart.
     """
-    if image.dtype == np.uint8:
-        return to_lab(image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2))
-    import cv2
-
-    grey = np.repeat(np.asarray(image, np.float32)[..., None], 3, axis=2)
-    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_RGB2LAB), np.float32)
+    return to_lab(image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2))
 
 
-def superpixels(image: npt.NDArray[Any], count: int = 1000, *, compactness: float = 10) -> npt.NDArray[np.int32]:
+def superpixels(image: npt.NDArray[Any], count: int = 1000) -> npt.NDArray[np.int32]:
     """Divide a picture into about `count` connected patches of like colour (SLIC, scikit-image).
 
     Parameters
@@ -33,8 +28,7 @@ def superpixels(image: npt.NDArray[Any], count: int = 1000, *, compactness: floa
     image : (H,W,3) uint8 RGB, or (H,W) grey, uint8 or float in 0..1
     count : int
         About so many; a picture with no more pixels than that has one per pixel.
-    compactness : float
-        How much a patch prefers being round to being of one colour.
+
 
     Returns
     -------
@@ -46,5 +40,5 @@ def superpixels(image: npt.NDArray[Any], count: int = 1000, *, compactness: floa
     from skimage.segmentation import slic
 
     colour = image.ndim == 3
-    found = slic(image, count, compactness=compactness, start_label=0, channel_axis=2 if colour else None)
+    found = slic(image, count, start_label=0, channel_axis=2 if colour else None)
     return np.unique(found, return_inverse=True)[1].reshape(found.shape).astype(np.int32)

@@ -297,7 +297,7 @@ def read_plainly(path):
 def test_a_plain_reader_finds_what_was_written(data, overlaps):
     root, _, _, found = data
     path = root / "submission.csv"
-    written = write_submission(root / "pred", path, overlaps=overlaps, progress=False)
+    written = write_submission(root / "pred", path, overlaps=overlaps, full_frame=False, progress=False)
     assert path.read_text().splitlines()[0] == ",".join(COLUMNS)
     rows = read_plainly(path)
     assert len(rows) == written
@@ -315,7 +315,7 @@ def test_a_plain_reader_finds_what_was_written(data, overlaps):
 
 def test_a_submission_and_back(data):
     root, _, _, found = data
-    write_submission(root / "pred", root / "submission.csv", overlaps="keep", progress=False)
+    write_submission(root / "pred", root / "submission.csv", overlaps="keep", full_frame=False, progress=False)
     back = dict(read_submission(root / "submission.csv", SHAPE))
     assert list(back) == [f"f{n}" for n in range(6) if len(found[n])]
     for name, each in back.items():
@@ -450,7 +450,9 @@ def test_mots_files_of_a_tracker_and_back(data):
 def test_a_frame_without_prediction_has_no_lines(data):
     root, frames, _, _ = data
     (root / "pred" / "label" / "f1_instanceIds.png").unlink()
-    write_kitti_mots(videos(frames), root / "tracker", prediction=root / "pred", progress=False)
+    with pytest.raises(MetricError, match="frame f1 has no prediction or label, 1 of 6"):
+        write_kitti_mots(videos(frames), root / "tracker", prediction=root / "pred", progress=False)
+    write_kitti_mots(videos(frames), root / "tracker", prediction=root / "pred", missing="empty", progress=False)
     text = (root / "tracker" / "data" / "0000.txt").read_text()
     assert not any(line.startswith("1 ") for line in text.splitlines())
 

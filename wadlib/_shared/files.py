@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from wadlib._shared.parts import part_name, sweep
 from wadlib.errors import DatasetError, StorageError
@@ -21,6 +22,7 @@ __all__ = [
     "inside",
     "locked",
     "make_folder",
+    "open_regular",
     "read_bytes",
     "real_path",
     "storage_error",
@@ -191,15 +193,21 @@ def read_bytes(path: str | Path) -> bytes:
     OSError
         As when any file is opened; and a folder, pipe, socket or device, or more than `LARGEST_FILE` bytes.
     """
-    # Looked at once it is open, so that nothing can be put in its place; opening a pipe must not wait.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        there = os.fstat(descriptor)
-        if not stat.S_ISREG(there.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file, but a pipe or a device", str(path))
-        if there.st_size > LARGEST_FILE:
-            raise OSError(errno.EFBIG, f"a file of {there.st_size} bytes", str(path))
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > LARGEST_FILE:
+            raise OSError(errno.EFBIG, f"a file of {size} bytes", str(path))
         return file.read()
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a regular file for reading; an OSError for anything else."""
+    # Looked at once it is open, so that nothing can be put in its place; opening a pipe must not wait.
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file, but a pipe or a device", str(path))
+    return file
 
 
 def real_path(path: str | Path) -> Path:

@@ -22,6 +22,10 @@ Predictions = Annotated[
     typer.Option(metavar="PRED", help="Export these predictions; without it, the true labels."),
 ]
 
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Write what there is: a frame without prediction has nothing in it.")
+]
+
 
 class Classes(StrEnum):
     """Numbers of the classes in a KITTI-MOTS file."""
@@ -36,6 +40,7 @@ def coco(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="JSON file to write.")],
     predictions: Predictions = None,
     ignore: Annotated[bool, typer.Option(help="Write regions to ignore as crowds of each class.")] = True,
+    allow_missing: AllowMissing = False,
     workers: Workers = None,
 ) -> None:
     """COCO's JSON: a dataset of the labels, or results with the same image ids."""
@@ -47,7 +52,9 @@ def coco(
         written = write_coco(frames, out, ignore=ignore, workers=workers)
         typer.echo(f"{written} annotations of {len(frames)} frames are in {out}")
     else:
-        written = write_coco_results(frames, predictions, out, workers=workers)
+        written = write_coco_results(
+            frames, predictions, out, missing="empty" if allow_missing else "error", workers=workers
+        )
         typer.echo(f"{written} results of {len(frames)} frames are in {out}")
 
 
@@ -59,15 +66,31 @@ def submission(
     keep_overlaps: Annotated[
         bool, typer.Option("--keep-overlaps", help="Write masks as they are; a pixel may belong to several.")
     ] = False,
+    allow_missing: AllowMissing = False,
     workers: Workers = None,
 ) -> None:
     """The CSV that the Kaggle challenge took: full-size pixels, ImageId from ROOT's pictures."""
     from wadlib.dataset import open_wad
+    from wadlib.instances import PredictionFolder
     from wadlib.interop.submission import write_submission
 
-    image_ids = {frame.name: frame.image_path.stem for video in open_wad(root).videos for frame in video.frames}
+    # Whole subsets: of test frames or of training frames, whichever were predicted.
+    wad = open_wad(root)
+    predicted = set(PredictionFolder.open(predictions).names)
+    subsets = [[frame for video in videos for frame in video.frames] for videos in (wad.train_videos, wad.test_videos)]
+    image_ids = {
+        frame.name: frame.image_path.stem
+        for frames in subsets
+        if any(frame.name in predicted for frame in frames)
+        for frame in frames
+    }
     written = write_submission(
-        predictions, out, image_ids=image_ids, overlaps="keep" if keep_overlaps else "cut", workers=workers
+        predictions,
+        out,
+        image_ids=image_ids,
+        overlaps="keep" if keep_overlaps else "cut",
+        missing="empty" if allow_missing else "error",
+        workers=workers,
     )
     typer.echo(f"{written} instances are in {out}")
 
@@ -80,6 +103,7 @@ def kitti_mots(
     classes: Annotated[Classes, typer.Option(help="KITTI's cars and pedestrians, or all seven by WAD id.")] = (
         Classes.kitti
     ),
+    allow_missing: AllowMissing = False,
     workers: Workers = None,
 ) -> None:
     """KITTI-MOTS text files, one per video, which TrackEval scores."""
@@ -88,7 +112,8 @@ def kitti_mots(
 
     table = KITTI if classes is Classes.kitti else WAD
     videos = open_wad(root).train_videos
-    write_kitti_mots(videos, out, prediction=predictions, classes=table, workers=workers)
+    missing = "empty" if allow_missing else "error"
+    write_kitti_mots(videos, out, prediction=predictions, classes=table, missing=missing, workers=workers)
     typer.echo(f"{len(videos)} videos are in {out}")
 
 
@@ -98,6 +123,8 @@ def import_coco(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write train_label/ in.")],
 ) -> None:
     """Label files of a COCO dataset's images: people, bicycles, cars… by their names."""
-    from wadlib.interop.coco_import import write_labels
+    from wadlib.interop.coco_import import CocoDataset, write_labels
 
-    typer.echo(f"{len(write_labels(dataset, out))} label files are in {out}")
+    read = CocoDataset.open(dataset)
+    typer.echo(f"{len(write_labels(read, out))} label files are in {out}")
+    typer.echo(read.summary())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from wadlib._shared.fields import read_json
 from wadlib.errors import DatasetError
 
 __all__ = ["TRACKS", "read_tracks"]
@@ -34,7 +34,7 @@ def read_tracks(folder: str | Path) -> dict[str, dict[int, int]]:
     """
     path = Path(folder) / TRACKS
     try:
-        videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
+        videos = read_json(path)["videos"]
         return {
             frame: {int(code): _whole(track) for code, track in codes.items()}
             for frames in videos.values()

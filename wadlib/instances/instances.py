@@ -147,7 +147,7 @@ class Instances:
                     x, y, width, height = row["bbox"]
                     boxes[n] = y, x, y + height, x + width
             return cls([row["category_id"] for row in rows], [row["score"] for row in rows], runs, boxes)  # type: ignore[arg-type]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InstancesError(
                 f"from_coco: expected results with category_id, score, segmentation and at best bbox, got {error!r}",
                 cause="a file of another program, or polygons in place of run lengths",

@@ -12,7 +12,6 @@ dataset fill a gigabyte as text, and several as Python objects.
 from __future__ import annotations
 
 import json
-import math
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,9 +21,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.fields import decode_text, is_number
+from wadlib._shared.files import open_regular
 from wadlib.errors import InstancesError
 from wadlib.instances.instances import Instances
-from wadlib.instances.rle import size_text
+from wadlib.instances.rle import size_of, size_text
 from wadlib.labels import IDS
 
 __all__ = ["InstancesFile", "frame_name"]
@@ -117,21 +118,21 @@ class InstancesFile:
     def shape(self, name: str) -> tuple[int, int]:
         """(H, W) that the first mask of a frame says of itself."""
         (row,) = self._load(self.frames[name], first=1)
-        size = row["segmentation"].get("size")
-        if not isinstance(size, list) or len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
+        size = size_of(row["segmentation"])
+        if not isinstance(size, tuple):
             raise InstancesError(
                 f"{self.path.name}: the size of a mask of {name} is {size!r}",
                 cause="a mask that was not written by COCO's tools",
                 fix='write {"size": [height, width], "counts": "…"}: Instances.to_coco makes it',
             )
-        return size[0], size[1]
+        return size
 
     def _load(self, number: int, first: int | None = None) -> list[Any]:
         rows = []
         with self.path.open("rb") as file:
             for offset, length in self._places[self._first[number] : self._first[number + 1]][:first].tolist():
                 file.seek(offset)
-                rows.append(json.loads(file.read(length)))
+                rows.append(json.loads(decode_text(file.read(length))))
         return rows
 
     def read(self, name: str, shape: tuple[int, int]) -> Instances:
@@ -143,8 +144,8 @@ class InstancesFile:
             A mask of another size than `shape`, or a damaged one.
         """
         rows = self._load(self.frames[name]) if name in self.frames else []
-        for size in (row["segmentation"].get("size") for row in rows):
-            if size != list(shape):
+        for size in (size_of(row["segmentation"]) for row in rows):
+            if size != tuple(shape):
                 raise InstancesError(
                     f"{self.path.name}: expected masks of {shape[1]}x{shape[0]} pixels like the truth of {name}, "
                     f"got {size_text(size)}",
@@ -177,14 +178,21 @@ def _check(path: Path, number: int, row: Any) -> str:
             cause="class numbers inside a network (1..7), or a class that is not evaluated",
             fix=f"use the WAD class ids {IDS} as category_id",
         )
-    score = row.get("score")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+    if not is_number(row.get("score"), -1e30, 1e30):
         raise _row_error(
             path,
             number,
-            f"the score is {score!r}, expected a finite number ({row['file_name']})",
+            f"the score is {repr(row.get('score'))[:40]}, expected a finite number ({row['file_name']})",
             cause="a training run that diverged, or a division by zero",
             fix="look at the network's outputs; nothing can be ranked by a score that is no number",
+        )
+    if not isinstance(row.get("image_id"), int | str | None):
+        raise _row_error(
+            path,
+            number,
+            f"the image_id is {repr(row['image_id'])[:40]} ({row['file_name']})",
+            cause="a file of another program",
+            fix="give each frame a whole number",
         )
     mask = row.get("segmentation")
     if not isinstance(mask, dict) or not isinstance(mask.get("counts"), str | list):
@@ -202,25 +210,32 @@ def _rows(path: Path) -> Iterator[tuple[int, int, Any]]:
     """Offset, length in bytes and content of each element of a JSON list, of which a block at a time is read."""
     decoder = json.JSONDecoder()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             # One character per byte, so that places are bytes; what is not ASCII is decoded again below.
-            text, start, begun = file.read(_BLOCK).decode("latin-1"), 0, False
-            at = 0
+            text, start, at = file.read(_BLOCK).decode("latin-1"), 0, 0
+            if text.startswith("\xef\xbb\xbf"):  # the byte order mark of UTF-8
+                at = 3
+            expected = "["  # then a row or "]", then "," or "]", then a row; nothing after "]"
             while True:
                 at = _skip(text, at)
                 if at >= len(text):
                     block = file.read(_BLOCK).decode("latin-1")
                     if not block:
+                        if expected == "nothing":
+                            return
                         raise _format_error(path, "the list has no end", "a file that was cut off")
                     text, start, at = block, start + len(text), 0
-                elif not begun:
-                    if text[at] != "[":
-                        raise _format_error(path, "expected a list of results", "a COCO dataset in place of results")
-                    begun, at = True, at + 1
-                elif text[at] == "]":
-                    return
-                elif text[at] == ",":
-                    at += 1
+                elif text[at] == "[" and expected == "[":
+                    expected, at = "row or ]", at + 1
+                elif expected == "[":
+                    raise _format_error(path, "expected a list of results", "a COCO dataset in place of results")
+                elif text[at] == "]" and expected in ("row or ]", ", or ]"):
+                    expected, at = "nothing", at + 1
+                elif text[at] == "," and expected == ", or ]":
+                    expected, at = "row", at + 1
+                elif expected in ("nothing", ", or ]") or text[at] in ",]":
+                    what = f"expected {expected} at byte {start + at}, got {text[at : at + 20]!r}"
+                    raise _format_error(path, what, "two files that were put together, or one that was edited")
                 else:
                     try:
                         row, end = decoder.raw_decode(text, at)
@@ -233,11 +248,13 @@ def _rows(path: Path) -> Iterator[tuple[int, int, Any]]:
                         text, start, at = text[at:] + block, start + at, 0
                         continue
                     if not text.isascii():
-                        row = json.loads(text[at:end].encode("latin-1"))
+                        row = json.loads(decode_text(text[at:end].encode("latin-1")))
                     yield start + at, end - at, row
-                    at = end
+                    expected, at = ", or ]", end
     except OSError as error:
         raise _format_error(path, f"cannot read it: {error.strerror}", "the file is missing") from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, lists within lists
+        raise _format_error(path, f"no JSON near byte {start + at}: {error}", "not a file of results") from error
 
 
 def _skip(text: str, at: int) -> int:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from wadlib.errors import InstancesError, MetricError
 from wadlib.instances.kernels import intersect_runs, runs_of_strings
-from wadlib.instances.rle import Rle, compressed, size_text
+from wadlib.instances.rle import Rle, compressed, size_of, size_text
 
 __all__ = ["Crop", "Runs"]
 
@@ -160,10 +160,10 @@ class Runs:
         InstancesError
             One is damaged, or of another size.
         """
-        for size in (rle.get("size") for rle in rles):
-            if size is None or list(size) != list(shape):
+        for rle in rles:
+            if size_of(rle) != tuple(shape):
                 raise InstancesError(
-                    f"expected masks of {shape[1]}x{shape[0]} pixels, got {size_text(size)}",
+                    f"expected masks of {shape[1]}x{shape[0]} pixels, got {size_text(size_of(rle))}",
                     cause="masks of another frame or size, or no RLE at all",
                     fix='pass {"size": [height, width], "counts": "…"} of one frame',
                 )

@@ -66,6 +66,10 @@ class PredictionFolder:
         """The frames of which there is anything, sorted."""
         return tuple(sorted(self.labels.keys() | (self.instances.frames.keys() if self.instances else set())))
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is anything of a frame."""
+        return name in self.labels or (self.instances is not None and name in self.instances.frames)
+
     def read(self, name: str) -> Instances:
         """The scored instances of a frame; those of the label map, all of score 1, without ``instances.json``.
 

@@ -20,6 +20,7 @@ from wadlib.errors import InstancesError
 from wadlib.frames import read_label
 from wadlib.instances import PredictionFolder, Runs
 from wadlib.instances.rle import coco_boxes
+from wadlib.interop.complete import check_frames, check_size
 from wadlib.labels import CLASSES, IDS, IGNORE, decode
 
 __all__ = ["write_coco", "write_coco_results"]
@@ -50,6 +51,7 @@ def write_coco(
         How many annotations there are.
     """
     frames = list(frames)
+    check_frames("write_coco", [frame.name for frame in frames], [frame.name for frame in frames], "error")
     with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
         images, written = [], 0
         file.write('{"annotations": [')
@@ -79,6 +81,7 @@ def write_coco_results(
     prediction: str | Path,
     path: str | Path,
     *,
+    missing: str = "error",
     workers: int | None = None,
     progress: bool = True,
 ) -> int:
@@ -90,16 +93,18 @@ def write_coco_results(
     Raises
     ------
     MetricError
-        A frame has no prediction.
+        A frame has no prediction, a prediction has another size than its frame's label, or it belongs to another
+        frame; ``missing="empty"`` takes what there is.
     """
-    folder = PredictionFolder.open(prediction)
+    folder, frames = PredictionFolder.open(prediction), list(frames)
+    check_frames("write_coco_results", [frame.name for frame in frames], folder.names, missing)
     written = 0
     with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
         file.write("[")
         for number, (frame, rows) in enumerate(
             map_frames(
                 partial(_result_rows, folder),
-                list(frames),
+                frames,
                 workers=workers,
                 threads=True,
                 description="exporting",
@@ -142,7 +147,11 @@ def _annotations(frame: Frame, ignore: bool) -> tuple[tuple[int, int], list[dict
 
 
 def _result_rows(folder: PredictionFolder, frame: Frame) -> list[dict[str, Any]]:
-    return folder.read(frame.name).to_coco()
+    if frame.name not in folder:
+        return []
+    found = folder.read(frame.name)
+    check_size("write_coco_results", frame, found.shape)
+    return found.to_coco()
 
 
 def _write_row(file: IO[str], row: dict[str, Any], first: bool) -> None:

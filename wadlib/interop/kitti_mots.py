@@ -12,13 +12,13 @@ as the track's. (WAD's true instance numbers are *not* tracks: the same car may 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.fields import MAX_PIXELS, text_lines
 from wadlib._shared.files import make_folder, write_text
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame, Video
@@ -26,7 +26,8 @@ from wadlib.errors import InstancesError
 from wadlib.frames import read_label
 from wadlib.instances import Runs
 from wadlib.instances.reader import label_files
-from wadlib.labels import BACKGROUND, IDS, IGNORE, decode, encode
+from wadlib.interop.complete import check_frames, check_size
+from wadlib.labels import BACKGROUND, IDS, IGNORE, INSTANCES_PER_CLASS, decode, encode
 
 __all__ = ["KITTI", "WAD", "MotsVideo", "frame_lines", "read_mots", "write_kitti_mots"]
 
@@ -53,6 +54,7 @@ def write_kitti_mots(
     *,
     prediction: str | Path | None = None,
     classes: Mapping[int, int] = KITTI,
+    missing: str = "error",
     workers: int | None = None,
     progress: bool = True,
 ) -> list[MotsVideo]:
@@ -67,31 +69,51 @@ def write_kitti_mots(
     videos : iterable of videos, such as ``open_wad(root).train_videos``
     out : folder
     prediction : folder, optional
-        Write these label maps in place of the truth. A frame without one has nothing in it.
+        Write these label maps in place of the truth.
+    missing : "error" or "empty"
+        What to do about frames without a label: raise, or write a prediction without objects, and a truth that is a
+        region to ignore as a whole.
     classes : mapping
         WAD class id -> class number to write, `KITTI` or `WAD`; other classes are left out.
+
+    Raises
+    ------
+    InstancesError
+        No frames; frames without a label, predictions of other frames, or of another size than the truth.
     """
-    out = Path(out)
+    out, videos = Path(out), list(videos)
+    frames = [frame for video in videos for frame in video.frames]
     files = None if prediction is None else label_files(Path(prediction), "predictions")
+    there = files or {frame.name: frame.label_path for frame in frames if frame.label_path is not None}
+    check_frames("write_kitti_mots", [frame.name for frame in frames], there, missing)
+    some = next(iter(there.values()), None)
+    blank = np.full((1, 1) if some is None else read_label(some).shape, IGNORE, np.uint16)
+
+    def lines_of(frame: Frame) -> list[str]:
+        path = there.get(frame.name)
+        if path is None:
+            return [] if files is not None else frame_lines(blank, classes)
+        label = read_label(path)
+        if files is not None and frame.label_path is not None:
+            check_size("write_kitti_mots", frame, (label.shape[0], label.shape[1]))
+        return frame_lines(label, classes)
+
     folder = make_folder(out / ("label_02" if files is None else "data"))
     written = []
     for number, video in enumerate(videos):
         lines: list[str] = []
-        for time, frame_part in map_frames(
-            partial(_lines, [_label_path(frame, files) for frame in video.frames], dict(classes)),
-            range(len(video.frames)),
-            workers=workers,
-            threads=True,
-            description=video.name,
-            progress=progress,
-        ):
+        parts = map_frames(
+            lines_of, video.frames, workers=workers, threads=True, description=video.name, progress=progress
+        )
+        for time, (_, frame_part) in enumerate(parts):
             lines += [f"{time} {line}\n" for line in frame_part]
         write_text(folder / f"{number:04d}.txt", "".join(lines))
         written.append(MotsVideo(number, video.name, len(video.frames)))
     write_text(out / "videos.txt", "".join(f"{v.number:04d} {v.name}\n" for v in written))
     if files is None:
         seqmap = "".join(f"{v.number:04d} empty 000000 {v.frames - 1:06d}\n" for v in written)
-        write_text(out / "evaluate_mots.seqmap.val", seqmap)
+        # TrackEval guesses the separator from all lines but the first; it passes over lines of three fields.
+        write_text(out / "evaluate_mots.seqmap.val", seqmap + ("no further video\n" if len(written) == 1 else ""))
     return written
 
 
@@ -128,23 +150,45 @@ def read_mots(path: str | Path, classes: Mapping[int, int] = KITTI) -> Iterator[
         A line that is not of the format, an unknown class, or objects that overlap.
     """
     path = Path(path)
-    of_frame: dict[int, list[tuple[int, tuple[int, int], str]]] = {}
+    of_frame: dict[int, dict[tuple[int, int], tuple[tuple[int, int], str]]] = {}
     back = {kind: class_id for class_id, kind in classes.items()}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise _bad(path, 0, f"cannot read it: {error.strerror}") from error
-    for number, line in enumerate(lines, start=1):
-        fields = line.split(" ")
-        if len(fields) != 6 or not all(field.isdigit() for field in fields[:5]):
-            raise _bad(path, number, f"expected `frame id class height width rle`, got {line[:60]!r}")
-        time, name, kind, height, width = (int(field) for field in fields[:5])
-        if kind != _IGNORE_CLASS and kind not in back:
-            raise _bad(path, number, f"unknown class {kind}")
-        code = IGNORE if kind == _IGNORE_CLASS else int(encode(back[kind], name % 1000))
-        of_frame.setdefault(time, []).append((code, (height, width), fields[5]))
+        for number, line in enumerate(text_lines(path), start=1):
+            fields = line.split()
+            if not fields:
+                continue
+            if len(fields) != 6 or not all(each.isascii() and each.isdigit() and len(each) < 10 for each in fields[:5]):
+                raise _bad(path, number, f"expected `frame id class height width rle`, got {line[:60].strip()!r}")
+            time, name, kind, height, width = map(int, fields[:5])
+            if kind != _IGNORE_CLASS and kind not in back:
+                raise _bad(path, number, f"unknown class {kind}")
+            if not 0 < height * width <= MAX_PIXELS:
+                raise _bad(path, number, f"expected a picture of 1 to {MAX_PIXELS} pixels, got {width}x{height}")
+            objects = of_frame.setdefault(time, {})
+            if (kind, name) in objects:
+                raise _bad(path, number, f"object {name} occurs twice in frame {time}")
+            objects[kind, name] = (height, width), fields[5]
+    except (OSError, ValueError) as error:
+        raise _bad(path, 0, f"cannot read it: {getattr(error, 'strerror', None) or error}") from error
+    codes = _codes(path, sorted({key for objects in of_frame.values() for key in objects}), back)
     for time in sorted(of_frame):
-        yield time, _label(path, time, of_frame[time])
+        yield time, _label(path, time, [(codes[key], *each) for key, each in of_frame[time].items()])
+
+
+def _codes(path: Path, keys: list[tuple[int, int]], back: dict[int, int]) -> dict[tuple[int, int], int]:
+    """(class, id) -> label code: numbered as in the ids where they are class * 1000 + track; else counted by class."""
+    codes = {}
+    for kind in {kind for kind, _ in keys}:
+        names = [name for each, name in keys if each == kind]
+        if kind == _IGNORE_CLASS:
+            codes |= {(kind, name): IGNORE for name in names}
+            continue
+        if len(names) > INSTANCES_PER_CLASS:
+            raise _bad(path, 0, f"{len(names)} objects of class {kind}, a label holds {INSTANCES_PER_CLASS}")
+        usual = all(name // 1000 == kind for name in names)
+        for n, name in enumerate(names):
+            codes[kind, name] = int(encode(back[kind], name % 1000 if usual else n))
+    return codes
 
 
 def _label(path: Path, time: int, objects: list[tuple[int, tuple[int, int], str]]) -> npt.NDArray[np.uint16]:
@@ -152,21 +196,15 @@ def _label(path: Path, time: int, objects: list[tuple[int, tuple[int, int], str]
     if len(shapes) != 1:
         raise _bad(path, 0, f"the objects of frame {time} come from pictures of different sizes")
     shape = shapes.pop()
-    runs = Runs.from_strings([string for _, _, string in objects], shape)
+    try:
+        runs = Runs.from_strings([string for _, _, string in objects], shape)
+    except InstancesError as error:
+        raise _bad(path, 0, f"frame {time}: {error.what}") from error
     label = np.full(shape, BACKGROUND, np.uint16)
     runs.paint(label, (code for code, _, _ in objects))
     if np.count_nonzero(label != BACKGROUND) != runs.areas.sum():
         raise _bad(path, 0, f"objects of frame {time} overlap")
     return label
-
-
-def _label_path(frame: Frame, files: dict[str, Path] | None) -> Path | None:
-    return frame.label_path if files is None else files.get(frame.name)
-
-
-def _lines(paths: list[Path | None], classes: dict[int, int], time: int) -> list[str]:
-    path = paths[time]
-    return [] if path is None else frame_lines(read_label(path), classes)
 
 
 def _bad(path: Path, number: int, what: str) -> InstancesError:

@@ -12,20 +12,20 @@ first line: the sample that Kaggle handed out had PixelCount before Confidence.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from wadlib._shared.fields import is_number, text_lines
 from wadlib._shared.files import atomic_path
 from wadlib._shared.parallel import map_frames
 from wadlib._shared.words import one_of
 from wadlib.errors import InstancesError
 from wadlib.frames import FULL_SHAPE
 from wadlib.instances import Instances, PredictionFolder, Runs
+from wadlib.interop.complete import check_frames
 from wadlib.labels import BACKGROUND, IDS, INSTANCES_PER_CLASS
-from wadlib.preprocess import NETWORK_SHAPE
 
 __all__ = ["COLUMNS", "read_submission", "without_overlaps", "write_submission"]
 
@@ -39,6 +39,8 @@ def write_submission(
     *,
     image_ids: Mapping[str, str] | None = None,
     overlaps: str = "cut",
+    missing: str = "error",
+    full_frame: bool = True,
     workers: int | None = None,
     progress: bool = True,
 ) -> int:
@@ -47,15 +49,20 @@ def write_submission(
     Parameters
     ----------
     prediction : folder
-        ``PRED`` with ``label/`` and, for the scores, ``instances.json``. Predictions at network size
-        (832x640) are put back into the full frame; others are written as they are.
+        ``PRED`` with ``label/`` and, for the scores, ``instances.json``. Predictions of any view of
+        `wadlib.preprocess.VIEWS` are put back into the full frame.
     path : file to write
     image_ids : mapping, optional
         Frame name -> ImageId. Test frames need it, ``{f.name: f.image_path.stem for f in video.frames}``: Kaggle
-        handed out their pictures under md5 names. By default the frame's name is its ImageId.
+        handed out their pictures under md5 names. By default the frame's name is its ImageId. All of these frames are
+        to be submitted.
     overlaps : "cut" or "keep"
         "cut" gives a pixel to the surest instance only, as most participants did (the challenge's own text on
         overlaps is no longer to be had); "keep" writes the masks as they are.
+    missing : "error" or "empty"
+        What to do about frames of `image_ids` without a prediction: raise, or submit nothing for them.
+    full_frame : bool
+        False writes the pixels of the predictions as they are, whatever they show.
 
     Returns
     -------
@@ -64,14 +71,15 @@ def write_submission(
     """
     one_of(overlaps, ("cut", "keep"), "write_submission: overlaps", InstancesError)
     folder = PredictionFolder.open(prediction)
+    names = [_image_id(image_ids, name) and name for name in folder.names]
+    check_frames("write_submission", names if image_ids is None else list(image_ids), names, missing)
     written = 0
 
     def rows(name: str) -> list[str]:
         found = folder.read(name)
         if overlaps == "cut":
             found = without_overlaps(found)
-        image_id = name if image_ids is None else _image_id(image_ids, name)
-        return _rows(image_id, found.to_full_frame() if found.shape == NETWORK_SHAPE else found)
+        return _rows(_image_id(image_ids, name), found.to_full_frame() if full_frame else found)
 
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(COLUMNS) + "\n")
@@ -97,28 +105,32 @@ def read_submission(path: str | Path, shape: tuple[int, int] = FULL_SHAPE) -> It
     path = Path(path)
     seen: set[str] = set()
     image, rows = "", list[tuple[int, float, Runs]]()
+    header: list[str] = []
     try:
-        with path.open(encoding="utf-8") as file:
-            header = [name.strip() for name in file.readline().split(",")]
-            if sorted(header) != sorted(COLUMNS):
-                raise _bad(path, 1, f"expected the columns {', '.join(COLUMNS)}, got {', '.join(header)[:80]}")
-            for number, line in enumerate(file, start=2):
-                fields = line.strip().split(",")
-                if fields == [""] or (fields[0] and not any(fields[1:])):
-                    continue  # an empty line, or an image in which nothing was found
-                if len(fields) != len(header):
-                    raise _bad(path, number, f"expected {len(header)} fields, got {len(fields)}")
-                row = dict(zip(header, fields, strict=True))
-                if row["ImageId"] != image:
-                    if rows:
-                        yield image, _detections(rows, shape)
-                    image, rows = row["ImageId"], []
-                    if image in seen:
-                        raise _bad(path, number, f"the rows of image {image} are not together")
-                    seen.add(image)
-                rows.append(_parse(path, number, row, shape))
-    except OSError as error:
-        raise _bad(path, 1, f"cannot read it: {error.strerror}") from error
+        for number, line in enumerate(text_lines(path), start=1):
+            fields = [field.strip() for field in line.strip().split(",")]
+            if number == 1:
+                header = fields
+                if sorted(header) != sorted(COLUMNS):
+                    raise _bad(path, 1, f"expected the columns {', '.join(COLUMNS)}, got {', '.join(header)[:80]}")
+                continue
+            if fields == [""] or (fields[0] and not any(fields[1:])):
+                continue  # an empty line, or an image in which nothing was found
+            if len(fields) != len(header):
+                raise _bad(path, number, f"expected {len(header)} fields, got {len(fields)}")
+            row = dict(zip(header, fields, strict=True))
+            if row["ImageId"] != image:
+                if rows:
+                    yield image, _detections(rows, shape)
+                image, rows = row["ImageId"], []
+                if image in seen:
+                    raise _bad(path, number, f"the rows of image {image} are not together")
+                seen.add(image)
+            rows.append(_parse(path, number, row, shape))
+    except (OSError, ValueError) as error:
+        raise _bad(path, 1, f"cannot read it: {getattr(error, 'strerror', None) or error}") from error
+    if not header:
+        raise _bad(path, 1, "an empty file")
     if rows:
         yield image, _detections(rows, shape)
 
@@ -142,14 +154,21 @@ def without_overlaps(found: Instances) -> Instances:
     return Instances(found.class_ids[left], found.scores[left], runs)
 
 
-def _image_id(image_ids: Mapping[str, str], name: str) -> str:
-    if name not in image_ids:
+def _image_id(image_ids: Mapping[str, str] | None, name: str) -> str:
+    image_id = name if image_ids is None else image_ids.get(name)
+    if image_id is None:
         raise InstancesError(
             f"write_submission: there is no ImageId for frame {name}",
             cause="predictions of another dataset",
             fix="name the dataset whose frames were predicted",
         )
-    return image_ids[name]
+    if not image_id or image_id != image_id.strip() or any(sign in image_id for sign in ',"\r\n\0'):
+        raise InstancesError(
+            f"write_submission: expected an ImageId without commas, quotes and line ends, got {image_id!r}",
+            cause="a picture with an unusual name",
+            fix="rename the picture: commas divide the columns of the file",
+        )
+    return image_id
 
 
 def _rows(name: str, found: Instances) -> list[str]:
@@ -171,15 +190,21 @@ def _parse(path: Path, number: int, row: dict[str, str], shape: tuple[int, int])
         class_id, count, score = int(row["LabelId"]), int(row["PixelCount"]), float(row["Confidence"])
         pairs = [pair.split() for pair in row["EncodedPixels"].split("|") if pair.strip()]
         runs = np.array([(int(start), int(length)) for start, length in pairs], np.int64).reshape(-1, 2)
-    except ValueError as error:
-        raise _bad(path, number, f"not a number: {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise _bad(path, number, f"not a number: {str(error)[:80]}") from error
     if class_id not in IDS:
         raise _bad(path, number, f"unknown class {class_id}")
-    if not math.isfinite(score):
+    if not is_number(score, -1e30, 1e30):
         raise _bad(path, number, f"the confidence is {row['Confidence']}")
-    starts, ends = runs[:, 0], runs.sum(axis=1)
     total = shape[0] * shape[1]
-    if (runs[:, 1] < 1).any() or (starts[1:] < ends[:-1]).any() or (runs.size and (starts[0] < 0 or ends[-1] > total)):
+    runs_fit = bool(((runs >= 0) & (runs <= total)).all())  # before sums that could overflow
+    starts, ends = runs[:, 0], runs.sum(axis=1)
+    if (
+        not runs_fit
+        or (runs[:, 1] < 1).any()
+        or (starts[1:] < ends[:-1]).any()
+        or (runs.size and (starts[0] < 0 or ends[-1] > total))
+    ):
         raise _bad(path, number, f"the pixels are out of order or outside of {shape[1]}x{shape[0]}")
     if runs[:, 1].sum() != count:
         raise _bad(path, number, f"PixelCount is {count}, the encoded pixels are {runs[:, 1].sum()}")

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from wadlib.errors import WeightsError
+from wadlib.errors import WadError, WeightsError
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.weight_files.h5 import StoredLayer, layers_in, open_h5, read_arrays, write_h5
 from wadlib.maskrcnn.weight_files.released import COCO_MD5, COCO_URL, NAMES, fetch, find
@@ -35,12 +35,16 @@ __all__ = [
     "find",
     "fingerprint",
     "load",
+    "other_heads",
     "read_config",
     "save",
 ]
 
 HEADS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
 """The layers whose shape depends on the number of classes: what to exclude when another number was trained."""
+
+_COCO_CLASSES = 81
+_WITHOUT_WEIGHTS = {"mrcnn_bbox", "mrcnn_class"}  # the original's; its tutorials exclude mrcnn_bbox too
 
 _CONFIG = "wadlib_config"  # attribute of a file that holds its Config
 
@@ -175,9 +179,31 @@ def save(model: Any, path: str | Path, *, config: Config | None = None, compact:
 
 def read_config(path: str | Path) -> Config | None:
     """Read the `Config` that was saved with the weights; None if none was (as in the original's files)."""
-    with open_h5(Path(path)) as file:
-        text = file.attrs.get(_CONFIG)
-    return None if text is None else Config.from_dict(json.loads(text))
+    path = Path(path)
+    try:
+        with open_h5(path) as file:
+            text = file.attrs.get(_CONFIG)
+        return None if text is None else Config.from_dict(json.loads(text))
+    except WadError:
+        raise
+    except Exception as error:  # whatever stands there in place of a configuration
+        raise WeightsError(
+            f"read_config: the configuration in {path.name} cannot be read: {str(error)[:200]}",
+            cause="a damaged file, or one that was edited",
+            fix="copy or download it again",
+        ) from error
+
+
+def other_heads(model: Any, path: str | Path) -> tuple[str, ...]:
+    """Return `HEADS` if a file has COCO's 81 classes and the model another number; else ()."""
+    path = Path(path)
+    logits = HEADS[0]
+    with open_h5(path) as file:
+        stored = layers_in(file, path).get(logits)
+    own = layers_of(model).get(logits)
+    if stored is None or own is None or stored.shapes[-1][-1:] != (_COCO_CLASSES,):
+        return ()
+    return HEADS if int(own[-1][1].shape[-1]) != _COCO_CLASSES else ()
 
 
 def fingerprint(model: Any) -> str:
@@ -221,7 +247,7 @@ def _excluded(layers: dict[str, Any], all_names: list[str], patterns: Sequence[s
     found: set[str] = set()
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         own = {name for name in layers if any(fnmatchcase(n, pattern) for n in (name, *name.split("/")))}
-        if not own and pattern not in all_names:  # a layer without weights may be named too
+        if not own and pattern not in _WITHOUT_WEIGHTS.union(all_names):  # a layer without weights may be named too
             raise WeightsError(
                 f"load: expected names of layers to exclude, got {pattern!r}, which no layer has",
                 cause="a typing slip",

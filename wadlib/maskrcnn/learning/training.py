@@ -17,7 +17,7 @@ from wadlib.maskrcnn.frames.copy_paste import CopyPaste
 from wadlib.maskrcnn.frames.data import TrainingBatches
 from wadlib.maskrcnn.learning.plan import RARE, Plan
 from wadlib.maskrcnn.weight_files.averaging import save_epoch
-from wadlib.maskrcnn.weights import HEADS, save
+from wadlib.maskrcnn.weights import find, other_heads, save
 from wadlib.training import EarlyStop, EpochEnd, Stage, Training, fit, read_log, repeat_factors
 from wadlib.training.loop import Callback
 
@@ -160,7 +160,8 @@ def initial_weights(model: MaskRCNN, weights: str | Path) -> LoadReport | None:
 
         load_imagenet(model)
         return None
-    return model.load(weights, exclude=HEADS if weights == "coco" and model.config.num_classes != 81 else ())
+    path = find(weights)
+    return model.load(path, exclude=other_heads(model, path))
 
 
 def instances_of_classes(

@@ -52,6 +52,8 @@ def open_h5(path: Path) -> Iterator[Any]:
     import h5py
 
     with contextlib.ExitStack() as stack:
+        if not path.is_file():  # a pipe would be waited for
+            raise _unreadable(path, OSError())
         try:
             file = stack.enter_context(h5py.File(path, "r"))
         except OSError as error:
@@ -68,7 +70,7 @@ def layers_in(file: Any, path: Path) -> dict[str, StoredLayer]:
         HDF5, but not weights as Keras 2 wrote them.
     """
     if "layer_names" not in file.attrs and "model_weights" in file:
-        file = file["model_weights"]  # a file of the whole model
+        file = _own(file, "model_weights", path)  # a file of the whole model
     if "layer_names" not in file.attrs:
         newer = "layers" in file or "_layer_checkpoint_dependencies" in file
         held = ", ".join(list(file)[:4]) or "nothing"
@@ -81,18 +83,38 @@ def layers_in(file: Any, path: Path) -> dict[str, StoredLayer]:
     layers: dict[str, StoredLayer] = {}
     try:
         for group_name in _strings(file.attrs["layer_names"]):
-            group = file[group_name]
+            group = _own(file, group_name, path)
             names = _strings(group.attrs["weight_names"])
             owners = [name.split("/")[-2] if "/" in name else group_name for name in names]
             nested = len(set(owners)) > 1
             for owner in dict.fromkeys(owners):
                 own = [name for name, of in zip(names, owners, strict=True) if of == owner]
                 layers[f"{group_name}/{owner}" if nested else group_name] = StoredLayer(
-                    tuple(_SUFFIX.sub("", name.rpartition("/")[2]) for name in own), tuple(group[name] for name in own)
+                    tuple(_SUFFIX.sub("", name.rpartition("/")[2]) for name in own),
+                    tuple(_own(group, name, path) for name in own),
                 )
-    except (KeyError, OSError, RuntimeError) as error:
+    except WeightsError:
+        raise
+    except Exception as error:  # h5py's answers to damaged files are of many types
         raise _damaged(path, str(error)) from error
     return layers
+
+
+def _own(group: Any, name: str, path: Path) -> Any:
+    """Return a group or an array that lies in this very file; other files must not be read through it."""
+    import h5py
+
+    for part in name.split("/"):
+        link = group.get(part, getlink=True)
+        if link is None:
+            raise KeyError(f"{part} is not there")
+        if not isinstance(link, h5py.HardLink):
+            raise _elsewhere(path, f"{name} is a link")
+        group = group[part]
+    if isinstance(group, h5py.Dataset) and (group.external or group.is_virtual or group.dtype.kind not in "fiu"):
+        what = "no array of numbers" if group.dtype.kind not in "fiu" else "kept in other files"
+        raise _elsewhere(path, f"{name} is {what}")
+    return group
 
 
 def read_arrays(layer: StoredLayer, path: Path) -> list[npt.NDArray[np.float32]]:
@@ -105,7 +127,7 @@ def read_arrays(layer: StoredLayer, path: Path) -> list[npt.NDArray[np.float32]]
     """
     try:
         arrays = [np.asarray(array[()], np.float32) for array in layer.arrays]
-    except (OSError, RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # see layers_in
         raise _damaged(path, str(error)) from error
     for array, stored in zip(arrays, layer.arrays, strict=True):
         if not np.isfinite(array).all():
@@ -193,6 +215,14 @@ def _unreadable(path: Path, error: OSError) -> WeightsError:
 def _begins_as_hdf5(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(8) == b"\x89HDF\r\n\x1a\n"
+
+
+def _elsewhere(path: Path, what: str) -> WeightsError:
+    return WeightsError(
+        f"load: expected weights that lie in {path.name}, got {what}",
+        cause="a file that was made to read other files of yours",
+        fix="take the file from its original source",
+    )
 
 
 def _damaged(path: Path, what: str) -> WeightsError:

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from wadlib.errors import StorageError, WeightsError
+from wadlib.errors import StorageError, WadError, WeightsError
 from wadlib.maskrcnn import Config, weights
 from wadlib.maskrcnn.weight_files import released
 from wadlib.maskrcnn.weights import HEADS, BackboneWarning, LoadReport, fetch, find, fingerprint, load, save
@@ -440,3 +440,55 @@ class TestByName:
         monkeypatch.setenv("WADLIB_CACHE", str(tmp_path / "file"))
         with pytest.raises(WeightsError, match=r"could not write[\s\S]*WADLIB_CACHE"):
             fetch("coco")
+
+
+def test_the_four_names_of_the_original_tutorials(tmp_path):
+    """``mrcnn_bbox`` is a layer without weights; networks that lack it take the name all the same."""
+    weights.save(tiny(classes=81), tmp_path / "coco.h5")
+    target = tiny()
+    names = ["mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_bbox", "mrcnn_mask"]
+    assert sorted(load(target, tmp_path / "coco.h5", exclude=names).excluded) == sorted(HEADS)
+    assert weights.other_heads(target, tmp_path / "coco.h5") == HEADS
+    assert weights.other_heads(tiny(classes=81), tmp_path / "coco.h5") == ()
+    weights.save(tiny(classes=9), tmp_path / "nine.h5")
+    assert weights.other_heads(target, tmp_path / "nine.h5") == ()
+
+
+@pytest.mark.parametrize("kind", ["external link", "soft link", "external storage", "virtual"])
+def test_weights_that_lie_in_other_files(tmp_path, kind):
+    target, path = tiny(), tmp_path / "w.h5"
+    weights.save(target, path)
+    with h5py.File(tmp_path / "private.h5", "w") as file:
+        file["x"] = np.ones((1, 1, 3, 2), np.float32)
+    (tmp_path / "raw").write_bytes(bytes(24))
+    name = "conv1/conv1/kernel:0"
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if kind == "external link":
+            file[name] = h5py.ExternalLink(str(tmp_path / "private.h5"), "x")
+        elif kind == "soft link":
+            file[name] = h5py.SoftLink("/conv1/conv1/bias:0")
+        elif kind == "external storage":
+            file.create_dataset(name, (1, 1, 3, 2), "f4", external=[(str(tmp_path / "raw"), 0, 24)])
+        else:
+            layout = h5py.VirtualLayout((1, 1, 3, 2), "f4")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "private.h5"), "x", (1, 1, 3, 2))
+            file.create_virtual_dataset(name, layout)
+    with pytest.raises(WeightsError, match=r"expected weights that lie in w\.h5"):
+        load(target, path)
+
+
+@pytest.mark.parametrize("text", ["[]", "5", "{", '{"backbone": []}', '{"image_shape": "x"}'])
+def test_a_configuration_that_is_none(tmp_path, text):
+    weights.save(tiny(), tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        file.attrs["wadlib_config"] = text
+    with pytest.raises(WadError):
+        weights.read_config(tmp_path / "w.h5")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_of_weights_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WeightsError, match="expected HDF5 weights"):
+        load(tiny(), tmp_path / "pipe")

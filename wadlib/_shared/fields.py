@@ -42,7 +42,8 @@ def text_lines(path: str | Path) -> Iterator[str]:
         start = file.read(2)
         file.seek(0)
         if start in _UTF16:
-            yield from io.TextIOWrapper(file, "utf-16")
+            with io.TextIOWrapper(file, "utf-16") as text:
+                yield from text
         else:
             yield from map(decode_text, file)
 

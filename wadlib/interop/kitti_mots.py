@@ -177,7 +177,7 @@ def read_mots(path: str | Path, classes: Mapping[int, int] = KITTI) -> Iterator[
 
 def _codes(path: Path, keys: list[tuple[int, int]], back: dict[int, int]) -> dict[tuple[int, int], int]:
     """(class, id) -> label code: numbered as in the ids where they are class * 1000 + track; else counted by class."""
-    codes = {}
+    codes = dict[tuple[int, int], int]()
     for kind in {kind for kind, _ in keys}:
         names = [name for each, name in keys if each == kind]
         if kind == _IGNORE_CLASS:

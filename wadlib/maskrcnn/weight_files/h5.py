@@ -111,9 +111,11 @@ def _own(group: Any, name: str, path: Path) -> Any:
         if not isinstance(link, h5py.HardLink):
             raise _elsewhere(path, f"{name} is a link")
         group = group[part]
-    if isinstance(group, h5py.Dataset) and (group.external or group.is_virtual or group.dtype.kind not in "fiu"):
-        what = "no array of numbers" if group.dtype.kind not in "fiu" else "kept in other files"
-        raise _elsewhere(path, f"{name} is {what}")
+    if isinstance(group, h5py.Dataset):
+        if group.external or group.is_virtual:
+            raise _elsewhere(path, f"{name}, whose numbers are kept in other files")
+        if group.dtype.kind not in "fiu":
+            raise TypeError(f"{name} is no array of numbers")
     return group
 
 

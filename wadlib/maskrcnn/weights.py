@@ -198,11 +198,11 @@ def other_heads(model: Any, path: str | Path) -> tuple[str, ...]:
     """Return `HEADS` if a file has COCO's 81 classes and the model another number; else ()."""
     path = Path(path)
     logits = HEADS[0]
+    own = layers_of(model).get(logits)
     with open_h5(path) as file:
         stored = layers_in(file, path).get(logits)
-    own = layers_of(model).get(logits)
-    if stored is None or own is None or stored.shapes[-1][-1:] != (_COCO_CLASSES,):
-        return ()
+        if stored is None or own is None or stored.shapes[-1][-1:] != (_COCO_CLASSES,):
+            return ()
     return HEADS if int(own[-1][1].shape[-1]) != _COCO_CLASSES else ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,21 @@ def full_size_files() -> list[tuple[bytes, bytes]]:
         label[2100, 700] = 65535
         files.append((cv2.imencode(".jpg", image)[1].tobytes(), png16.encode(label)))
     return files
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two rendered videos of four frames, and their true labels, numbered by identity, as predictions: (ROOT, PRED).
+
+    Made once for all tests, which leave it as it is.
+    """
+    from wadlib.rendered import render_dataset
+
+    folder = tmp_path_factory.mktemp("drawn")
+    root = render_dataset(folder / "wad", videos=2, frames=4, seed=77, size="network", workers=1, progress=False)
+    shutil.copytree(root / "train_label", folder / "pred" / "label")
+    shutil.copy(root / "tracks.json", folder / "pred")
+    return root, folder / "pred"
 
 
 @pytest.fixture

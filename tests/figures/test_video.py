@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from fractions import Fraction
 
 import av
@@ -17,7 +16,7 @@ from wadlib.errors import DatasetError, ImageError, MetricError, StorageError
 from wadlib.figures import video_file
 from wadlib.figures.result_video import draw_errors, draw_tracks, result_video
 from wadlib.figures.video_file import write_video
-from wadlib.rendered import read_tracks, render_dataset
+from wadlib.rendered import read_tracks
 
 
 def street(frames=8, shape=(120, 160)):
@@ -151,51 +150,42 @@ class TestDrawing:
         np.testing.assert_array_equal(image, self.grey)
 
 
-@pytest.fixture(scope="module")
-def rendered(tmp_path_factory):
-    """A rendered video, and its own labels as predictions."""
-    root = tmp_path_factory.mktemp("data") / "wad"
-    render_dataset(root, videos=1, frames=3, seed=78, size="network", workers=1, progress=False)
-    shutil.copytree(root / "train_label", root.parent / "pred" / "label")
-    shutil.copy(root / "tracks.json", root.parent / "pred")
-    return root, root.parent / "pred"
-
-
 class TestResultVideo:
-    def test_video_poster_and_description(self, rendered, tmp_path):
-        root, pred = rendered
+    def test_video_poster_and_description(self, drawn, tmp_path):
+        root, pred = drawn
         frames = open_wad(root).train_videos[0].frames
         panels = ("frame", "tracks", "truth", "errors")
         result = result_video(
             frames, pred, tmp_path / "a.mp4", panels=panels, width=208, truth_tracks=read_tracks(root), progress=False
         )
         _, _, back = decoded(result.path)
-        assert len(back) == result.frames == 3
+        assert len(back) == result.frames == 4
         assert back[0].shape == (160, 4 * 208, 3)
         tracks, truth = back[0][:, 208:416].astype(int), back[0][:, 416:624].astype(int)
         assert np.abs(tracks - truth).mean() < 3  # the prediction is the truth: both panels show the same
         text = result.description.read_text()
-        number = len({t for codes in read_tracks(root).values() for t in codes.values()})
+        codes = read_tracks(root)
+        number = len({track for frame in frames for track in codes[frame.name].values()})
         assert f"{number} tracks" in text
-        assert text.startswith("3 frames of road01_cam_5_video_1, 0.4 s")
+        assert text.startswith("4 frames of road01_cam_5_video_1, 0.6 s")
         assert cv2.imread(str(result.poster)).shape == (160, 832, 3)
 
-    def test_the_command(self, rendered, tmp_path):
-        root, pred = rendered
+    def test_the_command(self, drawn, tmp_path):
+        root, pred = drawn
         out = tmp_path / "a.mp4"
         result = CliRunner().invoke(app, ["video", str(root), str(pred), str(out), "--width", "104", "--codec", "av1"])
         assert result.exit_code == 0, result.output
-        assert len(decoded(out)[2]) == 3
+        assert len(decoded(out)[2]) == 4
 
-    def test_an_unknown_video_names_those_that_there_are(self, rendered, tmp_path):
-        arguments = ["video", *map(str, rendered), str(tmp_path / "a.mp4"), "--video", "nobody"]
+    def test_an_unknown_video_names_those_that_there_are(self, drawn, tmp_path):
+        arguments = ["video", *map(str, drawn), str(tmp_path / "a.mp4"), "--video", "nobody"]
         result = CliRunner().invoke(app, arguments)
         assert isinstance(result.exception, DatasetError)
         assert "got nobody" in str(result.exception)
         assert "road01_cam_5_video_1" in str(result.exception)
 
-    def test_panels_that_need_a_truth(self, rendered, tmp_path):
-        root, pred = rendered
+    def test_panels_that_need_a_truth(self, drawn, tmp_path):
+        root, pred = drawn
         frames = open_wad(root).train_videos[0].frames
         blind = [type(f)(f.name, f.video, f.image_path) for f in frames]
         with pytest.raises(MetricError, match="expected labelled frames"):

@@ -15,21 +15,7 @@ from wadlib.dataset import open_wad
 from wadlib.errors import DatasetError, MetricError, WadError
 from wadlib.frames import read_label, write_label
 from wadlib.metrics.evaluate_tracks import evaluate_tracks
-from wadlib.rendered import read_tracks, render_dataset
-
-
-@pytest.fixture(scope="module")
-def rendered(tmp_path_factory):
-    """Two rendered videos, and their true labels numbered by identity as predictions."""
-    root = render_dataset(
-        tmp_path_factory.mktemp("data") / "wad", videos=2, frames=4, seed=77, size="strip", workers=1, progress=False
-    )
-    pred = root.parent / "pred"
-    (pred / "label").mkdir(parents=True)
-    for path in (root / "train_label").iterdir():
-        shutil.copy(path, pred / "label")
-    shutil.copy(root / "tracks.json", pred)
-    return root, pred
+from wadlib.rendered import read_tracks
 
 
 def run(*arguments):
@@ -39,8 +25,8 @@ def run(*arguments):
     return result
 
 
-def test_the_truth_scores_one(rendered):
-    root, pred = rendered
+def test_the_truth_scores_one(drawn):
+    root, pred = drawn
     result = evaluate_tracks(open_wad(root).train_videos, read_tracks(root), pred, progress=False)
     together = result.together
     assert together.hota.hota == pytest.approx(1)
@@ -55,8 +41,8 @@ def by_video(root):
     return json.loads((root / "tracks.json").read_text())["videos"]
 
 
-def test_numbers_of_the_labels_are_the_tracks_without_a_tracks_json(rendered, tmp_path):
-    root, pred = rendered
+def test_numbers_of_the_labels_are_the_tracks_without_a_tracks_json(drawn, tmp_path):
+    root, pred = drawn
     shutil.copytree(pred / "label", tmp_path / "label")
     result = evaluate_tracks(open_wad(root).train_videos, read_tracks(root), tmp_path, progress=False)
     # WAD-like numbers change from frame to frame: the detections are perfect, the identities are not.
@@ -64,8 +50,8 @@ def test_numbers_of_the_labels_are_the_tracks_without_a_tracks_json(rendered, tm
     assert result.together.hota.assa < 1
 
 
-def test_a_class_that_is_in_no_truth_is_nan(rendered, tmp_path):
-    root, pred = rendered
+def test_a_class_that_is_in_no_truth_is_nan(drawn, tmp_path):
+    root, pred = drawn
     shutil.copytree(root, tmp_path / "wad")
     for path in (tmp_path / "wad" / "train_label").iterdir():
         label = read_label(path)
@@ -80,8 +66,8 @@ def test_a_class_that_is_in_no_truth_is_nan(rendered, tmp_path):
     assert result.to_dict()["HOTA"]["person"] is None
 
 
-def test_missing_frames(rendered, tmp_path):
-    root, pred = rendered
+def test_missing_frames(drawn, tmp_path):
+    root, pred = drawn
     shutil.copytree(pred, tmp_path / "pred")
     next(iter(sorted((tmp_path / "pred" / "label").iterdir()))).unlink()
     arguments = (open_wad(root).train_videos, read_tracks(root), tmp_path / "pred")
@@ -93,8 +79,8 @@ def test_missing_frames(rendered, tmp_path):
     assert "counted as empty" in result.summary()
 
 
-def test_a_label_that_tracks_json_does_not_know(rendered, tmp_path):
-    root, pred = rendered
+def test_a_label_that_tracks_json_does_not_know(drawn, tmp_path):
+    root, pred = drawn
     shutil.copytree(pred, tmp_path / "pred")
     path = min((tmp_path / "pred" / "label").iterdir())
     label = read_label(path)
@@ -104,15 +90,15 @@ def test_a_label_that_tracks_json_does_not_know(rendered, tmp_path):
         evaluate_tracks(open_wad(root).train_videos, read_tracks(root), tmp_path / "pred", progress=False)
 
 
-def test_no_labelled_frame(rendered):
+def test_no_labelled_frame(drawn):
     with pytest.raises(MetricError, match="expected videos with labelled frames, got none"):
-        evaluate_tracks([], {}, rendered[1], progress=False)
+        evaluate_tracks([], {}, drawn[1], progress=False)
 
 
 class TestReadTracks:
-    def test_codes_and_tracks_are_whole_numbers(self, rendered):
-        tracks = read_tracks(rendered[0])
-        label = next(iter(open_wad(rendered[0]).frames))
+    def test_codes_and_tracks_are_whole_numbers(self, drawn):
+        tracks = read_tracks(drawn[0])
+        label = next(iter(open_wad(drawn[0]).frames))
         codes = np.unique(label.read_label())
         assert set(tracks[label.name]) == set(codes[(codes >= 33000) & (codes < 65535)].tolist())
 
@@ -128,8 +114,8 @@ class TestReadTracks:
 
 
 class TestCommands:
-    def test_track_then_evaluate(self, rendered, tmp_path):
-        root, pred = rendered
+    def test_track_then_evaluate(self, drawn, tmp_path):
+        root, pred = drawn
         shutil.copytree(pred / "label", tmp_path / "pred" / "label")
         assert run("track", root, tmp_path / "pred", "--out", tmp_path / "out").exit_code == 0
         scores = tmp_path / "scores.json"
@@ -146,7 +132,7 @@ class TestCommands:
         with pytest.raises(DatasetError, match="nobody knows the identities"):
             run("evaluate", tiny_wad(contents=False), tmp_path, "--tracks")
 
-    def test_a_split_is_refused(self, rendered):
-        result = run("evaluate", *rendered, "--tracks", "--split", "report")
+    def test_a_split_is_refused(self, drawn):
+        result = run("evaluate", *drawn, "--tracks", "--split", "report")
         assert result.exit_code == 2
         assert "whole videos" in result.output

@@ -158,7 +158,7 @@ def numbers(text):
 
 def units(text):
     """Sentences and rows of tables; "(Report, section …)" belongs to its whole paragraph."""
-    for paragraph in re.split(r"\n\s*\n", text):
+    for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )", text):  # each item of a list is a paragraph
         flat = squeezed(paragraph)
         rows = [squeezed(line) for line in paragraph.splitlines() if line.strip().startswith("|")]
         if rows:
@@ -313,6 +313,8 @@ def test_the_check_of_quotes_finds_what_is_wrong():
         ("Class imbalance is blamed in section 5.", 0),
         ("Class imbalance is shown in section 3.", 1),
         ("See section 4.7 of the report.", 1),
+        ("- Training from scratch (section 4.2)\n- a different class (section 5)", 0),
+        ("- Training from scratch (section 5)\n- a different class (section 5)", 1),
         ("Fig 1 of the report (Boykov, Veksler & Zabih 2001, section 3) draws the α-β swap.", 0),
         ("Normalized cut (Shi and Malik 2000; section 2.2 of the report).", 1),
         ("Faster R-CNN (section 3.2) leaves it out.", 0),

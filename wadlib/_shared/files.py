@@ -19,6 +19,7 @@ from wadlib.errors import DatasetError, StorageError
 __all__ = [
     "LARGEST_FILE",
     "atomic_path",
+    "check_writable",
     "inside",
     "locked",
     "make_folder",
@@ -77,6 +78,22 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Make sure, before a long piece of work, that `atomic_path` can write there.
+
+    Raises
+    ------
+    StorageError
+        No name of a file, a folder, or a folder that does not exist or may not be written.
+    """
+    path = Path(path)
+    with _refusals(path):
+        target = _target(path)
+        if target is not None and not os.access(target.parent, os.W_OK):
+            code = errno.EACCES if target.parent.is_dir() else errno.ENOENT
+            raise OSError(code, os.strerror(code))
 
 
 def _target(path: Path) -> Path | None:

@@ -7,27 +7,88 @@ the module in the import below (its place there is its place in ``wadlib --help`
 
 from __future__ import annotations
 
+import platform
+import signal
 import sys
-
-import typer
+import tempfile
+import threading
+import traceback
+from pathlib import Path
 
 # Importing a module is what registers its commands.
 from wadlib.cli import data, train, train_maskrcnn, predict, track, evaluate, video, export, book  # noqa: F401  # isort: skip
+from wadlib import __version__
+from wadlib._shared.files import storage_error
 from wadlib.cli.common import app
+from wadlib.cli.streams import complain, mend
 from wadlib.errors import WadError
 
 __all__ = ["app", "main"]
 
+_STOPPED = "\nStopped. What is finished is kept; the same command goes on from here."
+
 
 def main() -> None:
-    """Entry point: run the command; turn what the user can mend into a message and exit code 2."""
+    """Entry point: run the command; turn what the user can mend into a message and exit code 2.
+
+    Anything else is a fault of wadlib: the message says how to report it (exit code 1), and there is no traceback.
+    """
+    mend()
+    terminated: list[int] = []
+
+    def terminate(number: int, _: object) -> None:
+        terminated.append(number)
+        raise KeyboardInterrupt
+
+    # What docker, slurm and systemd send: stop in good order, as after Ctrl-C.
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, terminate)
     try:
         app()
     except WadError as error:
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        complain(f"{type(error).__name__}: {error}")
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as stopped:
         if isinstance(stopped, SystemExit) and stopped.code != 130:  # typer makes exit code 130 of Ctrl-C
             raise
-        typer.echo("\nStopped. What is finished is kept; the same command goes on from here.", err=True)
-        sys.exit(130)
+        complain(_STOPPED)
+        sys.exit(128 + terminated[0] if terminated else 130)
+    except Exception as error:
+        complain(_unforeseen(error))
+        sys.exit(1)
+
+
+def _unforeseen(error: Exception) -> str:
+    """Say what was not foreseen, and where the details are that a report of it needs."""
+    if isinstance(error, FileNotFoundError) and not _in_a_folder():
+        return f"StorageError: {storage_error(error, Path(error.filename or '.'))}"
+    if isinstance(error, MemoryError):
+        return (
+            f"MemoryError: {error or 'the memory is used up'}.\nLikely cause: more frames at once than fit.\n"
+            "Fix: fewer --workers, or a smaller --batch-size."
+        )
+    details = "".join(traceback.format_exception(error))
+    place = "the lines below"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="wadlib-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.write(f"wadlib {__version__}, Python {platform.python_version()}, {platform.platform()}\n{sys.argv}\n")
+            file.write(details)
+            place = file.name
+    except OSError:
+        details = details.replace("Traceback (most recent call last)", "Where")
+        place = f"these lines:\n{details}"
+    return (
+        f"Something that wadlib did not foresee: {type(error).__name__}: {error}.\n"
+        "Likely cause: a fault of wadlib, or an input that nobody thought of.\n"
+        f"Fix: report it, please, with the command and {place}"
+    )
+
+
+def _in_a_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from wadlib.cli.common import app
+from wadlib.cli.streams import say
 
 __all__ = ["notebooks", "report"]
 
@@ -19,8 +20,8 @@ def report(
     """Run the notebooks and build the HTML book (WAD_ROOT=… uses your data)."""
     from wadlib.course.book import build_book
 
-    page = build_book(out, say=typer.echo)
-    typer.echo(f"The book is ready: {page}")
+    page = build_book(out, say=say)
+    say(f"The book is ready: {page}")
 
 
 @app.command(epilog="Example: wadlib notebooks --check")
@@ -33,10 +34,10 @@ def notebooks(
 
     if check:
         tools.check()
-        typer.echo("The notebooks match their sources.")
+        say("The notebooks match their sources.")
     elif handout is not None:
         for path in tools.hand_out(handout):
-            typer.echo(f"  {path}")
+            say(f"  {path}")
     else:
-        for path in tools.render(say=typer.echo):
-            typer.echo(f"  {path}")
+        for path in tools.render(say=say):
+            say(f"  {path}")

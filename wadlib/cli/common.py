@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from wadlib import __version__
 
-__all__ = ["Root", "Workers", "app"]
+__all__ = ["Root", "Workers", "app", "file_to_write", "finite"]
 
 app = typer.Typer(
     name="wadlib",
@@ -22,7 +23,23 @@ app = typer.Typer(
 Root = Annotated[
     Path, typer.Argument(metavar="ROOT", help="A folder in the Kaggle layout (train_color, train_label…).")
 ]
-Workers = Annotated[int | None, typer.Option(help="Frames at once; by default one for each core.", min=1)]
+Workers = Annotated[int | None, typer.Option(help="Frames at once; by default one for each core.", min=1, max=1024)]
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse nan and inf, which pass every comparison with a limit."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number")
+    return value
+
+
+def file_to_write(value: Path | None) -> Path | None:
+    """Refuse a name that cannot be written before the work begins, not after it."""
+    if value is not None:
+        from wadlib._shared.files import check_writable
+
+        check_writable(value)
+    return value
 
 
 def _version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from wadlib.cli.choice import View
 from wadlib.cli.common import Root, Workers, app
+from wadlib.cli.streams import say
 
 __all__ = ["info", "prepare", "render"]
 
@@ -55,7 +56,7 @@ def render(
         test_videos=test_videos,
         workers=workers,
     )
-    typer.echo(f"Rendered videos are in {root}")
+    say(f"Rendered videos are in {root}")
 
 
 @app.command(epilog="Example: wadlib info ../wad")
@@ -64,8 +65,8 @@ def info(root: Root, workers: Workers = None) -> None:
     from wadlib.dataset import open_wad
 
     wad = open_wad(root)
-    typer.echo(wad.summary())
-    typer.echo(wad.count_instances(workers=workers).table())
+    say(wad.summary())
+    say(wad.count_instances(workers=workers).table())
 
 
 @app.command(epilog="Example: wadlib prepare ../wad data/prepared")
@@ -82,6 +83,6 @@ def prepare(
     from wadlib.dataset import open_wad, prepare
 
     report = prepare(open_wad(root), out, subset=subset.value, view=view.value, workers=workers)
-    typer.echo(report.summary())
+    say(report.summary())
     if report.failed:
         raise typer.Exit(2)

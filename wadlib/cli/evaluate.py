@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from wadlib.cli.choice import Seed, Side, SideOption, SplitOption, TrainFraction, chosen_frames
-from wadlib.cli.common import Root, Workers, app
+from wadlib.cli.common import Root, Workers, app, file_to_write
+from wadlib.cli.streams import say
 
 __all__ = ["evaluate"]
 
@@ -30,10 +31,32 @@ def evaluate(
             metavar="PRED", help="Folder with label/<frame>_instanceIds.png, and instances.json if there are scores."
         ),
     ],
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here too.")] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table here too.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Write the numbers here too.",
+            callback=file_to_write,
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="FILE",
+            help="Write the table here too.",
+            callback=file_to_write,
+        ),
+    ] = None,
     frames: Annotated[
-        Path | None, typer.Option("--frames", metavar="FILE", help="Write a CSV with a row for each frame.")
+        Path | None,
+        typer.Option(
+            "--frames",
+            metavar="FILE",
+            help="Write a CSV with a row for each frame.",
+            callback=file_to_write,
+        ),
     ] = None,
     worst: Annotated[int, typer.Option(help="List so many of the worst frames.", min=0)] = 0,
     sweep: Annotated[
@@ -51,7 +74,7 @@ def evaluate(
         typer.Option("--tracks", help="Also HOTA, MOTA, IDF1 and STQ of what `wadlib track` wrote (ROOT/tracks.json)."),
     ] = False,
     draws: Annotated[
-        int, typer.Option(help="Draws of videos for the 95 % intervals (bootstrap); 0 for none.", min=0)
+        int, typer.Option(help="Draws of videos for the 95 % intervals (bootstrap); 0 for none.", min=0, max=100_000)
     ] = 1000,
     missing: Annotated[
         Missing, typer.Option(help="A frame without prediction stops, or counts as empty.")
@@ -74,27 +97,25 @@ def evaluate(
     identities = _identities(root, split) if tracks else {}
     chosen = wad.frames if split is None else chosen_frames(wad, "train", split, side, seed, train_fraction)
     evaluation = evaluate_folder(chosen, predictions, missing=missing.value, workers=workers)
-    typer.echo(evaluation.summary(draws))
+    say(evaluation.summary(draws))
     if worst:
         shown = evaluation.worst(worst).iloc[:, :7]
-        typer.echo("\n" + shown.to_string(float_format=lambda value: f"{value:.4f}"))
+        say("\n" + shown.to_string(float_format=lambda value: f"{value:.4f}"))
     if sweep:
         at = iou_at_thresholds(chosen, predictions, workers=workers)
-        typer.echo("\nThe report's IoU if only instances of this score or more were kept:")
-        typer.echo(at.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}"))
-        typer.echo(
-            f"Largest mean at {at.best:g}. For frames other than these: wadlib predict … --threshold {at.best:g}"
-        )
+        say("\nThe report's IoU if only instances of this score or more were kept:")
+        say(at.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}"))
+        say(f"Largest mean at {at.best:g}. For frames other than these: wadlib predict … --threshold {at.best:g}")
     more = {}
     if as_published:
         fall = published_waterfall_of(chosen, predictions)
-        typer.echo("\nThe report's IoU of the same instances, from the published saving code to a label read rightly:")
-        typer.echo(fall.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}"))
-        typer.echo(f"Frames erased as published, because masks overlap: {fall.erased} of {fall.frames}")
+        say("\nThe report's IoU of the same instances, from the published saving code to a label read rightly:")
+        say(fall.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}"))
+        say(f"Frames erased as published, because masks overlap: {fall.erased} of {fall.frames}")
         more["as_published"] = fall.to_dict()
     if tracks:
         scored = evaluate_tracks(wad.train_videos, identities, predictions, missing=missing.value, workers=workers)
-        typer.echo(f"\n{scored.summary()}")
+        say(f"\n{scored.summary()}")
         more["tracks"] = scored.to_dict()
     if json is not None:
         write_text(json, dumps(evaluation.to_dict(draws) | more, indent=2, allow_nan=False) + "\n")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from wadlib.cli.common import Root, Workers, app
+from wadlib.cli.streams import say
 
 __all__ = ["export", "import_"]
 
@@ -50,12 +51,12 @@ def coco(
     frames = open_wad(root).frames
     if predictions is None:
         written = write_coco(frames, out, ignore=ignore, workers=workers)
-        typer.echo(f"{written} annotations of {len(frames)} frames are in {out}")
+        say(f"{written} annotations of {len(frames)} frames are in {out}")
     else:
         written = write_coco_results(
             frames, predictions, out, missing="empty" if allow_missing else "error", workers=workers
         )
-        typer.echo(f"{written} results of {len(frames)} frames are in {out}")
+        say(f"{written} results of {len(frames)} frames are in {out}")
 
 
 @export.command(epilog="Example: wadlib export submission ../wad runs/predictions submission.csv")
@@ -92,7 +93,7 @@ def submission(
         missing="empty" if allow_missing else "error",
         workers=workers,
     )
-    typer.echo(f"{written} instances are in {out}")
+    say(f"{written} instances are in {out}")
 
 
 @export.command("kitti-mots", epilog="Example: wadlib export kitti-mots ../wad mots")
@@ -114,7 +115,7 @@ def kitti_mots(
     videos = open_wad(root).train_videos
     missing = "empty" if allow_missing else "error"
     write_kitti_mots(videos, out, prediction=predictions, classes=table, missing=missing, workers=workers)
-    typer.echo(f"{len(videos)} videos are in {out}")
+    say(f"{len(videos)} videos are in {out}")
 
 
 @import_.command("coco", epilog="Example: wadlib import coco instances_val2017.json data/coco")
@@ -126,5 +127,5 @@ def import_coco(
     from wadlib.interop.coco_import import CocoDataset, write_labels
 
     read = CocoDataset.open(dataset)
-    typer.echo(f"{len(write_labels(read, out))} label files are in {out}")
-    typer.echo(read.summary())
+    say(f"{len(write_labels(read, out))} label files are in {out}")
+    say(read.summary())

@@ -9,6 +9,7 @@ import typer
 
 from wadlib.cli.common import Root, app
 from wadlib.cli.data import Subset
+from wadlib.cli.streams import say
 
 __all__ = ["track"]
 
@@ -46,5 +47,5 @@ def track(
     videos = wad.train_videos if subset is Subset.train else wad.test_videos
     options = TrackOptions(flow=flow, support=support, longest_gap=fill, threshold=threshold)
     report = track_folder(videos, predictions, out, options)
-    typer.echo(report.summary())
-    typer.echo(f"Tracks are in {out}")
+    say(report.summary())
+    say(f"Tracks are in {out}")

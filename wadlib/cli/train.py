@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from wadlib.cli.choice import Split, TrainFraction
-from wadlib.cli.common import Root, app
+from wadlib.cli.common import Root, app, finite
+from wadlib.cli.streams import say
 
 __all__ = ["train"]
 
@@ -18,8 +19,15 @@ train = typer.Typer(no_args_is_help=True)
 app.add_typer(train, name="train", help="Train a network; the same command again goes on after a kill.")
 
 Out = Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run; an unfinished one is continued.")]
-Seed = Annotated[int, typer.Option(help="Same seed, same machine: the same losses to the last bit.", min=0)]
-Threads = Annotated[int, typer.Option(help="Threads that prepare batches.", min=0)]
+Seed = Annotated[
+    int,
+    typer.Option(
+        help="Same seed, same machine: the same losses to the last bit.",
+        min=0,
+        max=2**32 - 1,
+    ),
+]
+Threads = Annotated[int, typer.Option(help="Threads that prepare batches.", min=0, max=256)]
 
 
 class UnetRecipe(StrEnum):
@@ -45,15 +53,27 @@ def unet(
     recipe: Annotated[
         UnetRecipe, typer.Option(help="The report's attempts with 9 or 2 channels, or what converges.")
     ] = UnetRecipe.cured,
-    epochs: Annotated[int, typer.Option(help="In all; those of an earlier start count.", min=1)] = 10,
+    epochs: Annotated[
+        int,
+        typer.Option(
+            help="In all; those of an earlier start count. The rate of the recipe cured falls over all of them.", min=1
+        ),
+    ] = 10,
     steps: Annotated[
         int | None, typer.Option(help="Batches in an epoch; by default every frame is seen once.", min=1)
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Frames in a batch, if not the recipe's.", min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="If not the recipe's.", min=0)] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="If not the recipe's.",
+            min=0,
+            callback=finite,
+        ),
+    ] = None,
     loss: Annotated[Loss | None, typer.Option(help="If not the recipe's.")] = None,
     cell: Annotated[
-        int | None, typer.Option(help="With the recipe cured: pixels of the full frame per network pixel.")
+        int | None, typer.Option(help="With the recipe cured: pixels of the full frame per network pixel.", min=1)
     ] = None,
     narrow: Annotated[
         int, typer.Option(metavar="N", help="All channels of the network divided by N, to be quicker.", min=1)
@@ -69,7 +89,14 @@ def unet(
         int | None,
         typer.Option(metavar="EPOCHS", help="Stop if the validation loss has not gone down for so long.", min=1),
     ] = None,
-    min_delta: Annotated[float, typer.Option(help="What counts as going down, for --early-stop.", min=0)] = 0.0,
+    min_delta: Annotated[
+        float,
+        typer.Option(
+            help="What counts as going down, for --early-stop.",
+            min=0,
+            callback=finite,
+        ),
+    ] = 0.0,
     cache: Annotated[
         Path | None, typer.Option(help="Folder for decoded frames, which runs may share; by default RUN/frames.")
     ] = None,
@@ -106,7 +133,7 @@ def unet(
     changes = {"batch_size": batch_size, "learning_rate": learning_rate}
     chosen = chosen.replace(**{key: value for key, value in changes.items() if value is not None})
     divided = open_wad(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
-    typer.echo(divided.report())
+    say(divided.report())
 
     quiet()
     deterministic(seed)
@@ -129,13 +156,11 @@ def unet(
     scores |= {"split": divided.report().splitlines(), "loss": constant_baseline(chosen, divided.validation, small)}
     write_text(out / "evaluation.json", json.dumps(scores, indent=2, allow_nan=False) + "\n")
     stopped = " (stopped early)" if trained.stopped_early else ""
-    typer.echo(
-        f"{trained.rows[-1]['epoch']} epochs{stopped}; validation frames, weights of epoch {trained.best_epoch}:"
-    )
-    typer.echo(f"{'class':<14}{'report IoU':>11}{'pooled IoU':>11}")
+    say(f"{trained.rows[-1]['epoch']} epochs{stopped}; validation frames, weights of epoch {trained.best_epoch}:")
+    say(f"{'class':<14}{'report IoU':>11}{'pooled IoU':>11}")
     for name, value in scores["report_iou"].items():
         numbers = [value, scores["pooled_iou"][name]]
-        typer.echo(f"{name:<14}" + "".join(f"{'-' if v is None else format(v, '.4f'):>11}" for v in numbers))
+        say(f"{name:<14}" + "".join(f"{'-' if v is None else format(v, '.4f'):>11}" for v in numbers))
     nothing = scores["loss"]["constant"]
-    typer.echo(f"Validation loss {trained.rows[-1]['val_loss']:.3f}; one who learnt nothing has {nothing:.3f}.")
-    typer.echo(f"The run is in {out.as_posix()}; curves: tensorboard --logdir {out.as_posix()}")
+    say(f"Validation loss {trained.rows[-1]['val_loss']:.3f}; one who learnt nothing has {nothing:.3f}.")
+    say(f"The run is in {out.as_posix()}; curves: tensorboard --logdir {out.as_posix()}")

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from wadlib.cli.choice import ConfigName, Split, TrainFraction, View
-from wadlib.cli.common import Root
+from wadlib.cli.common import Root, finite
+from wadlib.cli.streams import say
 from wadlib.cli.train import Out, Seed, Threads, train
 
 __all__ = ["maskrcnn"]
@@ -54,13 +55,17 @@ def maskrcnn(
         int | None, typer.Option(metavar="COLUMNS", help="A training picture shows a window around an object.", min=64)
     ] = None,
     crop_scale: Annotated[
-        float | None, typer.Option(help="Random crops at this scale instead; 1 is full resolution.", min=0.05)
+        float | None,
+        typer.Option(
+            help="Random crops at this scale instead; 1 is full resolution.", min=0.05, max=64, callback=finite
+        ),
     ] = None,
     rare_share: Annotated[
-        float | None, typer.Option(help="Draw frames with classes that fewer frames hold more often; 0: not.", min=0)
+        float | None,
+        typer.Option(help="Draw frames with classes that fewer frames hold more often; 0: not.", min=0, max=1),
     ] = None,
     copy_paste: Annotated[
-        float | None, typer.Option(help="Rare instances pasted into a picture, on average; 0: none.", min=0)
+        float | None, typer.Option(help="Rare instances pasted into a picture, on average; 0: none.", min=0, max=100)
     ] = None,
     augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Mirror, and vary the light.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or mixed_bfloat16.")] = None,
@@ -114,7 +119,7 @@ def maskrcnn(
     )
     plan = plan if epochs is None else plan.shortened(epochs)
     divided = open_wad(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
-    typer.echo(divided.report())
+    say(divided.report())
 
     quiet()
     deterministic(seed)
@@ -125,7 +130,7 @@ def maskrcnn(
     model = MaskRCNN(network)
     loaded = initial_weights(model, weights)
     if loaded is not None:
-        typer.echo(loaded.summary())
+        say(loaded.summary())
     trained = train_maskrcnn(
         model,
         divided.train,
@@ -139,11 +144,9 @@ def maskrcnn(
     )
     row = trained.rows[-1]
     losses_now = ", ".join(f"{name} {row[name]:.3f}" for name in ("loss", "val_loss") if name in row)
-    typer.echo(f"{row['epoch']} epochs; {losses_now}; the least validation loss was in epoch {trained.best_epoch}.")
-    typer.echo(
-        f"For predictions: wadlib predict ROOT --weights {(out / (MEAN if average else BEST)).as_posix()} --out PRED"
-    )
-    typer.echo(f"Curves: tensorboard --logdir {out.as_posix()}")
+    say(f"{row['epoch']} epochs; {losses_now}; the least validation loss was in epoch {trained.best_epoch}.")
+    say(f"For predictions: wadlib predict ROOT --weights {(out / (MEAN if average else BEST)).as_posix()} --out PRED")
+    say(f"Curves: tensorboard --logdir {out.as_posix()}")
 
 
 def _loss_weight(text: str) -> tuple[str, float]:

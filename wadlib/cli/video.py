@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from wadlib.cli.common import Root, app
+from wadlib.cli.streams import say
 
 __all__ = ["video"]
 
@@ -67,5 +68,5 @@ def video(
         codec=codec.value,
         truth_tracks=read_tracks(root) if (root / TRACKS).is_file() else None,
     )
-    typer.echo(written.description.read_text("utf-8").strip())
-    typer.echo(f"{written.size_bytes / 1e6:.1f} MB in {written.path}; {written.poster.name} is its first picture")
+    say(written.description.read_text("utf-8").strip())
+    say(f"{written.size_bytes / 1e6:.1f} MB in {written.path}; {written.poster.name} is its first picture")

@@ -9,13 +9,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from wadlib._shared.files import make_folder, write_bytes
+from wadlib._shared.files import make_folder, write_bytes, write_text
 from wadlib.course.api import write_reference
 from wadlib.course.classroom import data_root, is_rendered, own_data, profile, project_root
 from wadlib.course.notebooks import NotebookError, execute_all, fingerprint_of, sources, with_pages
-from wadlib.dataset import open_wad
+from wadlib.dataset import Wad, code_areas, open_wad
+from wadlib.errors import DatasetError
 
 __all__ = ["build_book"]
+
+_WRITTEN = ".written"  # in the folder of the pages: the names of those that are the book's
 
 
 def build_book(out: Path | None = None, *, say: Callable[[str], None] = print) -> Path:
@@ -36,7 +39,7 @@ def build_book(out: Path | None = None, *, say: Callable[[str], None] = print) -
     if given is not None:
         os.environ["WAD_ROOT"] = str(given)  # for the notebooks, which run in another folder
     say(f"Data: {'rendered videos' if is_rendered() else 'WAD_ROOT'}, profile {profile()}")
-    open_wad(data_root())  # draws the rendered videos once, or says what is wrong with WAD_ROOT
+    _check_data(open_wad(data_root()))  # draws the rendered videos once, or says what is wrong with WAD_ROOT
     paths = sources(root)
     say(f"Notebooks: {len(paths)}")
     name = "rendered" if is_rendered() else "wad"
@@ -47,14 +50,44 @@ def build_book(out: Path | None = None, *, say: Callable[[str], None] = print) -
     return site / "index.html"
 
 
+def _check_data(wad: Wad) -> None:
+    """Refuse data that the notebooks cannot show anything of, before the first of them runs."""
+    named = f"build_book: {wad.root.as_posix()} holds "
+    if not wad.frames:
+        raise DatasetError(
+            named + "no labelled training frame",
+            cause="train_label.zip or train_color.zip was not extracted, or test frames only",
+            fix="extract both archives; `wadlib info` lists what is missing",
+        )
+    if not any(len(code_areas(frame.read_label())[0]) for frame in wad.frames):
+        raise DatasetError(
+            named + f"no object in the labels of its {len(wad.frames)} frames",
+            cause="labels of another dataset, or predictions of a network that found nothing",
+            fix="extract train_label.zip again",
+        )
+
+
 def _gather(book: Path, executed: list[Path], target: Path) -> Path:
     """Copy what Sphinx reads into one folder; unchanged files keep their time, so it can skip them."""
     make_folder(target)
     wanted = {path.name: path for path in executed}
     wanted |= {path.name: path for path in book.iterdir() if path.is_file()}
+    note = target / _WRITTEN
+    ours = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
+    foreign = []
     for path in target.iterdir():
-        if path.is_file() and path.name not in wanted:
-            path.unlink()
+        if path.is_file() and path.name not in wanted and not path.name.startswith("."):
+            if path.name in ours:
+                path.unlink()
+            else:
+                foreign.append(path.name)
+    if foreign:
+        raise NotebookError(
+            f"build_book: {target.as_posix()} holds files that are not of the book: {', '.join(sorted(foreign)[:5])}",
+            cause="--out names a folder that is used for something else, or one of an earlier version",
+            fix="choose another --out, or move them away first",
+        )
+    write_text(note, "\n".join(sorted(wanted)) + "\n")
     for name, path in wanted.items():
         copy, data = target / name, path.read_bytes()
         if path.suffix == ".ipynb":

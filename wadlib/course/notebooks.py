@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -71,15 +72,19 @@ def execute(path: Path, timeout_s: int = 900) -> str:
     Raises
     ------
     NotebookError
-        A cell raised; the message holds the cell and the error.
+        A cell raised, was too slow, or its kernel died; the message names notebook and cell.
     """
     import nbformat
+    from jupyter_client import AsyncKernelManager
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     notebook = read_source(path)
+    begun = [0]
     client = NotebookClient(
         notebook,
+        km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_this_interpreter()),
+        on_cell_start=lambda cell, cell_index: begun.append(cell_index),
         timeout=timeout_s,
         startup_timeout=300,  # of a kernel; by default one minute, which a busy machine may need
         kernel_name="python3",
@@ -96,7 +101,17 @@ def execute(path: Path, timeout_s: int = 900) -> str:
         page.STATIC: "1",
     }
     try:
-        asyncio.run(client.async_execute(env=environment))
+        asyncio.run(client.async_execute(env=environment, cleanup_kc=True))
+    except (CellTimeoutError, DeadKernelError, RuntimeError) as error:
+        slow = isinstance(error, CellTimeoutError)
+        if not slow and not isinstance(error, DeadKernelError) and "ernel" not in str(error):
+            raise
+        raise NotebookError(
+            f"execute: {path.name}, cell {begun[-1] + 1} of {len(notebook.cells)}: "
+            + (f"not done after {timeout_s} s" if slow else "its kernel died"),
+            cause="a machine that is busy or slow" if slow else "no memory left, or the process was killed",
+            fix="close other programs, and run the same command again: notebooks that are done are kept",
+        ) from error
     except CellExecutionError as error:
         raise NotebookError(
             f"execute: {path.name} stopped with {error.ename}: {error.evalue}\n{error.traceback}",
@@ -109,6 +124,18 @@ def execute(path: Path, timeout_s: int = 900) -> str:
             output.get("metadata", {}).clear()
     text: str = nbformat.writes(notebook)
     return text + "\n"
+
+
+def _this_interpreter() -> Any:
+    """The kernel of this environment, whatever kernels called python3 JUPYTER_PATH and the user's folders hold."""
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+
+    class ThisInterpreter(KernelSpecManager):  # type: ignore[misc]
+        def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+            return KernelSpec(**(get_kernel_dict() | {"argv": [sys.executable, *get_kernel_dict()["argv"][1:]]}))
+
+    return ThisInterpreter()
 
 
 def execute_all(
@@ -242,19 +269,32 @@ def check(root: Path | None = None) -> None:
 
 
 def hand_out(out: Path, root: Path | None = None) -> list[Path]:
-    """Write the notebooks for a class: no outputs, and an empty cell in place of each solution."""
+    """Write the notebooks for a class: no outputs, and an empty cell in place of each solution.
+
+    Raises
+    ------
+    NotebookError
+        A notebook of that name is there and says something else: somebody's work is never overwritten.
+    """
     import nbformat
 
     root = root or project_root()
     make_folder(out)
-    written = []
+    texts: dict[Path, str] = {}
     for path in sources(root):
         notebook = read_source(path)
         for cell in notebook.cells:
             if SOLUTION in cell.metadata.get("tags", []):
                 cell.source = "# Your turn.\n" if cell.cell_type == "code" else "*Your answer.*"
                 cell.metadata.pop("tags")
-        target = out / f"{path.stem}.ipynb"
-        write_text(target, nbformat.writes(notebook) + "\n")
-        written.append(target)
-    return written
+        texts[out / f"{path.stem}.ipynb"] = nbformat.writes(notebook) + "\n"
+    edited = [target.name for target, text in texts.items() if target.exists() and target.read_bytes() != text.encode()]
+    if edited:
+        raise NotebookError(
+            f"hand_out: {out.as_posix()} holds other notebooks of these names: {', '.join(edited)}",
+            cause="somebody has worked in them, or they are of another version",
+            fix="choose another folder, or move them away first",
+        )
+    for target, text in texts.items():
+        write_text(target, text)
+    return list(texts)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from wadlib._shared.typed import wrong_field
 from wadlib.errors import SegmentationError
 from wadlib.labels import IDS
 from wadlib.preprocess import NETWORK_SHAPE, NETWORK_VIEWS, VIEWS
@@ -19,6 +20,9 @@ BACKBONES = ("resnet50", "resnet101", "lite0")
 
 # Part of a full-size frame that is scaled to `image_shape`: a row of `wadlib.preprocess.VIEWS`, or everything.
 _SHOWN = (*NETWORK_VIEWS, "whole")
+
+_LARGEST = 16384  # of any number of channels, boxes or pixels: a damaged file must not ask for all memory
+_MOST_CLASSES = 10_000
 
 # COCO's numbers of the classes that WAD has too (COCO knows no tricycle).
 _COCO_TO_WAD = {1: 36, 2: 35, 3: 33, 4: 34, 6: 39, 8: 38}
@@ -124,10 +128,14 @@ class Config:
     def __post_init__(self) -> None:
         for name in ("image_shape", "mean_pixel", "wad_classes", "strides", "anchor_scales", "anchor_ratios", "box_std",
                      "mini_mask_shape"):  # fmt: skip
-            object.__setattr__(self, name, tuple(getattr(self, name)))  # lists come from JSON
-        if not isinstance(self.loss_weights, LossWeights):
+            if isinstance(getattr(self, name), list):  # from JSON
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        if isinstance(self.loss_weights, Mapping) and not isinstance(self.loss_weights, LossWeights):
             object.__setattr__(self, "loss_weights", _loss_weights(self.loss_weights))
-        if not self.wad_classes:
+        wrong = wrong_field(self) or wrong_field(self.loss_weights)
+        if wrong is not None:  # the types first: the rules below compare and count
+            raise _config_error(*wrong)
+        if not self.wad_classes and self.num_classes <= _MOST_CLASSES:
             ids = (0, *IDS, *[0] * self.num_classes)[: max(self.num_classes, 0)]
             object.__setattr__(self, "wad_classes", ids)
         for field, expected, holds in _rules(self):
@@ -242,7 +250,11 @@ def _rules(c: Config) -> Iterator[tuple[str, str, bool]]:
     yield "view", f"one of {', '.join(_SHOWN)}", c.view in _SHOWN
     yield "dtype", "float32 or mixed_bfloat16", c.dtype in ("float32", "mixed_bfloat16")
     yield "optimizer", "sgd or adam", c.optimizer in ("sgd", "adam")
-    yield "num_classes", "at least 2: background and one class", c.num_classes >= 2
+    yield (
+        "num_classes",
+        "at least 2: background and one class",
+        2 <= c.num_classes <= _MOST_CLASSES,
+    )
     yield (
         "wad_classes",
         f"{c.num_classes} WAD ids, or 0 for none",
@@ -276,7 +288,7 @@ def _rules(c: Config) -> Iterator[tuple[str, str, bool]]:
 
 
 def _are_whole(values: tuple[Any, ...], count: int, multiple_of: int = 1) -> bool:
-    return len(values) == count and all(isinstance(v, int) and v > 0 and v % multiple_of == 0 for v in values)
+    return len(values) == count and all(0 < v <= _LARGEST and v % multiple_of == 0 for v in values)
 
 
 def _are_positive(values: tuple[float, ...], count: int | None = None) -> bool:

@@ -37,6 +37,15 @@ _SHOWN = {  # column of the table: score
 }
 
 
+_CLASS_SCORES = ("report_iou", "pooled_iou", "instance_iou", "pq", "sq", "rq")
+_AVERAGE_PRECISIONS: dict[str, tuple[float | None, str]] = {  # name: IoU threshold (None: all ten), size
+    "ap": (None, "all"),
+    "ap50": (0.5, "all"),
+    "ap75": (0.75, "all"),
+    **{f"ap_{size}": (None, size) for size in ("all", *_SIZES)},
+}
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of one set of predictions.
@@ -122,10 +131,21 @@ class Evaluation:
         return self.scores.panoptic.rq
 
     def mean(self, score: str) -> float:
-        """Mean of a score over the classes that have one, such as ``mean("pq")``."""
-        if score.startswith("ap"):
-            return self.precision.mean(
-                {"ap50": 0.5, "ap75": 0.75}.get(score), score[3:] or "all" if "_" in score else "all"
+        """Mean of a score over the classes that have one, such as ``mean("pq")``.
+
+        Raises
+        ------
+        MetricError
+            No score of that name.
+        """
+        if score in _AVERAGE_PRECISIONS:
+            return self.precision.mean(*_AVERAGE_PRECISIONS[score])
+        if score not in _CLASS_SCORES:
+            raise MetricError(
+                f"mean: expected the name of a score, got {score!r}",
+                cause="a typing slip, or an IoU threshold that has no name",
+                fix=f"use one of {', '.join((*_CLASS_SCORES, *_AVERAGE_PRECISIONS))}; "
+                "evaluation.precision.mean(0.9) takes any threshold",
             )
         return mean_iou(getattr(self, score))
 

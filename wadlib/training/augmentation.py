@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.typed import check_fields
 from wadlib.errors import SegmentationError
 from wadlib.labels import NO_INDEX
 
@@ -55,6 +56,7 @@ class Augmentation:
     colour: float = 0.0
 
     def __post_init__(self) -> None:
+        check_fields(self, SegmentationError)
         shares = (self.flip, self.shift, self.contrast, self.saturation, self.colour)
         if not (all(0 <= share <= 1 for share in shares) and 0 <= self.zoom < 10 and 0 <= self.brightness <= 255):
             raise SegmentationError(

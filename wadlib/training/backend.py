@@ -24,6 +24,9 @@ from wadlib.errors import TrainingError
 if TYPE_CHECKING:
     import keras
 
+if "keras" not in sys.modules:  # before ~/.keras/keras.json is asked, which may name one that is gone, like theano
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
 __all__ = ["as_array", "deterministic", "environment", "gradient_norms", "quiet"]
 
 
@@ -37,18 +40,59 @@ def quiet() -> None:
     TensorFlow is told, too, to run one operation at a time (each on all cores): only then can
     `deterministic` keep its promise. And it is loaded without JAX, which it would import where it is
     installed, a tenth of a gigabyte, for a converter of ``tf.lite``. JAX can be imported afterwards.
+
+    The user's ``keras.json`` has no say: numbers are float32, channels come last, and the backend is TensorFlow unless
+    ``KERAS_BACKEND`` names another.
+
+    Raises
+    ------
+    TrainingError
+        ``KERAS_BACKEND`` names no backend, or one that is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     if "keras" in sys.modules:
+        _plain_keras()
         return
-    with _standard_error_kept():
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend not in _GRADIENTS or find_spec(backend) is None:
+        raise TrainingError(
+            f"quiet: KERAS_BACKEND is {backend!r}, "
+            + ("which is not installed" if backend in _GRADIENTS else f"expected one of {', '.join(_GRADIENTS)}"),
+            cause="a typing slip, or a setting that was meant for another project",
+            fix="unset KERAS_BACKEND: TensorFlow is installed with wadlib",
+        )
+    with _standard_error_kept(), _no_keras_file():
         if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow" and find_spec("tensorflow"):
             with _hidden("jax"):
                 import tensorflow  # noqa: F401
         import keras
 
         keras.ops.zeros(())  # the processor's line comes with the first operation
+    _plain_keras()
+
+
+@contextlib.contextmanager
+def _no_keras_file() -> Iterator[None]:
+    """Let Keras find no ``keras.json``: an old one stops it, or changes what is computed, without a word."""
+    kept = os.environ.get("KERAS_HOME")
+    with tempfile.TemporaryDirectory(prefix="wadlib-") as empty:
+        os.environ["KERAS_HOME"] = empty
+        try:
+            yield
+        finally:
+            del os.environ["KERAS_HOME"]
+            if kept is not None:
+                os.environ["KERAS_HOME"] = kept
+
+
+def _plain_keras() -> None:
+    """Undo what a user's ``keras.json`` may have set before: everything here counts on the defaults."""
+    import keras
+
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_epsilon(1e-7)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from wadlib._shared.files import locked, make_folder, storage_error, write_text
 from wadlib.errors import TrainingError
+from wadlib.training.checkpoint import Checkpoint
 from wadlib.training.progress import Row
 
 __all__ = ["RunFolder", "read_log", "storage_errors"]
@@ -78,6 +79,9 @@ class RunFolder:
     def claim(self, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Write ``config.json``, or make sure that the one that is there says the same.
 
+        More epochs, and with them more stages or a slower decay of the learning rate, are the same run; and a run
+        that has finished no epoch makes way for another one.
+
         Raises
         ------
         TrainingError
@@ -105,12 +109,21 @@ class RunFolder:
             ) from error
         # An old one goes on only as it began: another setting would make one log of two different runs.
         differing = _differences(there, config)
+        if differing and not self._begun():
+            # A command that stopped before its first epoch, by a typing slip or a rate that was too high, has no say.
+            self.checkpoint.unlink(missing_ok=True)
+            write_text(path, json.dumps({"config": config, "environment": environment}, indent=2) + "\n")
+            return
         if differing:
             raise TrainingError(
                 f"fit: {self.path.as_posix()} holds a run with another configuration: " + "; ".join(differing),
                 cause="the command differs from the one that began the run",
                 fix="give the same options to go on with it, or choose another folder",
             )
+
+    def _begun(self) -> bool:
+        """Whether an epoch is finished."""
+        return self.checkpoint.exists() and any(row["epoch"] > 0 for row in Checkpoint.read(self.checkpoint).rows)
 
     def write_log(self, rows: Sequence[Row]) -> None:
         """Write ``log.csv``, whole or not at all."""
@@ -169,10 +182,25 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise storage_error(error, path) from error
 
 
+_OVER_THE_RUN = ("CosineDecay", "PolynomialDecay")  # schedules of Keras
+
+
+def _at(tree: Any, *keys: str) -> Any:
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
+
+
 def _differences(there: Any, now: Any, key: str = "") -> list[str]:
     """``key: value there, value now`` for each key that differs, with dots for keys inside of keys."""
     if isinstance(there, dict) and isinstance(now, dict):
-        keys = list(dict.fromkeys([*there, *now]))
+        keys = [k for k in dict.fromkeys([*there, *now]) if not (k == "stages" and k not in {*there} & {*now})]
+        if there.get("class_name") in _OVER_THE_RUN and isinstance(there.get("config"), dict):
+            # They last as long as the run, and how long that is makes no other run of it.
+            there = there | {"config": there["config"] | {"decay_steps": _at(now, "config", "decay_steps")}}
         nested = [_differences(there.get(k), now.get(k), f"{key}.{k}" if key else k) for k in keys]
         return [line for lines in nested for line in lines]
+    if key.rpartition(".")[2] == "stages" and isinstance(there, list) and isinstance(now, list):
+        both = min(len(there), len(now))  # stages that one of them has not come to yet
+        there, now = there[:both], now[:both]
     return [] if there == now else [f"{key} is {json.dumps(there)} there and {json.dumps(now)} now"]

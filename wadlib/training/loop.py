@@ -247,7 +247,8 @@ class Loop:
             f"fit: the {what} is {logs['loss']} in epoch {self.finished + 1}, batch {index + 1} of {size}, "
             f"frames: {', '.join(batch.names) or 'without names'}",
             cause=f"a learning rate that is too high, or a damaged picture or label in this batch{before}",
-            fix="lower the learning rate or look at these frames; a checkpoint of the epoch before is intact",
+            fix="lower the learning rate or look at these frames"
+            + ("" if not self.finished else ", in another folder; a checkpoint of the epoch before is intact"),
         )
 
     def _bar(self) -> Any:

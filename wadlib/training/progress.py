@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wadlib._shared.typed import check_fields
 from wadlib.errors import TrainingError
 
 __all__ = ["EarlyStop", "Row", "best_epoch"]
@@ -43,6 +44,7 @@ class EarlyStop:
     monitor: str | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self, TrainingError)
         if self.patience < 1 or not 0 <= self.min_delta < math.inf:
             raise TrainingError(
                 f"EarlyStop: expected patience >= 1 and min_delta >= 0, got {self.patience} and {self.min_delta}",

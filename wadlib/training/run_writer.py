@@ -61,8 +61,10 @@ class RunWriter:
         checkpoint = Checkpoint.of(self.model, self.rows)
         if not checkpoint.finite():
             raise TrainingError(
-                f"fit: weights are not finite after epoch {self.rows[-1]['epoch']}",
-                cause="a learning rate so high that the last step of the epoch overflowed",
+                f"fit: weights are not finite after epoch {self.rows[-1]['epoch'] if self.rows else 0}",
+                cause="a learning rate so high that the last step of the epoch overflowed"
+                if self.rows and self.rows[-1]["epoch"]
+                else "a file of weights that was damaged, or is of a run whose loss was nan",
                 fix="lower the learning rate; the checkpoint of the epoch before is intact",
             )
         checkpoint.save(self.folder.checkpoint)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wadlib._shared.typed import check_fields
 from wadlib._shared.words import one_of
 from wadlib.errors import SegmentationError
 
@@ -85,6 +86,7 @@ class Architecture:
         object.__setattr__(self, "input_shape", _whole("input_shape", self.input_shape, 3, 3))
         object.__setattr__(self, "widths", _whole("widths", self.widths, 1, 8))
         _whole("classes", [self.classes], 1, 1)
+        check_fields(self, SegmentationError)
         for name, choices in CHOICES.items():
             one_of(getattr(self, name), choices, f"Architecture: {name}", SegmentationError)
         if not 0 <= self.dropout < 1:

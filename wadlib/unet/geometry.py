@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.typed import check_fields
 from wadlib.errors import ImageError, LabelError, SegmentationError
 from wadlib.frames import FULL_SHAPE
 from wadlib.preprocess import NETWORK_SHAPE, VIEWS, View
@@ -43,6 +44,7 @@ class Geometry:
     width: int
 
     def __post_init__(self) -> None:
+        check_fields(self, SegmentationError)
         if self.step < 1 or self.height < 1 or self.width < 1 or not self._inside():
             raise SegmentationError(
                 f"Geometry: expected cells inside of the frame of {FULL_SHAPE[1]}x{FULL_SHAPE[0]} pixels, got {self}",

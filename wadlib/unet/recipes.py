@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wadlib._shared.typed import check_fields
 from wadlib._shared.words import one_of
 from wadlib.errors import TrainingError
 from wadlib.training.augmentation import Augmentation
@@ -64,6 +65,7 @@ class Recipe:
     windows: int = 1
 
     def __post_init__(self) -> None:
+        check_fields(self, TrainingError)
         one_of(self.classes, CLASS_TABLES, "Recipe: classes", TrainingError)
         # Geometry, class table and architecture say the same numbers three times: they must agree.
         channels = 1 + len([index for index in self.table.values() if index != 255])
@@ -144,7 +146,7 @@ class Recipe:
                 "augmentation": None if augmentation is None else Augmentation(**augmentation),
             }
             return cls(**(saved | parts))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise TrainingError(
                 f"Recipe.from_dict: not a recipe: {error}",
                 cause="the file was edited or is of another version",

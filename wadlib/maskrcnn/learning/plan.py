@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from wadlib._shared.typed import check_fields
 from wadlib.errors import TrainingError
 from wadlib.maskrcnn.frames.augmentation import STANDARD
 from wadlib.training.augmentation import Augmentation
 
-__all__ = ["RARE", "Plan", "TrainStage"]
+__all__ = ["MOST_COPIES", "RARE", "Plan", "TrainStage"]
+
+MOST_COPIES = 100
+"""Instances pasted into a picture, on average; it has room for fewer."""
 
 RARE = 0.5
 """A class that a smaller share of the frames holds is rare."""
@@ -33,6 +39,17 @@ class TrainStage:
     epochs: int
     learning_rate: float
 
+    def __post_init__(self) -> None:
+        check_fields(self, TrainingError)
+        try:
+            re.compile(self.layers)
+        except re.error as error:
+            raise TrainingError(
+                f"TrainStage: expected the names of layers or a regular expression, got {self.layers!r}: {error}",
+                cause="a bracket that is not closed, or a typing slip",
+                fix="use heads, 5+, 4+, 3+ or all, or a regular expression for whole names like 'mrcnn_.*'",
+            ) from error
+
     @classmethod
     def parse(cls, text: str) -> TrainStage:
         """Read ``layers:epochs:rate``.
@@ -44,16 +61,16 @@ class TrainStage:
         """
         layers, _, rest = text.rpartition(":")[0].rpartition(":")
         try:
-            stage = cls(layers, int(rest), float(text.rpartition(":")[2]))
+            epochs, rate = int(rest), float(text.rpartition(":")[2])
         except ValueError:
-            stage = cls("", 0, 0.0)
-        if not stage.layers or stage.epochs < 1 or not stage.learning_rate > 0:
+            epochs, rate = 0, 0.0
+        if not layers or epochs < 1 or not 0 < rate < math.inf:
             raise TrainingError(
                 f"TrainStage: expected LAYERS:EPOCHS:RATE, got {text!r}",
                 cause="a part is missing, or a number is none",
                 fix="for example heads:2:0.001, or all:100:0.0001",
             )
-        return stage
+        return cls(layers, epochs, rate)
 
 
 @dataclass(frozen=True)
@@ -76,26 +93,29 @@ class Plan:
     rare_share: float = 0.0  # classes that fewer frames hold are drawn more often, see `repeat_factors`; 0: not
     copy_paste: float = 0.0  # instances of rare classes (`RARE`) pasted into a picture, on average; 0: none
     augmentation: Augmentation | None = STANDARD  # mirrored or not, in another light
+    later: tuple[TrainStage, ...] = field(default=(), repr=False)  # stages that `shortened` left out
 
     def __post_init__(self) -> None:
+        check_fields(self, TrainingError)
         if not self.stages or len({*self.stage_names}) < len(self.stages):
             raise TrainingError(
                 f"Plan: expected at least one stage, got {self.stages}", cause="an empty list", fix="give one stage"
             )
-        if self.rare_share < 0 or self.copy_paste < 0:
+        if not 0 <= self.rare_share <= 1 or not 0 <= self.copy_paste <= MOST_COPIES:
             raise TrainingError(
-                f"Plan: expected rare_share and copy_paste of 0 or more, got {self.rare_share} and {self.copy_paste}",
-                cause="a typing slip",
+                f"Plan: expected rare_share and copy_paste of 0 or more, at most 1 and {MOST_COPIES}, "
+                f"got {self.rare_share} and {self.copy_paste}",
+                cause="a typing slip, or a percentage",
                 fix="0 leaves them out",
             )
 
     @property
     def stage_names(self) -> tuple[str, ...]:
         """Name each stage for the log: its layers, numbered where several stages train the same."""
-        layers = [stage.layers for stage in self.stages]
+        layers = [stage.layers for stage in (*self.stages, *self.later)]
         return tuple(
             name if layers.count(name) == 1 else f"{name} {layers[: i + 1].count(name)}"
-            for i, name in enumerate(layers)
+            for i, name in enumerate(layers[: len(self.stages)])
         )
 
     @property
@@ -142,9 +162,10 @@ class Plan:
             left = epochs - sum(earlier.epochs for earlier in stages)
             if left > 0:
                 stages.append(replace(stage, epochs=left if number == len(self.stages) else min(left, stage.epochs)))
-        return self.replace(stages=tuple(stages))
+        return self.replace(stages=tuple(stages), later=self.stages[len(stages) :])
 
     def to_dict(self) -> dict[str, Any]:
         """Return what makes two runs the same, as JSON can hold it: not the number of epochs."""
-        stages = [{"layers": stage.layers, "learning_rate": stage.learning_rate} for stage in self.stages]
-        return asdict(self) | {"stages": stages}
+        whole = (*self.stages, *self.later)
+        stages = [{"layers": stage.layers, "learning_rate": stage.learning_rate} for stage in whole]
+        return {name: value for name, value in asdict(self).items() if name != "later"} | {"stages": stages}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import functools
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from wadlib._shared.files import locked, make_folder, write_text
+from wadlib._shared.files import locked, make_folder, read_bytes, write_text
 from wadlib._shared.parallel import map_frames
+from wadlib.dataset import layout
 from wadlib.errors import RenderError
 from wadlib.frames import write_image, write_label
 from wadlib.rendered.drawing.camera import SIZES
@@ -134,13 +137,10 @@ def render_dataset(
     root = make_folder(out)
     with locked(root, wait=True):  # two notebooks that start at once: the second one finds all frames there
         _claim(root, request)
-        folders = ["train_color", "train_label", "train_video_list", SIDECARS]
+        folders = [*layout.FOLDERS[:3], SIDECARS]
         if test_videos:
-            folders += [
-                "test",
-                "test_video_list_and_name_mapping/list_test",
-                "test_video_list_and_name_mapping/list_test_mapping",
-            ]
+            lists = (layout.test_list_file(""), layout.mapping_file(""))
+            folders += [layout.TEST_IMAGES, *(Path(name).parent.as_posix() for name in lists)]
         for name in folders:
             make_folder(root / name)
         jobs, tracks = [], {}
@@ -153,7 +153,9 @@ def render_dataset(
 
         def done(job: Job) -> bool:
             # A training frame's identities are written last.
-            return job.image.is_file() and (job.label is None or (job.label.is_file() and job.image.stem in known))
+            return _holds_data(job.image) and (
+                job.label is None or (_holds_data(job.label) and job.image.stem in known)
+            )
 
         for _ in map_frames(
             _render_job, jobs, done=done, workers=workers, executor=executor, description="rendering", progress=progress
@@ -212,32 +214,63 @@ def _write_lists(root: Path, request: Request, number: int, names: list[str]) ->
     common = (request.seed, number, camera)
     jobs: list[Job] = []
     if number < request.videos:
-        label_lines = [rf"{road}_ins\Label\{record}\{name}_instanceIds.png" for name in names]
+        label_lines = [rf"{road}_ins\Label\{record}\{name}{layout.LABEL_SUFFIX}" for name in names]
         lines = [f"{image}\t{label}" for image, label in zip(image_lines, label_lines, strict=True)]
-        write_text(root / "train_video_list" / f"{video}_image_list_train.txt", "\n".join(lines) + "\n\n\n")
+        write_text(root / layout.train_list_file(video), "\n".join(lines) + "\n\n\n")
         for frame, name in enumerate(names):
-            files = (f"train_color/{name}.jpg", f"train_label/{name}_instanceIds.png", f"{SIDECARS}/{name}.json")
+            files = (
+                f"{layout.TRAIN_IMAGES}/{name}.jpg",
+                f"{layout.TRAIN_LABELS}/{name}{layout.LABEL_SUFFIX}",
+                f"{SIDECARS}/{name}.json",
+            )
             jobs.append(Job(*common, frame * request.every, request.size, *(root / file for file in files)))
         return jobs
-    lists = root / "test_video_list_and_name_mapping"
     digests = [hashlib.md5(line.encode(), usedforsecurity=False).hexdigest() for line in image_lines]
-    write_text(lists / "list_test" / f"{video}_image_list_test.txt", "\n".join(image_lines) + "\n\n")
+    write_text(root / layout.test_list_file(video), "\n".join(image_lines) + "\n\n")
     mapping = [f"{digest}\t{line}" for digest, line in zip(digests, image_lines, strict=True)]
-    write_text(lists / "list_test_mapping" / f"md5_mapping_{video}_image_list_test.txt", "\n".join(mapping) + "\n\n")
+    write_text(root / layout.mapping_file(video), "\n".join(mapping) + "\n\n")
     for frame, digest in enumerate(digests):
-        jobs.append(Job(*common, frame * request.every, request.size, root / "test" / f"{digest}.jpg", None, None))
+        jobs.append(
+            Job(*common, frame * request.every, request.size, root / layout.TEST_IMAGES / f"{digest}.jpg", None, None)
+        )
     return jobs
 
 
 def _known_tracks(root: Path) -> dict[str, dict[str, int]]:
-    """Identities by frame name, from tracks.json and from frames finished since it was written."""
+    """Identities by frame name, from tracks.json and from frames finished since it was written.
+
+    What cannot be read is not known: those frames are drawn again, with the same identities.
+    """
     known: dict[str, dict[str, int]] = {}
-    if (root / "tracks.json").is_file():
-        for frames in json.loads((root / "tracks.json").read_text("utf-8"))["videos"].values():
-            known.update(frames)
-    for path in sorted((root / SIDECARS).glob("*.json")):
-        known[path.stem] = json.loads(path.read_text("utf-8"))
+    gathered = _read_json(root / "tracks.json")
+    videos = gathered.get("videos") if isinstance(gathered, dict) else None
+    for frames in videos.values() if isinstance(videos, dict) else ():
+        known.update({name: tracks for name, tracks in _items(frames) if _are_tracks(tracks)})
+    for path in sorted((root / SIDECARS).glob("[!.]*.json")):  # hidden ones are parts of files
+        tracks = _read_json(path)
+        if _are_tracks(tracks):
+            known[path.stem] = tracks
     return known
+
+
+def _read_json(path: Path) -> Any:
+    """Content of a JSON file; None if it is not there or damaged."""
+    try:
+        return json.loads(read_bytes(path))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _items(value: Any) -> Iterable[tuple[str, Any]]:
+    return value.items() if isinstance(value, dict) else ()
+
+
+def _are_tracks(value: Any) -> bool:
+    return isinstance(value, dict) and all(code.isdigit() and type(track) is int for code, track in value.items())
+
+
+def _holds_data(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _collect_tracks(root: Path, videos: dict[str, list[str]]) -> None:
@@ -271,18 +304,16 @@ def _claim(root: Path, request: Request) -> None:
     note = root / "render.json"
     wanted = asdict(request)
     if note.is_file():
-        found = None
-        with contextlib.suppress(ValueError):
-            found = json.loads(note.read_text("utf-8"))
+        found = _read_json(note)
         if found != wanted:
             raise RenderError(
                 f"render_dataset: {root.as_posix()} holds the frames of {found}, asked for {wanted}",
                 cause="the folder was rendered before with other parameters",
                 fix="choose another folder, or delete this one first",
             )
-    elif (root / "train_color").exists():
+    elif there := [name for name in layout.FOLDERS if os.path.lexists(root / name)]:
         raise RenderError(
-            f"render_dataset: {root.as_posix()} holds a train_color folder without render.json",
+            f"render_dataset: {root.as_posix()} holds a {there[0]} folder without render.json",
             cause="the folder holds the real dataset or somebody else's frames",
             fix="choose another folder: rendered frames are never mixed with others",
         )

@@ -12,17 +12,10 @@ from typing import Any
 from wadlib._shared.typed import wrong_field
 from wadlib.errors import SegmentationError
 from wadlib.labels import IDS
-from wadlib.preprocess import NETWORK_SHAPE, NETWORK_VIEWS, VIEWS
+from wadlib.maskrcnn.config_rules import BACKBONES, MOST_CLASSES, rules
+from wadlib.preprocess import NETWORK_SHAPE, VIEWS
 
 __all__ = ["BACKBONES", "Config", "LossWeights"]
-
-BACKBONES = ("resnet50", "resnet101", "lite0")
-
-# Part of a full-size frame that is scaled to `image_shape`: a row of `wadlib.preprocess.VIEWS`, or everything.
-_SHOWN = (*NETWORK_VIEWS, "whole")
-
-_LARGEST = 16384  # of any number of channels, boxes or pixels: a damaged file must not ask for all memory
-_MOST_CLASSES = 10_000
 
 # COCO's numbers of the classes that WAD has too (COCO knows no tricycle).
 _COCO_TO_WAD = {1: 36, 2: 35, 3: 33, 4: 34, 6: 39, 8: 38}
@@ -135,10 +128,10 @@ class Config:
         wrong = wrong_field(self) or wrong_field(self.loss_weights)
         if wrong is not None:  # the types first: the rules below compare and count
             raise _config_error(*wrong)
-        if not self.wad_classes and self.num_classes <= _MOST_CLASSES:
+        if not self.wad_classes and self.num_classes <= MOST_CLASSES:
             ids = (0, *IDS, *[0] * self.num_classes)[: max(self.num_classes, 0)]
             object.__setattr__(self, "wad_classes", ids)
-        for field, expected, holds in _rules(self):
+        for field, expected, holds in rules(self):
             if not holds:
                 raise _config_error(field, expected, getattr(self, field))
 
@@ -238,61 +231,6 @@ class Config:
         """Build from what `to_dict` gave; fields that are left out have their defaults."""
         _check_names(values)
         return cls(**values)
-
-
-def _rules(c: Config) -> Iterator[tuple[str, str, bool]]:
-    """Each field that can be wrong: its name, what is expected, and whether that holds."""
-    whole = ("fpn_channels", "rpn_channels", "head_channels", "mask_channels", "pre_nms_limit", "proposals_training",
-             "proposals_inference", "rpn_train_anchors", "rois_per_image", "max_gt_instances", "pool_size",
-             "mask_pool_size", "max_instances", "batch_size")  # fmt: skip
-    yield "image_shape", "two positive multiples of 64", _are_whole(c.image_shape, 2, multiple_of=64)
-    yield "backbone", f"one of {', '.join(BACKBONES)}", c.backbone in BACKBONES
-    yield "view", f"one of {', '.join(_SHOWN)}", c.view in _SHOWN
-    yield "dtype", "float32 or mixed_bfloat16", c.dtype in ("float32", "mixed_bfloat16")
-    yield "optimizer", "sgd or adam", c.optimizer in ("sgd", "adam")
-    yield (
-        "num_classes",
-        "at least 2: background and one class",
-        2 <= c.num_classes <= _MOST_CLASSES,
-    )
-    yield (
-        "wad_classes",
-        f"{c.num_classes} WAD ids, or 0 for none",
-        (len(c.wad_classes) == c.num_classes and c.wad_classes[0] == 0 and set(c.wad_classes) <= {0, *IDS}),
-    )
-    # Anchors: one scale for each level of the pyramid.
-    yield "strides", "(4, 8, 16, 32, 64): what the backbones halve", c.strides == (4, 8, 16, 32, 64)
-    yield "anchor_stride", "1 or 2", c.anchor_stride in (1, 2)
-    yield "anchor_scales", "one positive side per pyramid level", _are_positive(c.anchor_scales, len(c.strides))
-    yield "anchor_ratios", "positive ratios", len(c.anchor_ratios) > 0 and _are_positive(c.anchor_ratios)
-    yield "box_std", "four positive numbers", _are_positive(c.box_std, 4)
-    yield "mean_pixel", "three numbers", len(c.mean_pixel) == 3
-    yield "mini_mask_shape", "two positive whole numbers", _are_whole(c.mini_mask_shape, 2)
-    for name in whole:
-        yield name, "a positive whole number", _are_whole((getattr(c, name),), 1)
-    for name in ("rpn_nms_threshold", "nms_threshold", "min_confidence"):
-        yield name, "a number from 0 to 1", 0 <= getattr(c, name) <= 1
-    # Training: what RoIs and steps need to be possible at all.
-    at_least_one = c.roi_positive_share <= 1 <= c.positive_rois
-    yield "roi_positive_share", "a share of the RoIs that gives at least one", at_least_one
-    yield (
-        "max_gt_instances",
-        "at most proposals_training with truth_as_proposals",
-        (not c.truth_as_proposals or c.max_gt_instances <= c.proposals_training),
-    )
-    for name in ("learning_rate", "clip_norm", "pixel_scale"):
-        yield name, "a positive number", getattr(c, name) > 0
-    yield "momentum", "0 or more, below 1", 0 <= c.momentum < 1
-    yield "weight_decay", "0 or more", c.weight_decay >= 0
-    yield "loss_weights", "weights of 0 or more", all(weight >= 0 for weight in c.loss_weights.values())
-
-
-def _are_whole(values: tuple[Any, ...], count: int, multiple_of: int = 1) -> bool:
-    return len(values) == count and all(0 < v <= _LARGEST and v % multiple_of == 0 for v in values)
-
-
-def _are_positive(values: tuple[float, ...], count: int | None = None) -> bool:
-    return (count is None or len(values) == count) and all(value > 0 for value in values)
 
 
 def _loss_weights(values: Mapping[str, float]) -> LossWeights:

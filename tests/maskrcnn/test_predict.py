@@ -110,6 +110,7 @@ def run(*arguments):
 
 
 class TestCommandLine:
+    @pytest.mark.slow
     def test_a_damaged_frame_then_the_rest_then_evaluate(self, model, weights, wad, tmp_path):
         out, damaged = tmp_path / "pred", wad.frames[1].image_path
         arguments = [wad.root, "--weights", weights, "--out", out, "--threshold", 0.1, "--min-score", 0]

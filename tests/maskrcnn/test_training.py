@@ -55,6 +55,7 @@ def without_times(log):
     return {key: value.tolist() for key, value in log.items() if key not in TIMES}
 
 
+@pytest.mark.slow
 def test_log_has_the_originals_names(whole):
     _, training, run = whole
     log = read_log(run)
@@ -68,6 +69,7 @@ def test_log_has_the_originals_names(whole):
     assert [row["epoch"] for row in training.rows] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_the_model_has_the_weights_of_the_last_epoch(whole):
     from wadlib.maskrcnn import MaskRCNN
     from wadlib.maskrcnn.learning.training import BEST, LAST
@@ -137,11 +139,13 @@ def test_losses_are_weighted(data):
     assert training.column("rpn_class_loss")[0] > 0
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_plan_is_refused(whole, data):
     with pytest.raises(TrainingError, match=r"plan.copy_paste is 1.0 there and 0.0 now"):
         small.train(whole[2], data, plan=small.PLAN.replace(copy_paste=0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rare_share", "copy_paste"), [(0.9, 0.0), (0.0, 1.0)])
 def test_each_cure_goes_without_the_other(data, tmp_path, rare_share, copy_paste):
     plan = small.PLAN.shortened(1).replace(rare_share=rare_share, copy_paste=copy_paste)
@@ -158,6 +162,7 @@ def test_copies_are_of_the_classes_that_few_frames_hold(data):
     assert (copies.donors, copies.mean) == ({40: (frames[0], frames[3])}, 2.0)
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_checkpoint(whole, data, tmp_path, monkeypatch):
     import errno
     import shutil
@@ -193,6 +198,7 @@ def test_nothing_to_train_on():
         train_maskrcnn(MaskRCNN(small.CONFIG), [], plan=Plan.classroom(), run=None)
 
 
+@pytest.mark.slow
 def test_weights_to_begin_with(whole, tmp_path):
     from wadlib.maskrcnn import MaskRCNN
     from wadlib.maskrcnn.learning.training import LAST, initial_weights

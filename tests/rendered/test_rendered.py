@@ -333,6 +333,7 @@ def test_tracks_name_every_code(small_set: Path) -> None:
             assert {str(c) for c in codes} <= set(tracks)
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(small_set: Path, tmp_path: Path) -> None:
     """As when two notebooks start in a fresh clone: neither takes the other's files away."""
     options = {"test_videos": 1, "every": 5} | SMALL

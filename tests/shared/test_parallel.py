@@ -158,6 +158,7 @@ def test_a_script_from_standard_input():
     assert done.stdout.splitlines() == ["begins", "[(0, 0), (1, 3), (2, 6), (3, 9)]"], done.stderr
 
 
+@pytest.mark.slow
 def test_rendering_in_a_script_without_a_guard(tmp_path):
     """The workers used to run the script again, and waited for the folder's lock, which the script held."""
     text = (

@@ -11,7 +11,7 @@ import re
 import secrets
 from pathlib import Path
 
-__all__ = ["part_name", "sweep"]
+__all__ = ["is_part", "part_name", "sweep"]
 
 _LEFT = re.compile(r"^\..*\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]{6}\.part(\.|$)", re.DOTALL)
 _swept: set[Path] = set()  # folders that this process has looked into
@@ -28,6 +28,17 @@ def part_name(name: str) -> str:
     """
     stem, suffix = Path(name).stem, Path(name).suffix
     return f".{stem}.{_machine()}-{os.getpid()}-{secrets.token_hex(3)}.part{suffix}"
+
+
+def is_part(name: str) -> bool:
+    """Whether a file of this name is one that is being written, or was when its process was killed.
+
+    Examples
+    --------
+    >>> is_part(part_name("a.json")), is_part(".part.json")
+    (True, False)
+    """
+    return _LEFT.search(name) is not None
 
 
 def sweep(folder: Path) -> None:

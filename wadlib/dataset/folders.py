@@ -243,7 +243,7 @@ def _names(folder: Path) -> list[str]:
 
 def _no_look(folder: Path, error: OSError) -> DatasetError:
     return DatasetError(
-        f"open_wad: cannot look into {folder.as_posix()}: {error.strerror}",
+        f"cannot look into {folder.as_posix()}: {error.strerror}",
         cause="its access rights, or a network disk that is not there",
         fix="give this user the right to read the dataset",
     )

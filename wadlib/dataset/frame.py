@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ import numpy.typing as npt
 from wadlib.errors import LabelError
 from wadlib.frames import read_image, read_label
 
-__all__ = ["Frame", "Subset", "Video"]
+__all__ = ["Frame", "Subset", "Video", "stamp_of"]
 
 Subset = Literal["train", "test"]
 
@@ -130,3 +132,14 @@ class Video:
     subset: Subset
     camera: int | None
     frames: tuple[Frame, ...]
+
+
+def stamp_of(*paths: Path | None) -> str:
+    """Say which files these are, by their sizes and times: what was made from other ones has to be made anew."""
+    facts = []
+    for path in paths:
+        with contextlib.suppress(OSError):  # what is wrong with a file shows when it is read
+            if path is not None:
+                about = path.stat()
+                facts += [about.st_size, about.st_mtime_ns]
+    return hashlib.blake2s(repr(facts).encode(), digest_size=8).hexdigest()

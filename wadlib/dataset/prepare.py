@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -14,7 +13,7 @@ from typing import Literal
 
 from wadlib._shared.files import make_folder, read_bytes, real_path, write_bytes
 from wadlib._shared.parallel import map_frames
-from wadlib.dataset.frame import Frame
+from wadlib.dataset.frame import Frame, stamp_of
 from wadlib.dataset.listfiles import sound_lines
 from wadlib.dataset.wad import Wad
 from wadlib.errors import DatasetError, ImageError, WadError
@@ -237,13 +236,7 @@ def _sources(frame: Frame) -> list[Path]:
 
 
 def _stamp(frame: Frame) -> str:
-    """Say which files a prepared frame is made from: their sizes and times."""
-    facts = []
-    for path in _sources(frame):
-        with contextlib.suppress(OSError):  # what is wrong shows when it is read
-            about = path.stat()
-            facts += [about.st_size, about.st_mtime_ns]
-    return _STAMP + hashlib.blake2s(repr(facts).encode(), digest_size=8).hexdigest()
+    return _STAMP + stamp_of(frame.image_path, frame.label_path)
 
 
 def _is_done(frame: Frame, *, out: Path) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from wadlib.dataset.folders import frame_files
+from wadlib.dataset.layout import LABEL_SUFFIX
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
 from wadlib.instances.instances import Instances
@@ -12,7 +14,7 @@ from wadlib.instances.instances_file import InstancesFile
 
 __all__ = ["INSTANCES", "SUFFIX", "PredictionFolder", "label_files"]
 
-SUFFIX = "_instanceIds.png"
+SUFFIX = LABEL_SUFFIX
 """What follows a frame's name in the name of its label file, true or predicted."""
 
 INSTANCES = "instances.json"
@@ -107,7 +109,7 @@ def label_files(folder: Path, what: str = "label files") -> dict[str, Path]:
             fix="check the path",
         )
     for place in _LABEL_FOLDERS:
-        files = sorted((folder / place).glob("*" + SUFFIX))
+        files = frame_files(folder / place, (SUFFIX,))[0] if (folder / place).is_dir() else {}
         if files:
-            return {path.name.removesuffix(SUFFIX): path for path in files}
+            return files
     return {}

@@ -54,18 +54,20 @@ class PredictionWriter:
         make_folder(self.folder / _LABEL)
         self._journal = self.folder / _JOURNAL
         self._lock = threading.Lock()
-        self._lines: dict[str, int] = {}  # name of the frame -> where its line begins
+        self._lines: dict[str, tuple[int, str]] = {}  # name of the frame -> where its line begins, stamp
         header = {"settings": json.loads(json.dumps(settings))}
         if self._read_journal(header) == 0:
             self._append(json.dumps(header))
 
     @property
-    def done(self) -> set[str]:
-        """Names of the frames that are finished."""
-        labels = {path.name for path in (self.folder / _LABEL).iterdir()}
-        return {name for name in self._lines if f"{name}{SUFFIX}" in labels}
+    def done(self) -> dict[str, str]:
+        """Names of the frames that are finished, and the stamp of the picture of each (``""`` if it is not known)."""
+        labels = {path.name for path in (self.folder / _LABEL).iterdir() if path.stat().st_size > 0}
+        return {name: stamp for name, (_, stamp) in self._lines.items() if f"{name}{SUFFIX}" in labels}
 
-    def write(self, name: str, file_name: str, found: Instances, label: npt.NDArray[np.uint16]) -> None:
+    def write(
+        self, name: str, file_name: str, found: Instances, label: npt.NDArray[np.uint16], *, stamp: str = ""
+    ) -> None:
         """Write the label of a frame, then its line: then it is done. May be called from several threads.
 
         Parameters
@@ -78,11 +80,18 @@ class PredictionWriter:
             All of them, to be scored.
         label : (H,W) uint16
             What is shown of them, such as ``found.above(0.5).to_label()``.
+        stamp : str
+            Of the picture, see `wadlib.dataset.frame.stamp_of`.
         """
         write_label(inside(self.folder / _LABEL, f"{name}{SUFFIX}"), label)
-        line = json.dumps({"frame": name, "results": found.to_coco(file_name=file_name)}, separators=(",", ":"))
+        entry = {"frame": name, "picture": stamp, "results": found.to_coco(file_name=file_name)}
         with self._lock:
-            self._lines[name] = self._append(line)
+            self._lines[name] = self._append(json.dumps(entry, separators=(",", ":"))), stamp
+
+    def forget(self, name: str) -> None:
+        """Drop what an earlier run found in a frame whose picture is another one now."""
+        (self.folder / _LABEL / f"{name}{SUFFIX}").unlink(missing_ok=True)
+        self._lines.pop(name, None)
 
     def finish(self, *, keep_journal: bool = True) -> Path:
         """Write ``instances.json`` from all lines, whole or not at all; frames in the order of their names.
@@ -93,7 +102,7 @@ class PredictionWriter:
         with atomic_path(path) as part, part.open("w", encoding="utf-8") as out, self._journal.open("rb") as journal:
             separator = "["
             for number, name in enumerate(sorted(self._lines), start=1):
-                journal.seek(self._lines[name])
+                journal.seek(self._lines[name][0])
                 for result in json.loads(journal.readline())["results"]:
                     out.write(f"{separator}\n{json.dumps({'image_id': number} | result)}")
                     separator = ","
@@ -114,8 +123,8 @@ class PredictionWriter:
                     break
                 if sound == 0:
                     _check_settings(self.folder, entry, header)
-                else:
-                    self._lines[entry["frame"]] = sound
+                elif "frame" in entry:  # and no second header, of two runs that did not see each other
+                    self._lines[entry["frame"]] = sound, str(entry.get("picture", ""))
                 sound += len(line)
         try:
             with self._journal.open("rb+") as file:
@@ -163,9 +172,12 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) and ("settings" in entry or "frame" in entry) else None
+    if not isinstance(entry, dict):
+        return None
+    finished = isinstance(entry.get("frame"), str) and isinstance(entry.get("results"), list)
+    return entry if finished or isinstance(entry.get("settings"), dict) else None
 
 
 def _check_settings(folder: Path, entry: dict[str, Any], header: dict[str, Any]) -> None:

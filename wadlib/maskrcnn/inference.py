@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
+from wadlib._shared.files import locked, make_folder
 from wadlib._shared.parallel import available_cores, in_order, map_frames
-from wadlib.dataset.frame import Frame
+from wadlib.dataset.frame import Frame, stamp_of
 from wadlib.dataset.prepare import Failure
 from wadlib.errors import DatasetError, ImageError, WadError
 from wadlib.instances import Instances, PredictionWriter
@@ -133,7 +134,8 @@ def predict_dataset(
     """Predict frames into a folder that ``wadlib evaluate`` reads.
 
     Run it again after an interruption, however hard, and it goes on: a frame is done when its label and its line in the
-    journal are there (see `wadlib.instances.writer`). Pictures are read by threads ahead of the network, labels are
+    journal are there (see `wadlib.instances.writer`) and its picture is still the same file. A second process that
+    predicts into the same folder waits for the first. Pictures are read by threads ahead of the network, labels are
     written by threads behind it; memory does not grow with the number of frames.
 
     Parameters
@@ -170,22 +172,28 @@ def predict_dataset(
     frames = list(frames)
     _check_frames(frames)
     threshold = model.config.min_confidence if threshold is None else float(threshold)
-    writer = PredictionWriter(out, _settings(model, threshold, full_frame) | (settings or {}))
-    done = writer.done
-    todo = [frame for frame in frames if frame.name not in done]
     workers = available_cores() if workers is None else max(1, workers)
     failed: list[Failure] = []
     predicted = instances = 0
     read = partial(_read, config=model.config, full_frame=full_frame)
-    pictures = map_frames(read, todo, workers=workers, threads=True, progress=False)
+    stamps = {frame.name: stamp_of(frame.image_path) for frame in frames}
     with contextlib.ExitStack() as stack:
+        # Another process may predict the other side of a split into the same folder: it waits, and then adds to ours.
+        stack.enter_context(locked(make_folder(out), wait=True))
+        writer = PredictionWriter(out, _settings(model, threshold, full_frame) | (settings or {}))
+        done = writer.done
+        for name in [name for name in done if done[name] and done[name] != stamps.get(name, done[name])]:
+            del done[name]
+            writer.forget(name)
+        todo = [frame for frame in frames if frame.name not in done]
+        pictures = map_frames(read, todo, workers=workers, threads=True, progress=False)
         stack.callback(pictures.close)  # type: ignore[attr-defined]
         bar = stack.enter_context(_bar(len(frames), len(frames) - len(todo), progress))
         outputs = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size)
-        for count in _written(partial(_write, writer, threshold), outputs, workers):
+        for count in _written(partial(_write, writer, threshold, stamps), outputs, workers):
             predicted, instances = predicted + 1, instances + count
             bar.update()
-    return PredictReport(predicted, len(frames) - len(todo), tuple(failed), instances, writer.finish())
+        return PredictReport(predicted, len(frames) - len(todo), tuple(failed), instances, writer.finish())
 
 
 # --- a frame's way: read, shown to the network, written ----------------------------------------------
@@ -200,27 +208,27 @@ def _show(image: Any, config: Config, name: str) -> _Shown:
         raise ImageError(f"{name}: {error.what}", cause=error.cause, fix=error.fix) from error
 
 
-def _read(frame: Frame, config: Config, full_frame: bool) -> _Shown | str:
+def _read(frame: Frame, config: Config, full_frame: bool) -> _Shown | WadError:
     """What the network sees of a frame; or what is wrong with its picture."""
     try:
         shown = _show(frame.read_image(), config, frame.name)
     except WadError as error:
-        return str(error)
+        return error
     return shown._replace(placement=shown.placement.in_full_frame()) if full_frame else shown
 
 
 def _readable(
-    pictures: Iterable[tuple[Frame, _Shown | str]], failed: list[Failure], bar: Any, wanted: int
+    pictures: Iterable[tuple[Frame, _Shown | WadError]], failed: list[Failure], bar: Any, wanted: int
 ) -> Iterator[tuple[Frame, _Shown]]:
     """Frames that could be read; the others go to `failed`."""
     readable = 0
     for frame, shown in pictures:
-        if isinstance(shown, str):
-            failed.append(Failure(frame, shown))
+        if isinstance(shown, WadError):
+            failed.append(Failure(frame, str(shown)))
             bar.update()
             if len(failed) == min(_GIVE_UP_AFTER, wanted) and not readable:
                 raise DatasetError(
-                    f"predict: none of the first {len(failed)} frames could be read; the first: {shown}",
+                    f"predict: none of the first {len(failed)} frames could be read; the first: {shown.what}",
                     cause="a damaged copy of the dataset, or a disk that is not there",
                     fix="look at that frame first",
                 )
@@ -247,11 +255,14 @@ def _outputs(model: Detector, shown: Sequence[_Shown], batch_size: int) -> list[
     return [partial(unmold, detections[i], masks[i], each.placement, model.config) for i, each in enumerate(shown)]
 
 
-def _write(writer: PredictionWriter, threshold: float, frame: Frame, output: Callable[[], Instances]) -> int:
+def _write(
+    writer: PredictionWriter, threshold: float, stamps: dict[str, str], frame: Frame, output: Callable[[], Instances]
+) -> int:
     """Write a frame; how many instances are on its label."""
     found = output()
     shown = found.above(threshold)
-    writer.write(frame.name, f"{frame.name}{frame.image_path.suffix}", found, shown.to_label())
+    file_name = f"{frame.name}{frame.image_path.suffix}"
+    writer.write(frame.name, file_name, found, shown.to_label(), stamp=stamps[frame.name])
     return len(shown)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib._shared.files import inside, make_folder, write_text
+from wadlib._shared.parts import is_part
 from wadlib.dataset import Frame
 from wadlib.dataset.tracks import TRACKS
 from wadlib.errors import TrackingError
@@ -113,7 +114,7 @@ class RowWriter:
 def prepare_folder(out: Path, folder: PredictionFolder) -> Path:
     """Make OUT, empty of labels of an earlier call."""
     same = out.exists() and out.resolve() == folder.folder.resolve()
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    names = {path.name for path in out.iterdir() if not is_part(path.name)} if out.is_dir() else set()
     ours = names & {TRACKS, _MARK} and names <= {"label", INSTANCES, TRACKS, _MARK}
     if same or (names and not ours):
         raise TrackingError(

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The report's cures for rare classes, each with and without, two seeds, the same number of pictures.
-# Usage: results/maskrcnn/cures.sh DATA RUNS [SEED ...]      (DATA/test is made if it is not there)
+# Usage: [ONLY="none class-half"] results/maskrcnn/cures.sh DATA RUNS [SEED ...]      (DATA/test is made if it is not there)
 # A quarter of an hour for a seed on two quick cores. Started again, it goes on where it was.
 set -euo pipefail
 data=$1 runs=$2
@@ -14,6 +14,7 @@ wadlib render "$data/test" --videos 40 --frames 2 --every 40 --seed 2000
 
 # NAME VIEW WEIGHTS [OPTION ...]: 600 pictures; threshold from the validation videos; scored on full-size frames.
 one() {
+    [[ -z "${ONLY:-}" || " $ONLY " == *" $1 "* ]] || return 0
     local name=$1-seed$seed view=$2 weights=$3
     shift 3
     local run=$runs/$name

@@ -1,5 +1,6 @@
 from .classroom import data_root as data_root
 from .classroom import figure_slider as figure_slider
+from .classroom import is_rendered as is_rendered
 from .classroom import open_data as open_data
 from .classroom import prepared as prepared
 from .classroom import profile as profile

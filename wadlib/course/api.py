@@ -86,7 +86,9 @@ def _is_home(module: ModuleType, name: str) -> bool:
 def _page(title: str, text: str, modules: list[ModuleType]) -> str:
     """A page: what the room is for, a table of its names, and their docstrings."""
     lines = [*_heading(title, "="), "", text, "", ".. autosummary::", "   :nosignatures:", ""]
-    lines += [f"   {module.__name__}.{name}" for module in modules for name in _offers(module)]
+    # A constant has the docstring of its type: it stands below only, with the comment behind it.
+    callables = [(module, name) for module in modules for name in _offers(module) if callable(getattr(module, name))]
+    lines += [f"   {module.__name__}.{name}" for module, name in callables]
     for module in modules:
         lines += ["", *_heading(module.__name__, "-"), "", f".. automodule:: {module.__name__}"]
         lines += [f"   :members: {', '.join(_offers(module))}", ""]

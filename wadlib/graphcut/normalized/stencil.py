@@ -18,7 +18,7 @@ __all__ = ["coarse_edges", "difference_sums", "fill_weights", "group", "matvec"]
 
 @jit
 def fill_weights(features: Any, offsets: Any, near: Any, sigma: Any, least: Any, weights: Any) -> None:
-    """Write near[o] * exp(-|F(u) - F(v)|^2 / sigma) into the planes; features (H,W,C)."""
+    """Write ``near[o] * exp(-|F(u) - F(v)|^2 / sigma)`` into the planes; features (H,W,C)."""
     height, width, channels = features.shape
     for y in range(height):
         for o in range(len(offsets)):

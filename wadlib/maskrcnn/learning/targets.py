@@ -179,7 +179,7 @@ def targets_of_rois(
     -------
     class_ids : (B, T) int32; 0 for background and padding
     deltas : (B, T, 4) float32, in units of `Config.box_std`; zeros for background and padding
-    masks : (B, P, *Config.mask_shape) float32, 0 or 1, P = `Config.positive_rois`
+    masks : (B, P, h, w) float32, 0 or 1, P = `Config.positive_rois`, (h, w) = `Config.mask_shape`
         Of the first P RoIs, the only ones that can be on objects.
     """
     positive = instance >= 0

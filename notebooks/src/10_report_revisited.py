@@ -32,6 +32,8 @@ from wadlib.course import (
 )
 from wadlib.figures import draw_bars, draw_grid, draw_waterfall, plot_style
 from wadlib.labels import IDS, by_name, class_map
+
+# %%
 from wadlib.metrics import (
     InstanceOverlap,
     as_published,

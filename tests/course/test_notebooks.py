@@ -160,7 +160,7 @@ def test_profile_is_quick_unless_told(monkeypatch):
     monkeypatch.delenv("WADLIB_PROFILE", raising=False)
     assert classroom.profile() == "quick"
     monkeypatch.setenv("WADLIB_PROFILE", "slow")
-    with pytest.raises(WadError, match="quick or full"):
+    with pytest.raises(WadError, match="one of quick, full"):
         classroom.profile()
 
 

@@ -15,7 +15,7 @@ BACKBONES = ("resnet50", "resnet101", "lite0")
 # Part of a full-size frame that is scaled to `image_shape`: a row of `wadlib.preprocess.VIEWS`, or everything.
 SHOWN = (*NETWORK_VIEWS, "whole")
 
-LARGEST = 16384  # of any number of channels, boxes or pixels: a damaged file must not ask for all memory
+LARGEST = 1_000_000  # of any number of channels, boxes or pixels: a damaged file must not ask for all memory
 MOST_CLASSES = 10_000
 
 

@@ -138,6 +138,14 @@ print("Exactly zero:", ", ".join(zeros))
 assert len(zeros) == 3
 
 # %% [markdown]
+# The report says what it is not: it works on a subsample (abstract), it names other datasets and does not use them (section 3.1),
+# and it leaves the order of the frames unused (section 6). Each of these sentences has a place in a notebook.
+
+# %%
+for key in ("subsample", "imbalance_not_addressed", "temporal_information"):
+    print(cite(key))
+
+# %% [markdown]
 # The same table for methods that you run yourself stands in notebook 09. The way there:
 #
 # | report | what | notebook |

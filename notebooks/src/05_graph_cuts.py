@@ -484,7 +484,18 @@ print(f"ours:       frames: {len(held_out)}, for training: {len(split.train)}, l
 # | what is left out | detections below a high score | pieces of a few pixels |
 # | split | the end of each video it was trained on | the same (the bars), and by video (the table above) |
 #
-# Table 1 of the report has no scores of its graph cuts; that is why ours stand here. Two remarks on its section 2.1:
+# Table 1 of the report has no scores of its graph cuts; that is why ours stand here. Section 2 names the family of models to which $E$
+# belongs, and section 2.1 the two terminals:
+
+# %%
+print(cite("mrf_crf"), cite("terminals"), sep="\n")
+
+# %% [markdown]
+# With $P(f \mid x) \propto e^{-E(f)}$ the labelling of least energy is the most probable one. This is a **conditional random field** (CRF) if the
+# weights $w_{pq}$ depend on the picture $x$, as ours do (contrast), and a **Markov random field** (MRF) if they do not. In both, a
+# pixel's label depends on the rest of the labelling through its neighbours only.
+#
+# Two remarks on section 2.1:
 #
 # - **Fig 1 is the graph of the swap.** It has *two* terminals named α and β, and only pixels with one of the two labels.
 #   An expansion has terminals "α" and "not α" and all pixels; in the original paper (Boykov, Veksler & Zabih 2001), it

@@ -22,6 +22,9 @@
 # $g$ and the predicted code $p$. So do the numbers that ask about *objects*: **instance IoU** (each true object with
 # the one that found it best), **panoptic quality** (pairs of IoU above one half, and all that is left over), and, with scores,
 # **average precision**. A frame is read once, whatever we ask of it afterwards.
+#
+# Why per class? Section 5 gives its reason in one sentence, shown below: to lessen the complexity. It defines IoU for a predicted and a
+# true *instance* and computes it per class. The price is shown further down: instances of one class that touch count as one.
 
 # %%
 from fractions import Fraction
@@ -71,6 +74,9 @@ from wadlib.metrics import (
 )
 
 plot_style()
+
+# %%
+print(cite("metric"), cite("iou_letters"), sep="\n")
 
 # %% [markdown]
 # ## By hand

@@ -188,7 +188,13 @@ def _processes(workers: int) -> Executor:
     """Worker processes that do not import the main module, and that end with this process."""
     import loky
 
-    executor: Executor = loky.ProcessPoolExecutor(workers, initializer=_begin_worker, initargs=(os.getpid(),))
+    executor: Executor = loky.ProcessPoolExecutor(
+        workers,
+        initializer=_begin_worker,
+        initargs=(os.getpid(),),
+        # loky restarts a worker that has grown by more than 0.3 GB, as full-size frames and compiled loops do.
+        env={"LOKY_MAX_MEMORY_LEAK_SIZE": "4e9"},
+    )
     # The first task starts the processes. They inherit that Ctrl-C is blocked: it is for the parent, which stops them
     # in good order.
     can_block = hasattr(signal, "pthread_sigmask")  # not on Windows

@@ -25,7 +25,7 @@ LAYERS = [
     ["tracking"],
     ["figures"],
     ["viewer"],
-    ["course"],
+    ["course", "classroom"],
     ["cli"],
 ]
 """THE list of layers, low to high: a module imports from its own layer or from lower ones."""

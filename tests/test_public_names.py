@@ -22,3 +22,22 @@ for info in pkgutil.walk_packages(wadlib.__path__, 'wadlib.'):
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+def test_former_names_of_the_cases_in_shared_still_lead_somewhere():
+    """Notebooks and scripts of the first version import these; each is an alias, nothing of its own."""
+    import numpy as np
+
+    from wadlib import classroom
+    from wadlib.course import classroom as now
+    from wadlib.instances import Runs
+    from wadlib.instances.instances_file import InstancesFile, frame_name
+    from wadlib.interop import rle
+    from wadlib.metrics import DetectionFile, RunMasks, detection_file
+
+    assert [getattr(classroom, name) for name in now.__all__] == [getattr(now, name) for name in now.__all__]
+    assert (detection_file.DetectionFile, detection_file.frame_name) == (InstancesFile, frame_name)
+    assert (DetectionFile, RunMasks) == (InstancesFile, Runs)
+    mask = np.array([[0, 1], [1, 1]], bool)
+    assert rle.encode(mask) == rle.encode_runs(Runs.from_array(mask[None]))[0] == {"size": [2, 2], "counts": "13"}
+    np.testing.assert_array_equal(rle.decode(rle.encode(mask)), mask)

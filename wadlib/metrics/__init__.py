@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wadlib.instances.instances_file import InstancesFile as DetectionFile  # its former name and place
+from wadlib.instances.masks import Runs as RunMasks  # its former name and place
 from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou
 from wadlib.metrics.ap import AveragePrecision, average_precision
 from wadlib.metrics.bootstrap import Intervals, bootstrap
@@ -29,6 +31,7 @@ __all__ = [
     "THRESHOLDS",
     "AveragePrecision",
     "ClassAreas",
+    "DetectionFile",
     "Evaluation",
     "FrameScores",
     "InstanceOverlap",
@@ -40,6 +43,7 @@ __all__ = [
     "PanopticQuality",
     "PrecisionRecall",
     "PublishedWaterfall",
+    "RunMasks",
     "ScoreSweep",
     "Scores",
     "as_published",

@@ -3,22 +3,23 @@
 #
 # ## The question
 #
-# Graph cuts gave each pixel a class. But two cars behind each other are *two* cars, and no label per pixel says
-# where one ends. Can a network look for objects first, and only then draw each one's mask? The report took the
-# `mrcnn` package for it and trained it as it came. We take the machine apart and watch one picture go through.
-# (Report, section 4.1, Figs 6 to 9.)
+# Graph cuts gave each pixel a class. But two cars behind each other are *two* cars, and a class per pixel does not say
+# where one car ends. Can a network find the objects first and then draw a mask for each? The report used the package
+# `mrcnn` for this. This notebook shows each stage of that network on one image. (Report, section 4.1, Figs 6 to 9.)
 #
 # ## The idea in five lines
 #
-# Put boxes of all sizes everywhere (**anchors**). Let a small network say of each whether it is on an object, and how
-# to move it (**region proposal network**). Keep the best that do not overlap: the **proposals**. Cut the features under each
-# out (**RoIAlign**), and let three heads say the class $u$, the box $t$ and the mask $p$. Five losses are added up:
+# 1. **Anchors** are boxes of several sizes and shapes, placed all over the image.
+# 2. The **region proposal network** (RPN) predicts for each anchor whether it lies on an object, and how to move it.
+# 3. Non-maximum suppression keeps the best boxes that do not overlap much: the **proposals**.
+# 4. **RoIAlign** crops the features of each proposal.
+# 5. Three heads predict the proposal's class $u$, its box $t$ and its mask $p$. The training adds up five losses:
 #
 # $$L = L_{cls}^{rpn} + L_{box}^{rpn} + L_{cls} + L_{box} + L_{mask}, \qquad
 # L_{cls} = -\log p_u, \quad L_{box} = \sum_{i \in \{x, y, w, h\}} \text{smooth}_{L_1}(t_i^u - v_i)$$
 #
-# It took five years and four papers to get there. Figs 6 to 9 of the report tell them, and so do these four drawings:
-# what is in the upper lane is done once per picture, what is in the lower one for each region.
+# Four papers led to this network. Figs 6 to 9 of the report show them, and so do the four drawings below. The upper lane of
+# a drawing is computed once per image, the lower lane once per region.
 
 # %%
 from wadlib.training import deterministic, quiet
@@ -56,9 +57,9 @@ for name in ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN"):
 # %% [markdown]
 # ## By hand
 #
-# **What RoIAlign is for.** A feature map of 4x4 cells, on which the value is $4 \cdot row + column$, and a box from
-# row ½ to 2½, column ½ to 2. We want the features under it as 2x2 numbers. *RoIPool* rounds the box to whole cells and
-# takes maxima; *RoIAlign* reads between the cells, at the corners of the box.
+# **What RoIAlign does.** A feature map has 4x4 cells, and the value of a cell is $4 \cdot row + column$. A box goes from
+# row ½ to 2½ and from column ½ to 2. We want the features of this box as 2x2 numbers. *RoIPool* rounds the box to whole cells and
+# takes maxima. *RoIAlign* interpolates between the cells; here it reads the values at the corners of the box.
 
 # %%
 feature = np.arange(16.0, dtype=np.float32).reshape(4, 4)
@@ -76,8 +77,8 @@ assert np.allclose(aligned, by_hand)
 assert (pooled == [[5, 5], [9, 9]]).all()
 
 # %% [markdown]
-# Now shift the box by a quarter of a cell. RoIPool rounds to the same cells and does not notice. On a
-# feature map with one cell for 4 pixels, that is a pixel: the difference between a mask that fits and one that nearly does.
+# Now shift the box by a quarter of a cell. RoIPool rounds it to the same cells, so its result does not change. On a feature map
+# with one cell for 4 pixels, a quarter of a cell is one pixel. A mask that is wrong by one pixel has a visibly worse outline.
 
 # %%
 shift = 1 / 4
@@ -96,8 +97,8 @@ assert (moved == pooled).all()
 assert np.allclose(realigned - aligned, 4 * shift + shift)
 
 # %% [markdown]
-# **Two losses of the region proposal network**, on three anchors: the first is on an object, the second is not, the third
-# takes no part. The network gives the first anchor a chance of ¾ to be on an object, and the second one of ½.
+# **Two losses of the RPN**, on three anchors. The first anchor is on an object, the second is not, and the third
+# is not used. The network gives the first anchor a probability of ¾ to be on an object, and the second a probability of ½.
 
 
 # %%
@@ -121,8 +122,8 @@ assert np.isclose(
 )  # smooth L1, then the mean of four
 
 # %% [markdown]
-# **Three losses of the heads**, on two regions: one on an object of class 2, one on background. Only the box and the mask of the
-# *true* class count; the background region has neither.
+# **Three losses of the heads**, on two regions. The first is on an object of class 2, the second on background. Only the box and
+# the mask of the *true* class enter the losses. The background region has no box and no mask.
 
 # %%
 truth = np.array([[2, 0]])
@@ -170,8 +171,8 @@ assert np.isclose(L_cls, (np.log(4 / 3) + np.log(2)) / 256)
 assert np.isclose(L_bbox, 10 / 2400 * (1 / 8 + 1 / 2 + 3 / 2))
 
 # %% [markdown]
-# **Why 10?** One anchor weighs $1 / N_{\mathrm{cls}}$ in the first sum and $\lambda / N_{\mathrm{bbox}}$ in the second. There are about
-# ten times as many anchor places as anchors in a mini-batch, and $\lambda$ undoes just that:
+# **Why 10?** One anchor has the weight $1 / N_{\mathrm{cls}}$ in the first sum and $\lambda / N_{\mathrm{bbox}}$ in the second. There are about
+# ten times as many anchor locations as anchors in a mini-batch, so $\lambda = 10$ makes the two weights nearly equal:
 
 # %%
 print(
@@ -180,8 +181,8 @@ print(
 assert 0.9 < (balance / n_bbox) / (1 / n_cls) < 1.1
 
 # %% [markdown]
-# **The mask.** For each region the branch gives one mask of $m \times m$ cells *per class*, $K \cdot m^2$ numbers. Only the $k$-th, of the true
-# class, enters the loss; so classes do not compete. Here $m = 2$, $K = 3$ and $k = 2$:
+# **The mask.** For each region the mask branch gives one mask of $m \times m$ cells *per class*: $K \cdot m^2$ numbers. Only the mask of the
+# true class $k$ enters the loss, so the classes do not compete. Here $m = 2$, $K = 3$ and $k = 2$:
 #
 # $$L_{\mathrm{mask}} = -\frac{1}{m^2} \sum_{1 \le i, j \le m} \left[ y_{ij} \log \hat y_{ij}^k + (1 - y_{ij}) \log (1 - \hat y_{ij}^k) \right]$$
 
@@ -198,9 +199,9 @@ print(
 assert np.isclose(L_mask, (np.log(4 / 3) + np.log(2)) / 2)
 
 # %% [markdown]
-# Beside them the losses of the package, on the same two anchors and the same region. It divides each sum by what takes part in it, and
-# so needs neither $N$ nor $\lambda$. And it has **five** losses: the two above belong to the region proposal network; the heads
-# have a class loss over all classes and a box loss of their own.
+# The next table sets the losses of the package beside the printed ones, on the same two anchors and the same region. The package divides each sum by
+# the number of its terms, so it needs neither $N$ nor $\lambda$. It has **five** losses: the printed $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$
+# belong to the RPN, and the heads have a class loss over all classes and a box loss of their own.
 
 # %%
 match = np.array([[1, -1]])
@@ -273,8 +274,8 @@ assert np.allclose(package, [[4 * y + x for x in (0.5, 2)] for y in (0.5, 2.5)])
 assert np.isclose(paper.mean(), package.mean())
 
 # %% [markdown]
-# On a slope both have the same mean. What is the difference worth, then? Let one single cell be bright, and move it through a box of
-# 14 cells that becomes 7x7 (224 pixels at one cell for 16, as on P4). How much of it is found?
+# On a slope both have the same mean. Where do they differ? Let one single cell be bright, and move it through a box of
+# 14 cells that becomes 7x7 (224 pixels at one cell for 16 pixels, as on P4). How much of the bright cell does each method read?
 
 # %%
 found = {"paper": [], "package": []}
@@ -290,8 +291,9 @@ print("spread over the columns, relative to the mean:", spread.round(2).to_dict(
 assert spread["paper"] < 0.01 < spread["package"]
 
 # %% [markdown]
-# The paper's form gives a small thing the same weight wherever it lies in the box. The shortcut sees it or not, as the cell happens to
-# lie near a sample. It costs a quarter of the reads, and the weights were trained with it; small objects pay.
+# The paper's RoIAlign gives a small object nearly the same weight wherever it lies in the box. The shortcut gives it much weight near a
+# sample point and little weight between two. It needs a quarter of the reads, and the released weights were trained with it. Small objects
+# lose most.
 
 # %% [markdown]
 # ## The library on a real frame
@@ -309,10 +311,10 @@ print(counts.to_string(index=False))
 print(f"anchors in all: {len(anchors):,}")
 
 # %% [markdown]
-# Which of WAD's objects can they reach? An anchor is taught to be "on an object" from an IoU of 0.7 on, and "not on an
-# object" below 0.3. For each object we take its best anchor: in the report's frame, which is scaled down by four, and in
-# the strip of the classroom configuration, which is scaled down by two. An object whose best anchor stays below 0.7 still
-# gets that one, but then the network learns it from a single box that fits badly.
+# Which objects of the dataset fit these anchors? In training, an anchor is *positive* if its IoU with an object is at least 0.7, and
+# *negative* below 0.3. For each object we take its best anchor: once in the report's frame, which is scaled down by four, and
+# once in the strip of the classroom configuration, which is scaled down by two. If the best anchor of an object stays below 0.7, this anchor
+# is still positive. But then the network learns the object from one box that fits badly.
 
 # %%
 from wadlib.maskrcnn.frames import Placement, TrainingBatches, canvas, label_canvas, normalise
@@ -369,8 +371,9 @@ show(
 )
 
 # %% [markdown]
-# Who reaches whom? Here is the fullest of these frames as the strip shows it. Drag the level: a solid box is the level's best
-# anchor on an object that it reaches (IoU of ½ and more), a dotted one is an object beyond its reach.
+# Which level of the pyramid fits which object? The figure shows the frame with most objects, as the strip shows it. Move the slider to
+# change the level. A solid box is the best anchor of that level for an object (IoU of at least ½). A dotted box is an object that no
+# anchor of the level fits.
 
 
 # %%
@@ -429,13 +432,12 @@ def level_at_work(level):
 figure_slider("pyramid level", range(2, 7), level_at_work, start=1, form="P{}")
 
 # %% [markdown]
-# Each level is made for its own size and blind to the others. Between two levels the sides differ by a factor of about two, so
-# an object in between gets a poor anchor from both; and what is much smaller than the smallest anchor is nobody's.
+# Each level fits objects of one size range. From one level to the next the side doubles, so an object of a size in between has a poor
+# anchor on both levels. An object that is much smaller than the smallest anchor fits none.
 #
-# **2. A network to look into.** With random weights every stage would show noise. So we teach the light classroom
-# network one single frame by heart, which takes a laptop some seconds. It knows nothing of any other frame (notebook 08
-# trains a real one), but each stage now has something to say. It sees the strip that holds the objects, at a quarter of the
-# resolution.
+# **2. A network for this lesson.** With random weights every stage would show noise. So we train the small classroom
+# network on one single frame until it over-fits, which takes some seconds on a laptop. It cannot find objects in other frames (notebook 08
+# trains one that can). The network sees the strip that holds the objects, at a quarter of the resolution.
 
 # %%
 deterministic(seed=0)
@@ -466,12 +468,12 @@ axes.set(xlabel="training step, always on the same frame", ylabel="loss", ylim=(
 axes.legend(ncols=2, fontsize=8)
 show(
     figure,
-    "Six loss curves over the steps: the sum and its five parts, all falling as the frame is learnt by heart.",
+    "Six loss curves over the steps: the sum and its five parts, all falling as the network over-fits the frame.",
 )
 
 # %% [markdown]
-# **3. Backbone, pyramid and region proposals.** `model.stages` gives every tensor on the way, by name. For each cell of a
-# level we show the best of its three anchors: how sure is the network that there is an object?
+# **3. Backbone, pyramid and region proposals.** `model.stages` returns every tensor of the forward pass, by name. For each cell of a
+# level the figure shows the highest objectness score of its three anchors.
 
 # %%
 placement = Placement.of(image.shape, small)
@@ -501,8 +503,8 @@ show(
 )
 
 # %% [markdown]
-# **4. Proposals.** The best anchors, moved as the network says, lie on top of each other. Non-maximum suppression
-# takes the best, drops all that overlap it by more than an IoU of 0.7, and goes on.
+# **4. Proposals.** The best anchors, moved as the network predicts, overlap each other. Non-maximum suppression (NMS) keeps the
+# box with the highest score, drops all boxes whose IoU with it is above 0.7, and repeats this with the boxes that are left.
 
 # %%
 moved, _ = best_anchors(
@@ -524,8 +526,8 @@ close = [int((np.triu(boxes.iou(b, b), 1) > 0.7).sum()) for b in (before, after)
 print(f"pairs with an IoU above 0.7: {close[0]} before, {close[1]} after")
 
 # %% [markdown]
-# **5. The heads, and the mask in its place.** Each proposal gets a class, a last correction of its box and a mask of 28x28
-# numbers, which is stretched to the box and cut at ½.
+# **5. The heads.** Each proposal gets a class, a final correction of its box and a mask of 28x28
+# probabilities. The mask is resized to the box, and pixels of probability ½ or more belong to the object.
 
 # %%
 found, masks = stages["mrcnn_detection"][0], stages["mrcnn_mask"][0]
@@ -553,21 +555,21 @@ show(
 )
 
 # %% [markdown]
-# At last the masks are pasted into the frame at full resolution, the surest on top. Look at them: what is blue was found, a
-# striped object is missed, a crossed one is a false alarm (press `e` to go from one to the next, and drag "Score from"). Even
-# of the frame that it knows by heart, so small a network gets the outlines only roughly right.
+# Finally the masks are pasted into the frame at full resolution, those with the highest score on top. In the viewer, found objects are blue,
+# missed objects (false negatives) are striped, and false positives are crossed. Press `e` to go to the next error, and move "Score from".
+# The outlines are only roughly right, although this is the training frame: the network is small, and its input has a quarter of the resolution.
 
 # %%
 from wadlib.viewer import MaskViewer
 
-MaskViewer(frame, prediction=result, mode="errors", zoom="objects", title="learnt by heart")
+MaskViewer(frame, prediction=result, mode="errors", zoom="objects", title="on its training frame")
 
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# Figs 6 to 9 stand at the top of this notebook, drawn anew. The report's *engine* was the package `mrcnn`, of 2018. It still
-# runs, with today's TensorFlow, if one stands in for what has been removed since; ours is written anew in Keras 3.
-# Are they the same network? Both get the same weights (random ones: file written by ours, read by theirs) and the same picture.
+# Figs 6 to 9 are redrawn at the top of this notebook. The report used the package `mrcnn` of 2018. It still runs with today's TensorFlow, if
+# stand-ins replace the functions that were removed since. Our network is written in Keras 3. Are the two the same network? Both get the
+# same image and the same random weights: our code writes the file of weights, the original reads it.
 
 # %%
 from wadlib.maskrcnn.original import matterport
@@ -603,9 +605,10 @@ print("numbers in the network:", f"{ours.inference_model.count_params():,}")
 assert agree[["C2", "C5", "P2", "P5", "rpn_class", "rpn_bbox"]].all()
 
 # %% [markdown]
-# And how the report set it up, from its text and its published code. Where the two disagree we list both. The released COCO
-# weights belong to a ResNet-101; the report's configuration builds a ResNet-50. Loaded by name, the blocks that have no
-# counterpart are left out without a word. Our loader says it (notebook 08 measures it).
+# The table says "yes" for every layer up to the RPN: the two networks agree. The next cell shows how the report configured the network, from its text and
+# from its published code. Where the two disagree, both are listed. The released COCO weights belong to a ResNet-101, but the report's
+# configuration builds a ResNet-50. The original loads layers by name and silently skips blocks without a counterpart. Our loader
+# reports them (notebook 08 counts them).
 
 # %%
 for key in ("backbone", "optimizer", "optimizer_code", "learning_rate", "learning_rate_code", "anchor_scales",
@@ -617,8 +620,8 @@ assert list(config.anchor_scales) == cite("anchor_scales").value
 # %% [markdown]
 # ## Exercises
 #
-# **1.** The report's anchors have sides of 8 to 128 pixels. The COCO configuration has 32 to 512. How many of this dataset's
-# objects would reach an IoU of 0.7 with those, in the report's frame?
+# **1.** The report's anchors have sides of 8 to 128 pixels. The COCO configuration has 32 to 512. What share of the
+# objects would reach an IoU of 0.7 with the COCO anchors, in the report's frame?
 
 # %% tags=["solution", "hide-cell"]
 coarse = Config.report().replace(anchor_scales=(32, 64, 128, 256, 512))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from wadlib.instances import Instances
 from wadlib.tracking.pieces import Piece, instances_of, pieces_of
 
-__all__ = ["Tracked", "fill_gaps"]
+__all__ = ["Tracked", "fill_gaps", "stretched"]
 
 Ids = npt.NDArray[np.int64]
 
@@ -85,14 +85,14 @@ def _fill_one(held: deque[Tracked], track: int, back: int, d: int, e: int, facto
         nearer = a if share <= 0.5 else b
         if not nearer.areas_px[0]:
             continue
-        piece = _stretched(pieces_of(nearer)[0], nearer.boxes[0].astype(np.float64), box).inside(a.shape)
+        piece = stretched(pieces_of(nearer)[0], nearer.boxes[0].astype(np.float64), box).inside(a.shape)
         if not piece.mask.size:
             continue
         score = factor * (float(a.scores[0]) + float(b.scores[0])) / 2
         held[-1 - back + k] = _with(held[-1 - back + k], track, int(a.class_ids[0]), score, box, piece)
 
 
-def _stretched(piece: Piece, box: npt.NDArray[np.float64], new: npt.NDArray[np.float64]) -> Piece:
+def stretched(piece: Piece, box: npt.NDArray[np.float64], new: npt.NDArray[np.float64]) -> Piece:
     """Bring a mask from its box into another one."""
     scale = (new[2:] - new[:2]) / np.maximum(box[2:] - box[:2], 1)
     height, width = np.maximum(np.rint(piece.mask.shape * scale), 1).astype(int).tolist()

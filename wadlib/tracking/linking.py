@@ -7,7 +7,7 @@ were.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -71,7 +71,13 @@ class Linker:
         self._time_s = -math.inf
         self._step_s = 0.0  # a usual step, to tell a missing frame from a slow car
 
-    def update(self, found: Instances, time_s: float, image: npt.NDArray[np.uint8] | None = None) -> Ids:
+    def update(
+        self,
+        found: Instances,
+        time_s: float,
+        image: npt.NDArray[np.uint8] | None = None,
+        fields: Sequence[npt.NDArray[np.float32]] = (),
+    ) -> Ids:
         """Link the detections of the next frame.
 
         Parameters
@@ -81,6 +87,9 @@ class Linker:
             Its time, later than that of the frame before (`wadlib.tracking.frame_times`).
         image : (H, W, 3) uint8, optional
             Its picture, for the flow hypothesis. Give it for every frame, or for none.
+        fields : sequence of (H', W', 2) float32, optional
+            In place of pictures: the flow since the frame that was given before, of several steps if there were
+            frames in between (`Flow.next` of each).
 
         Returns
         -------
@@ -94,7 +103,7 @@ class Linker:
         """
         self._check(found, time_s, image)
         field = None if image is None else self._flow.next(image)
-        self._age(time_s, field)
+        self._age(time_s, fields if field is None else [field])
         ids = np.full(len(found), -1, np.int64)
         boxes, class_ids, pieces = found.boxes.astype(np.float64), found.class_ids, pieces_of(found)
         similarity = self._similarity(found, boxes, pieces, time_s)
@@ -136,7 +145,7 @@ class Linker:
             )
         self._shape = found.shape
 
-    def _age(self, time_s: float, flow: npt.NDArray[np.float32] | None) -> None:
+    def _age(self, time_s: float, fields: Sequence[npt.NDArray[np.float32]]) -> None:
         """Let go of tracks that are too old, and carry the others along with the flow."""
         step = time_s - self._time_s
         if math.isfinite(step):
@@ -146,12 +155,13 @@ class Linker:
             track.age += 1
         limit = self.config
         self._alive = [t for t in self._alive if t.age <= limit.max_age + 1 and time_s - t.time_s <= limit.max_age_s]
-        if flow is None or self._shape is None or "flow" not in self.config.hypotheses:
+        if self._shape is None or "flow" not in self.config.hypotheses:
             return
-        for track in self._alive:
-            shift = median_shift(flow, track.piece.moved(*track.flowed), self._shape)
-            if shift is not None:
-                track.flowed += shift
+        for field in fields:
+            for track in self._alive:
+                shift = median_shift(field, track.piece.moved(*track.flowed), self._shape)
+                if shift is not None:
+                    track.flowed += shift
 
     def _similarity(self, found: Instances, boxes: Floats, pieces: list[Piece], time_s: float) -> Floats:
         """Compare each track with each detection, (T, D), under the motion hypothesis that fits the pair best."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.tracking.moving import SHAPE, boxes
 from wadlib.errors import TrackingError
-from wadlib.instances import Instances
+from wadlib.instances import Instances, Runs
 from wadlib.tracking.lattice import HOW, adaptive_keys, disagreement, fill_between
 
 EMPTY = Instances.empty(SHAPE)
@@ -78,6 +78,11 @@ class TestFillBetween:
         filled = list(fill_between({0: car(185)}, times(3), uniform(12, 12)))
         assert [len(each.found) for each in filled] == [1, 1, 0]
         assert filled[1].found.boxes[0].tolist() == [10, 197, 18, 200]
+
+    def test_a_mask_without_pixels_is_not_filled_in(self):
+        hollow = Instances([33], [0.5], Runs.from_array(np.zeros((1, *SHAPE), bool)), [[10, 20, 18, 30]])
+        filled = list(fill_between({0: hollow, 2: hollow}, times(3), uniform(0, 0)))
+        assert [len(each.found) for each in filled] == [1, 0, 1]
 
     @pytest.mark.parametrize(("keys", "fields"), [({1: EMPTY}, 2), ({0: EMPTY, 3: EMPTY}, 2), ({0: EMPTY}, 3), ({}, 2)])
     def test_what_does_not_fit_is_refused(self, keys, fields):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from wadlib.graphcut.maxflow import Solver, check_solver
 from wadlib.graphcut.problem import Problem
 from wadlib.graphcut.smoothness import check_metric, check_semimetric
 
-__all__ = ["Fit", "OnMove", "alpha_beta_swap", "alpha_expansion"]
+__all__ = ["Fit", "OnMove", "alpha_beta_swap", "alpha_expansion", "descend"]
 
 OnMove = Callable[[tuple[int, ...], npt.NDArray[np.int32], int | float], object]
 """Called after each move with its labels, the labelling (a copy) and the energy."""
@@ -38,7 +38,7 @@ class Fit:
 
     Attributes
     ----------
-    labels : (H,W) int32
+    labels : (H,W) int32, or (T,H,W) of a volume
     energy : int or float
         In the caller's costs; an int, and exact, where all costs are integers.
     energies : (M+1,) int64 or float64
@@ -126,7 +126,7 @@ def alpha_expansion(
         return np.where(takes, np.int32(alpha), solved.labels) if takes.any() else solved.labels
 
     labels = [(alpha,) for alpha in range(problem.labels)]
-    return _descend(problem, solved, labels, move, max_moves, on_move)
+    return descend(problem, solved, labels, move, max_moves, on_move)
 
 
 def alpha_beta_swap(
@@ -168,7 +168,7 @@ def alpha_beta_swap(
         return np.where(play, swapped, f)
 
     labels = list(itertools.combinations(range(problem.labels), 2))
-    return _descend(problem, solved, labels, move, max_moves, on_move)
+    return descend(problem, solved, labels, move, max_moves, on_move)
 
 
 def _solver(problem: Problem, start: npt.NDArray[np.int32], solver: Solver, *, metric: bool) -> Moves:
@@ -176,9 +176,33 @@ def _solver(problem: Problem, start: npt.NDArray[np.int32], solver: Solver, *, m
     return kind(integer_problem(problem, metric=metric), start)
 
 
-def _descend(
-    problem: Problem,
-    solver: Moves,
+class HasLabels(Protocol):
+    """A labelling that is changed in place."""
+
+    labels: npt.NDArray[np.int32]
+
+
+class Costs(Protocol):
+    """What a descent asks of an energy."""
+
+    @property
+    def labels(self) -> int:
+        """How many labels there are."""
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether energies are exact."""
+
+    def energy(self, labels: npt.NDArray[np.integer]) -> int | float:
+        """Compute the energy of a labelling."""
+
+    def change(self, old: npt.NDArray[np.integer], new: npt.NDArray[np.integer]) -> int | float:
+        """Compute how much more `new` costs than `old`."""
+
+
+def descend(
+    problem: Costs,
+    solver: HasLabels,
     labels: Sequence[tuple[int, ...]],
     move: Callable[..., npt.NDArray[np.int32]],
     max_moves: int | None,

@@ -219,7 +219,10 @@ def _frame(
     pieces: Sequence[Piece],
 ) -> Tracked:
     """Put a filled frame together: each mask is brought from its old box into its new one, inside the picture."""
-    moved = [stretched(*each).inside(shape) for each in zip(pieces, old, new, strict=True)]
+    moved = [
+        stretched(piece, *ends).inside(shape) if piece.mask.size else piece  # a mask without pixels stays one
+        for piece, *ends in zip(pieces, old, new, strict=True)
+    ]
     there = np.array([each.mask.size > 0 for each in moved], np.bool_)
     boxes = np.clip(new, 0, [*shape, *shape])[there]
     kept = [each for each in moved if each.mask.size]

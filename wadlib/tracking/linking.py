@@ -157,9 +157,9 @@ class Linker:
         self._alive = [t for t in self._alive if t.age <= limit.max_age + 1 and time_s - t.time_s <= limit.max_age_s]
         if self._shape is None or "flow" not in self.config.hypotheses:
             return
-        for field in fields:
+        for step_field in fields:
             for track in self._alive:
-                shift = median_shift(field, track.piece.moved(*track.flowed), self._shape)
+                shift = median_shift(step_field, track.piece.moved(*track.flowed), self._shape)
                 if shift is not None:
                     track.flowed += shift
 

@@ -15,10 +15,9 @@ LAYERS = [
     ["labels"],
     ["frames", "preprocess"],
     ["overlap", "iou"],
-    ["dataset"],
-    ["instances"],
+    ["dataset", "instances", "interop"],  # a dataset of another format is read by `interop`; none of them in a circle
     ["rendered"],
-    ["metrics", "interop"],
+    ["metrics"],
     ["graphcut"],
     ["training"],
     ["unet", "maskrcnn"],

@@ -10,7 +10,7 @@ first used. They are listed once, in ``__init__.pyi``, where type checkers and e
 The core is read in half an hour: ``errors, labels, frames, preprocess, overlap, iou``. Above it stand the rooms, low
 to high; a module imports only from its own or lower ones::
 
-    dataset  instances  rendered  metrics  interop  graphcut  training  unet, maskrcnn  tracking
+    dataset, instances, interop  rendered  metrics  graphcut  training  unet, maskrcnn  tracking
     figures  viewer  course  cli
 """
 

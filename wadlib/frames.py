@@ -17,11 +17,12 @@ from wadlib._shared import jpeg, png16
 from wadlib._shared.files import read_bytes, write_bytes
 from wadlib.errors import ImageError, LabelError
 
-__all__ = ["FULL_SHAPE", "read_image", "read_label", "write_image", "write_label"]
+__all__ = ["FULL_SHAPE", "read_grey16", "read_image", "read_label", "write_image", "write_label"]
 
 FULL_SHAPE = (2710, 3384)
 """(height, width) of WAD's frames in pixels."""
 
+_CITYSCAPES = "_gtfine_instanceids.png"
 _EXTRACT = "extract it again from train_label.zip"
 _CAUSES = {  # the first that occurs in what was found; "8-bit palette" is about the palette
     "RGB": ("a coloured picture of the labels, not the labels", "read the *_instanceIds.png file"),
@@ -45,7 +46,7 @@ _REFUSED = {
 def read_label(
     path: str | Path, shape: tuple[int, int] | None = None, window: tuple[slice, slice] | None = None
 ) -> npt.NDArray[np.uint16]:
-    """Read a label file: 16-bit grey PNG, nothing else.
+    """Read a label file of WAD: 16-bit grey PNG, nothing else.
 
     Parameters
     ----------
@@ -62,8 +63,21 @@ def read_label(
     ------
     LabelError
         Missing, empty, truncated or damaged file; 8-bit, RGB, palette, interlaced; wrong size; a pipe or a
-        device; more than 100 million pixels.
+        device; more than 100 million pixels; a label of Cityscapes, by its name.
     """
+    if Path(path).name.lower().endswith(_CITYSCAPES):
+        raise LabelError(
+            f"read_label: {_short(Path(path))} is Cityscapes' label, 2048x1024, where 33 is a bicycle, not a car",
+            cause="the two datasets write the same format with other numbers",
+            fix="open its folder: wadlib.dataset.open_cityscapes(ROOT).frames[0].read_label() gives WAD's codes",
+        )
+    return read_grey16(path, shape, window)
+
+
+def read_grey16(
+    path: str | Path, shape: tuple[int, int] | None = None, window: tuple[slice, slice] | None = None
+) -> npt.NDArray[np.uint16]:
+    """Read the numbers of a 16-bit grey PNG (H, W) uint16, whatever they mean; otherwise as `read_label`."""
     path = Path(path)
     data = _read_bytes(path, LabelError, "read_label")
     try:

@@ -42,6 +42,13 @@ class Frame:
     image_path: Path
     label_path: Path | None
 
+    @property
+    def file_name(self):
+        return self.image_path.name
+
+    def read_label(self, **how):
+        return read_label(self.label_path, **how)
+
 
 @dataclass(frozen=True)
 class Video:

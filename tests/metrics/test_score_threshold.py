@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wadlib.errors import MetricError
-from wadlib.frames import write_label
+from wadlib.frames import read_label, write_label
 from wadlib.instances import Instances, Runs, write_predictions
 from wadlib.metrics import evaluate_folder, iou_at_thresholds
 from wadlib.metrics.simulated import SimulatedPredictor
@@ -19,6 +19,9 @@ from wadlib.metrics.simulated import SimulatedPredictor
 class Frame:
     name: str
     label_path: Path | None
+
+    def read_label(self):
+        return read_label(self.label_path)
 
 
 def detections(*columns_and_scores, shape=(2, 8)):

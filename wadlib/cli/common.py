@@ -21,7 +21,10 @@ app = typer.Typer(
 )
 
 Root = Annotated[
-    Path, typer.Argument(metavar="ROOT", help="A folder in the Kaggle layout (train_color, train_label…).")
+    Path,
+    typer.Argument(
+        metavar="ROOT", help="WAD in the Kaggle layout (train_color, train_label…), or Cityscapes, BDD100K, CARLA…"
+    ),
 ]
 Workers = Annotated[int | None, typer.Option(help="Frames at once; by default one for each core.", min=1, max=1024)]
 

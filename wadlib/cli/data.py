@@ -62,9 +62,9 @@ def render(
 @app.command(epilog="Example: wadlib info ../wad")
 def info(root: Root, workers: Workers = None) -> None:
     """List videos, frames, instances per class, and what is missing."""
-    from wadlib.dataset import open_wad
+    from wadlib.dataset import open_dataset
 
-    wad = open_wad(root)
+    wad = open_dataset(root)
     say(wad.summary())
     say(wad.count_instances(workers=workers).table())
 
@@ -80,9 +80,9 @@ def prepare(
     workers: Workers = None,
 ) -> None:
     """Crop and downscale every frame once, so that training need not do it again and again."""
-    from wadlib.dataset import open_wad, prepare
+    from wadlib.dataset import open_dataset, prepare
 
-    report = prepare(open_wad(root), out, subset=subset.value, view=view.value, workers=workers)
+    report = prepare(open_dataset(root), out, subset=subset.value, view=view.value, workers=workers)
     say(report.summary())
     if report.failed:
         raise typer.Exit(2)

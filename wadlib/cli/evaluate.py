@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wadlib.cli.choice import Seed, Side, SideOption, SplitOption, TrainFraction, chosen_frames
 from wadlib.cli.common import Root, Workers, app, file_to_write
 from wadlib.cli.streams import say
+
+if TYPE_CHECKING:
+    from wadlib.dataset import Wad
 
 __all__ = ["evaluate"]
 
@@ -89,12 +92,12 @@ def evaluate(
     from json import dumps
 
     from wadlib._shared.files import write_text
-    from wadlib.dataset import open_wad
+    from wadlib.dataset import open_dataset
     from wadlib.metrics import evaluate_folder, iou_at_thresholds, published_waterfall_of
     from wadlib.metrics.evaluate_tracks import evaluate_tracks
 
-    wad = open_wad(root)
-    identities = _identities(root, split) if tracks else {}
+    wad = open_dataset(root)
+    identities = _identities(wad, split) if tracks else {}
     chosen = wad.frames if split is None else chosen_frames(wad, "train", split, side, seed, train_fraction)
     evaluation = evaluate_folder(chosen, predictions, missing=missing.value, workers=workers)
     say(evaluation.summary(draws))
@@ -125,12 +128,10 @@ def evaluate(
         write_text(frames, evaluation.per_frame().to_csv(lineterminator="\n"))
 
 
-def _identities(root: Path, split: str | None) -> dict[str, dict[int, int]]:
+def _identities(wad: Wad, split: str | None) -> dict[str, dict[int, int]]:
     """Read the true identities, before the long wait for the other scores."""
-    from wadlib.rendered import read_tracks
-
     if split is not None:
         raise typer.BadParameter(
             "tracks are scored over whole videos, so not on one side of a split", param_hint="--split"
         )
-    return read_tracks(root)
+    return wad.tracks()

@@ -45,10 +45,10 @@ def coco(
     workers: Workers = None,
 ) -> None:
     """COCO's JSON: a dataset of the labels, or results with the same image ids."""
-    from wadlib.dataset import open_wad
+    from wadlib.dataset import open_dataset
     from wadlib.interop.coco import write_coco, write_coco_results
 
-    frames = open_wad(root).frames
+    frames = open_dataset(root).frames
     if predictions is None:
         written = write_coco(frames, out, ignore=ignore, workers=workers)
         say(f"{written} annotations of {len(frames)} frames are in {out}")
@@ -71,12 +71,12 @@ def submission(
     workers: Workers = None,
 ) -> None:
     """The CSV that the Kaggle challenge took: full-size pixels, ImageId from ROOT's pictures."""
-    from wadlib.dataset import open_wad
+    from wadlib.dataset import open_dataset
     from wadlib.instances import PredictionFolder
     from wadlib.interop.submission import write_submission
 
     # Whole subsets: of test frames or of training frames, whichever were predicted.
-    wad = open_wad(root)
+    wad = open_dataset(root)
     predicted = set(PredictionFolder.open(predictions).names)
     subsets = [[frame for video in videos for frame in video.frames] for videos in (wad.train_videos, wad.test_videos)]
     image_ids = {
@@ -108,11 +108,11 @@ def kitti_mots(
     workers: Workers = None,
 ) -> None:
     """KITTI-MOTS text files, one per video, which TrackEval scores."""
-    from wadlib.dataset import open_wad
+    from wadlib.dataset import open_dataset
     from wadlib.interop.kitti_mots import KITTI, WAD, write_kitti_mots
 
     table = KITTI if classes is Classes.kitti else WAD
-    videos = open_wad(root).train_videos
+    videos = open_dataset(root).train_videos
     missing = "empty" if allow_missing else "error"
     write_kitti_mots(videos, out, prediction=predictions, classes=table, missing=missing, workers=workers)
     say(f"{len(videos)} videos are in {out}")

@@ -56,11 +56,11 @@ def predict(
     workers: Workers = None,
 ) -> None:
     """Find the instances in every frame: labels, and instances.json with all scores."""
-    from wadlib.dataset import open_wad
+    from wadlib.dataset import open_dataset
     from wadlib.maskrcnn.weight_files.released import find
 
     # Before the long wait for TensorFlow.
-    frames = chosen_frames(open_wad(root), subset.value, split, side, seed, train_fraction)
+    frames = chosen_frames(open_dataset(root), subset.value, split, side, seed, train_fraction)
     path = find(weights)
     chosen = _config(config, path)
     if threshold is None:

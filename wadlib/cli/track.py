@@ -40,10 +40,10 @@ def track(
     ] = None,
 ) -> None:
     """Give each predicted instance the number of its track: the same object, the same number in every frame."""
-    from wadlib.dataset import open_wad
+    from wadlib.dataset import open_dataset
     from wadlib.tracking.folder import TrackOptions, track_folder
 
-    wad = open_wad(root)
+    wad = open_dataset(root)
     videos = wad.train_videos if subset is Subset.train else wad.test_videos
     options = TrackOptions(flow=flow, support=support, longest_gap=fill, threshold=threshold)
     report = track_folder(videos, predictions, out, options)

@@ -105,7 +105,7 @@ def unet(
 ) -> None:
     """Train a U-Net on labelled frames (KERAS_BACKEND=jax or torch for another backend)."""
     from wadlib._shared.files import write_text
-    from wadlib.dataset import open_wad
+    from wadlib.dataset import open_dataset
     from wadlib.training import EarlyStop, deterministic, quiet
     from wadlib.unet import (
         RECIPES,
@@ -132,7 +132,7 @@ def unet(
         chosen = chosen.replace(loss=chosen.loss | terms)
     changes = {"batch_size": batch_size, "learning_rate": learning_rate}
     chosen = chosen.replace(**{key: value for key, value in changes.items() if value is not None})
-    divided = open_wad(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
+    divided = open_dataset(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
     say(divided.report())
 
     quiet()

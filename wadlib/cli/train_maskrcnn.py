@@ -86,7 +86,7 @@ def maskrcnn(
     workers: Threads = 2,
 ) -> None:
     """Train a Mask R-CNN on labelled frames (KERAS_BACKEND=jax or torch for another backend)."""
-    from wadlib.dataset import open_wad
+    from wadlib.dataset import open_dataset
     from wadlib.maskrcnn.learning.plan import Plan
     from wadlib.training import EarlyStop, deterministic, quiet
 
@@ -118,7 +118,7 @@ def maskrcnn(
         stage or (),
     )
     plan = plan if epochs is None else plan.shortened(epochs)
-    divided = open_wad(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
+    divided = open_dataset(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
     say(divided.report())
 
     quiet()

@@ -42,14 +42,14 @@ def video(
     frames: Annotated[int | None, typer.Option(help="Only so many frames, from the first.", min=1)] = None,
 ) -> None:
     """Show what was found as a video: masks by track, and where they are wrong."""
-    from wadlib.dataset import open_wad
-    from wadlib.dataset.tracks import TRACKS, read_tracks
+    from wadlib.dataset import open_dataset
+    from wadlib.dataset.tracks import TRACKS
     from wadlib.errors import DatasetError
     from wadlib.figures.result_video import result_video
     from wadlib.figures.video_file import USUAL_RATE
     from wadlib.instances.reader import label_files
 
-    wad, known = open_wad(root), label_files(predictions, "predictions")
+    wad, known = open_dataset(root), label_files(predictions, "predictions")
     some = [each for each in wad.videos if any(frame.name in known for frame in each.frames)]
     chosen = [each for each in some if name in (None, each.name)]
     if not chosen:
@@ -66,7 +66,7 @@ def video(
         width=width,
         rate=USUAL_RATE if rate is None else rate,
         codec=codec.value,
-        truth_tracks=read_tracks(root) if (root / TRACKS).is_file() else None,
+        truth_tracks=wad.tracks() if (root / TRACKS).is_file() or (wad.source and wad.source.tracks) else None,
     )
     say(written.description.read_text("utf-8").strip())
     say(f"{written.size_bytes / 1e6:.1f} MB in {written.path}; {written.poster.name} is its first picture")

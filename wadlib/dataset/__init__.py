@@ -1,25 +1,6 @@
-"""A WAD dataset: its folders and lists, as videos of frames; splits; preparing it for a network."""
+"""Driving datasets: WAD's folders and lists, and other people's, as videos of frames; splits; preparing them."""
 
-from __future__ import annotations
+import lazy_loader
 
-from wadlib.dataset.counts import InstanceCounts, code_areas, count_instances
-from wadlib.dataset.frame import Frame, Video
-from wadlib.dataset.listfiles import DatasetProblem
-from wadlib.dataset.prepare import Failure, PrepareReport, prepare
-from wadlib.dataset.splits import Split
-from wadlib.dataset.wad import Wad, open_wad
-
-__all__ = [
-    "Failure",
-    "Frame",
-    "InstanceCounts",
-    "PrepareReport",
-    "DatasetProblem",
-    "Split",
-    "Video",
-    "Wad",
-    "code_areas",
-    "count_instances",
-    "open_wad",
-    "prepare",
-]
+# The names stand in __init__.pyi; each is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

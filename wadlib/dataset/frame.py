@@ -6,21 +6,48 @@ import contextlib
 import hashlib
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from wadlib.dataset.camera import WAD_CAMERA, Camera
 from wadlib.errors import LabelError
 from wadlib.frames import read_image, read_label
 
-__all__ = ["Frame", "Subset", "Video", "stamp_of"]
+__all__ = ["Frame", "Source", "Subset", "Video", "stamp_of"]
 
 Subset = Literal["train", "test"]
 
 _NAME = re.compile(r"\d{6}_(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)(?P<ms>\d{3})_Camera_(?P<camera>\d+)")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What differs from WAD in the frames of another dataset.
+
+    Attributes
+    ----------
+    kind : str
+        A key of `wadlib.dataset.classes.TABLES`.
+    read : function of a Frame, or None
+        Gives its label in WAD's codes; None where its file holds them (see `wadlib.dataset.prepare`).
+    camera : Camera or None
+        How its pixels relate to WAD's; None where nobody knows, or where it is WAD's.
+    unlabelled : tuple of int
+        WAD class ids that nobody labelled there.
+    tracks : bool
+        An object has the same code in all frames of a video.
+    """
+
+    kind: str
+    read: Callable[[Frame], npt.NDArray[np.uint16]] | None = None
+    camera: Camera | None = None
+    unlabelled: tuple[int, ...] = ()
+    tracks: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,12 +64,35 @@ class Frame:
     image_path : Path
     label_path : Path or None
         None for test frames and for training frames whose label is missing.
+    source : Source or None
+        What differs from WAD in frames of another dataset; None in WAD.
     """
 
     name: str
     video: str
     image_path: Path
     label_path: Path | None = None
+    source: Source | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def file_name(self) -> str:
+        """Name of the picture in files about many pictures: no two frames of a dataset have the same."""
+        return self.image_path.name if self.source is None else f"{self.name}{self.image_path.suffix}"
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its pixels are neither those of a WAD frame nor those of a view of one."""
+        return self.source is not None and self.source.read is not None and self.source.camera != WAD_CAMERA
+
+    @property
+    def camera_px(self) -> Camera | None:
+        """How its pixels relate to WAD's, see `wadlib.dataset.camera`; None where nobody knows."""
+        return None if self.source is None else self.source.camera
+
+    @property
+    def unlabelled(self) -> tuple[int, ...]:
+        """WAD class ids that nobody labelled in this frame's dataset."""
+        return () if self.source is None else self.source.unlabelled
 
     @property
     def camera(self) -> int | None:
@@ -84,7 +134,17 @@ class Frame:
                 cause="a test frame, or a label file that is missing",
                 fix="use wad.frames: the training frames that have one",
             )
-        return read_label(self.label_path, shape=shape, window=window)
+        if self.source is None or self.source.read is None:
+            return read_label(self.label_path, shape=shape, window=window)
+        label = self.source.read(self)
+        if shape is not None and label.shape != tuple(shape):
+            found = f"{label.shape[1]}x{label.shape[0]} ({self.name})"
+            raise LabelError(
+                f"read_label: expected {shape[1]}x{shape[0]} pixels, got {found}",
+                cause="a picture or a label that was resized",
+                fix="pair each picture with the label of the same name and the same size",
+            )
+        return label if window is None else label[window]
 
     def read_pair(
         self, window: tuple[slice, slice] | None = None

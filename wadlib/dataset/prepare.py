@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wadlib._shared.files import make_folder, read_bytes, real_path, write_bytes
+from wadlib._shared.files import inside, make_folder, read_bytes, real_path, write_bytes, write_text
 from wadlib._shared.parallel import map_frames
+from wadlib.dataset.camera import fit
 from wadlib.dataset.frame import Frame, stamp_of
+from wadlib.dataset.layout import LABEL_SUFFIX, TRAIN_IMAGES, TRAIN_LABELS, train_list_file
 from wadlib.dataset.listfiles import sound_lines
+from wadlib.dataset.origin import write_origin
 from wadlib.dataset.wad import Wad
 from wadlib.errors import DatasetError, ImageError, WadError
 from wadlib.frames import read_image, write_image, write_label
@@ -135,7 +138,11 @@ def prepare(
     _check_outside(wad, [*folders, *((out / name).parent for name in lists)], out)
     for folder in sorted(folders):
         make_folder(folder)
-    _copy_lists(wad.root, out, lists)
+    if wad.source is None:
+        _copy_lists(wad.root, out, lists)
+    else:
+        write_origin(out, wad.source)
+        _write_lists(frames, out)
 
     there = _present(wad, folders, out)
     _check_view(there, frames, out, view)
@@ -169,6 +176,9 @@ def prepare(
 
 def _outputs(frame: Frame, out: Path) -> tuple[Path, ...]:
     """The files of a frame below `out`: (picture,) or (picture, label)."""
+    if frame.source is not None:  # another dataset's: its files have other names, and may lie in many folders
+        image, label = out / TRAIN_IMAGES / f"{frame.name}.jpg", out / TRAIN_LABELS / f"{frame.name}{LABEL_SUFFIX}"
+        return (image,) if frame.label_path is None else (image, label)
     paths = (frame.image_path,) if frame.label_path is None else (frame.image_path, frame.label_path)
     return tuple(out / path.parent.name / path.name for path in paths)
 
@@ -178,11 +188,13 @@ def _prepare_frame(frame: Frame, *, out: Path, view: View, quality: int, strict:
     stamp = _stamp(frame)
     image_out, *label_out = _outputs(frame, out)
     try:
-        if frame.label_path is None:
-            image, label = read_image(frame.image_path), None
+        window = None if frame.is_foreign else view.window
+        image, label = (frame.read_image(), None) if frame.label_path is None else frame.read_pair(window=window)
+        if frame.is_foreign:
+            place = fit((image.shape[0], image.shape[1]), frame.camera_px, view)
+            small, label = place.image(image), None if label is None else place.label(label)
         else:
-            image, label = frame.read_pair(window=view.window)
-        small = view.shrink(image)
+            small = view.shrink(image)
     except WadError as error:
         if strict:
             raise
@@ -197,6 +209,18 @@ def _prepare_frame(frame: Frame, *, out: Path, view: View, quality: int, strict:
                 path.unlink(missing_ok=True)
         raise
     return None
+
+
+def _write_lists(frames: Iterable[Frame], out: Path) -> None:
+    """Write a list for each video of another dataset."""
+    lines: dict[str, list[str]] = {}
+    for frame in frames:
+        line = f"ColorImage\\{frame.name}.jpg" + (f"\tLabel\\{frame.name}{LABEL_SUFFIX}" if frame.label_path else "")
+        lines.setdefault(frame.video, []).append(f"{line}\n")
+    for video, own in lines.items():
+        path = inside(out, train_list_file(video))
+        make_folder(path.parent)
+        write_text(path, "".join(own))
 
 
 def _check_view(there: set[Path], frames: Iterable[Frame], out: Path, view: str) -> None:

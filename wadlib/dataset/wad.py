@@ -10,17 +10,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from wadlib._shared.parallel import map_frames
 from wadlib._shared.words import plural
-from wadlib.dataset.counts import InstanceCounts, count_instances
+from wadlib.dataset.counts import InstanceCounts, code_areas, count_instances
 from wadlib.dataset.folders import read_folders
-from wadlib.dataset.frame import Frame, Video
+from wadlib.dataset.frame import Frame, Source, Video
 from wadlib.dataset.listfiles import DatasetProblem
+from wadlib.dataset.origin import read_origin
 from wadlib.dataset.splits import Split, split_videos
+from wadlib.dataset.tracks import read_tracks
+from wadlib.errors import DatasetError
+from wadlib.labels import CLASSES
 
 __all__ = ["Wad", "open_wad"]
 
@@ -40,12 +44,39 @@ class Wad:
         What is missing, not listed or unreadable.
     lists : tuple of str
         The list and mapping files that were read, below `root`.
+    source : Source or None
+        What differs from WAD in another dataset (`wadlib.dataset.others`); None in WAD.
     """
 
     root: Path
     videos: tuple[Video, ...]
     problems: tuple[DatasetProblem, ...]
     lists: tuple[str, ...]
+    source: Source | None = None
+
+    @property
+    def kind(self) -> str:
+        """Name the dataset: "wad", or a key of `wadlib.dataset.classes.TABLES`."""
+        return "wad" if self.source is None else self.source.kind
+
+    def tracks(self) -> dict[str, dict[int, int]]:
+        """Read the true identities: name of the frame -> label code -> track.
+
+        Raises
+        ------
+        DatasetError
+            Nobody knows them: WAD's labels without a ``tracks.json``, and pictures that are not consecutive.
+        """
+        if self.source is None:
+            return read_tracks(self.root)
+        if not self.source.tracks:
+            raise DatasetError(
+                f"tracks: nobody labelled the identities in {self.kind}",
+                cause="pictures that are not consecutive frames, or ids that belong to one frame",
+                fix="score tracks on rendered videos, KITTI-MOTS, BDD100K's seg_track_20 or CARLA 0.9.16",
+            )
+        codes = self.map(_own_codes, description="reading tracks", progress=False)
+        return dict(zip([frame.name for frame in self.frames], codes, strict=True))
 
     @property
     def train_videos(self) -> tuple[Video, ...]:
@@ -136,6 +167,9 @@ class Wad:
     def summary(self) -> str:
         """Videos, frames and problems in a few lines of text."""
         lines = [self.root.as_posix()]
+        if self.source is not None:
+            names = ", ".join(CLASSES[class_id].name for class_id in self.source.unlabelled)
+            lines.append(f"  {self.kind}; " + (f"nobody labelled {names} there" if names else "WAD's classes"))
         labelled = len(self.frames)
         for name, videos in (("train", self.train_videos), ("test", self.test_videos)):
             frames = sum(len(video.frames) for video in videos)
@@ -173,4 +207,13 @@ def open_wad(root: str | Path) -> Wad:
     """
     root = Path(root)
     videos, problems, lists = read_folders(root)
-    return Wad(root, tuple(videos), tuple(problems), tuple(lists))
+    source = read_origin(root)
+    if source is not None:  # frames of another dataset that `prepare` has brought to WAD's format
+        videos = [
+            replace(video, frames=tuple(replace(frame, source=source) for frame in video.frames)) for video in videos
+        ]
+    return Wad(root, tuple(videos), tuple(problems), tuple(lists), source)
+
+
+def _own_codes(frame: Frame) -> dict[int, int]:
+    return {code: code for code in code_areas(frame.read_label())[0].tolist()}

@@ -17,7 +17,6 @@ from wadlib._shared.files import atomic_path
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import InstancesError
-from wadlib.frames import read_label
 from wadlib.instances import PredictionFolder, Runs
 from wadlib.instances.rle import coco_boxes
 from wadlib.interop.complete import check_frames, check_size
@@ -66,7 +65,7 @@ def write_coco(
             ),
             start=1,
         ):
-            images.append({"id": number, "file_name": frame.image_path.name, "height": shape[0], "width": shape[1]})
+            images.append({"id": number, "file_name": frame.file_name, "height": shape[0], "width": shape[1]})
             for annotation in annotations:
                 written += 1
                 _write_row(file, {"id": written, "image_id": number, **annotation}, first=written == 1)
@@ -114,7 +113,7 @@ def write_coco_results(
         ):
             for row in rows:
                 written += 1
-                _write_row(file, {"image_id": number, "file_name": frame.image_path.name, **row}, first=written == 1)
+                _write_row(file, {"image_id": number, "file_name": frame.file_name, **row}, first=written == 1)
         file.write("]\n")
     return written
 
@@ -126,7 +125,7 @@ def _annotations(frame: Frame, ignore: bool) -> tuple[tuple[int, int], list[dict
             cause="a test frame, or a label file that is missing",
             fix="export training frames: open_wad(root).frames",
         )
-    codes, runs = Runs.from_label(read_label(frame.label_path))
+    codes, runs = Runs.from_label(frame.read_label())
     class_ids = decode(codes)[0]
     rows = []
     for code, class_id, area, box, rle in zip(

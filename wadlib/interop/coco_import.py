@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,7 +60,7 @@ class CocoDataset(NamedTuple):
     of_image : dict
         Image id -> its annotations of our classes.
     classes : dict
-        Category id -> WAD class id.
+        Category id -> WAD class id, or IGNORE.
     taken, left_out : dict of str to int
         Name of a category -> how many annotations it has: of those that are one of ours, and of the others.
     """
@@ -73,13 +73,13 @@ class CocoDataset(NamedTuple):
     left_out: dict[str, int]
 
     @classmethod
-    def open(cls, path: str | Path) -> CocoDataset:
-        """Look through a file; see `read_coco` for what it refuses."""
+    def open(cls, path: str | Path, ignored: Collection[str] = ()) -> CocoDataset:
+        """Look through a file; see `read_coco` for what it refuses. Categories named in `ignored` are IGNORE."""
         path = Path(path)
         dataset, bad = _load(path), partial(_bad, path)
         categories = [Record(each, f"category {n}", bad) for n, each in enumerate(dataset["categories"], 1)]
         names = {each.key("id"): each.values.get("name") or each.key("id") for each in categories}
-        classes = _classes(categories)
+        classes = _classes(categories, ignored)
         images, of_image = dict[Any, Record](), dict[Any, list[Record]]()
         for n, values in enumerate(dataset["images"], 1):
             image = Record(values, f"picture {n}", bad)
@@ -117,6 +117,10 @@ class CocoDataset(NamedTuple):
         """Image by image, in the order of the file."""
         for key, image in self.images.items():
             yield _frame(key, image, self.of_image[key], self.classes)
+
+    def label(self, key: Any) -> npt.NDArray[np.uint16]:
+        """Paint the label (H, W) of an image, by its id; see `write_labels`."""
+        return _label(_frame(key, self.images[key], self.of_image[key], self.classes))
 
     def summary(self) -> str:
         """Say which categories were taken and which were left out, with their numbers of annotations."""
@@ -189,16 +193,17 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _frame(key: Any, image: Record, annotations: list[Record], classes: dict[Any, int]) -> CocoFrame:
     shape = (image.whole("height", 1), image.whole("width", 1))
-    crowds = [each for each in annotations if each.flag("iscrowd")]
-    objects = [each for each in annotations if not each.flag("iscrowd")]
+    kind = [each.flag("iscrowd") or classes[each.key("category_id")] == IGNORE for each in annotations]
+    crowds = [each for each, is_crowd in zip(annotations, kind, strict=True) if is_crowd]
+    objects = [each for each, is_crowd in zip(annotations, kind, strict=True) if not is_crowd]
     class_ids = np.array([classes[each.key("category_id")] for each in objects], np.int32)
     found = Instances(class_ids, np.ones(len(objects), np.float32), _masks(objects, shape))
     return CocoFrame(key, image.text("file_name"), found, _masks(crowds, shape))
 
 
-def _classes(categories: Sequence[Record]) -> dict[Any, int]:
-    """COCO's category id -> WAD class id, of the categories that are one of ours."""
-    by_name = {row.name: row.id for row in CLASSES.values()} | _OTHER_NAMES
+def _classes(categories: Sequence[Record], ignored: Collection[str]) -> dict[Any, int]:
+    """COCO's category id -> WAD class id, of the categories that are one of ours; IGNORE for those to be ignored."""
+    by_name = {row.name: row.id for row in CLASSES.values()} | _OTHER_NAMES | dict.fromkeys(ignored, IGNORE)
     found = {}
     for category in categories:
         key, name = category.key("id"), str(category.values.get("name") or "").strip().lower()

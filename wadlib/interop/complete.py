@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from wadlib._shared.words import one_of
 from wadlib.dataset.frame import Frame
 from wadlib.errors import LabelError, MetricError
-from wadlib.frames import read_label
 
 __all__ = ["check_frames", "check_size"]
 
@@ -58,7 +57,7 @@ def check_size(where: str, frame: Frame, shape: tuple[int, int]) -> None:
     if frame.label_path is None:
         return
     try:
-        read_label(frame.label_path, shape=shape, window=(slice(0, 1), slice(0, 1)))
+        frame.read_label(shape=shape, window=(slice(0, 1), slice(0, 1)))
     except LabelError as error:
         raise MetricError(
             f"{where}: the prediction of {frame.name} does not fit its label: {error.what}",

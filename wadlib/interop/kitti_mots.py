@@ -29,7 +29,7 @@ from wadlib.instances.reader import label_files
 from wadlib.interop.complete import check_frames, check_size
 from wadlib.labels import BACKGROUND, IDS, IGNORE, INSTANCES_PER_CLASS, decode, encode
 
-__all__ = ["KITTI", "WAD", "MotsVideo", "frame_lines", "read_mots", "write_kitti_mots"]
+__all__ = ["KITTI", "WAD", "MotsFile", "MotsVideo", "frame_lines", "read_mots", "write_kitti_mots"]
 
 KITTI: dict[int, int] = {33: 1, 36: 2}
 """WAD class id -> KITTI's class: cars and pedestrians. The other classes do not exist there."""
@@ -84,16 +84,16 @@ def write_kitti_mots(
     out, videos = Path(out), list(videos)
     frames = [frame for video in videos for frame in video.frames]
     files = None if prediction is None else label_files(Path(prediction), "predictions")
-    there = files or {frame.name: frame.label_path for frame in frames if frame.label_path is not None}
+    labelled = {frame.name: frame for frame in frames if frame.label_path is not None}
+    there = labelled if files is None else files
     check_frames("write_kitti_mots", [frame.name for frame in frames], there, missing)
-    some = next(iter(there.values()), None)
-    blank = np.full((1, 1) if some is None else read_label(some).shape, IGNORE, np.uint16)
+    some = next(iter(labelled.values()), None)
+    blank = np.full((1, 1) if some is None else some.read_label().shape, IGNORE, np.uint16)
 
     def lines_of(frame: Frame) -> list[str]:
-        path = there.get(frame.name)
-        if path is None:
+        if frame.name not in there:
             return [] if files is not None else frame_lines(blank, classes)
-        label = read_label(path)
+        label = frame.read_label() if files is None else read_label(files[frame.name])
         if files is not None and frame.label_path is not None:
             check_size("write_kitti_mots", frame, (label.shape[0], label.shape[1]))
         return frame_lines(label, classes)
@@ -141,6 +141,26 @@ def frame_lines(label: npt.NDArray[np.uint16], classes: Mapping[int, int] = KITT
     return lines
 
 
+class MotsFile:
+    """One file, read and checked; labels are painted when they are asked for.
+
+    Raises
+    ------
+    InstancesError
+        A line that is not of the format, or an unknown class.
+    """
+
+    def __init__(self, path: str | Path, classes: Mapping[int, int] = KITTI) -> None:
+        self.path = Path(path)
+        self.of_frame, self.codes = _read_objects(self.path, classes)
+
+    def label(self, time: int) -> npt.NDArray[np.uint16] | None:
+        """Paint the label map (H,W) uint16 of a frame; None if the file does not name it: nothing is there."""
+        if time not in self.of_frame:
+            return None
+        return _label(self.path, time, [(self.codes[key], *each) for key, each in self.of_frame[time].items()])
+
+
 def read_mots(path: str | Path, classes: Mapping[int, int] = KITTI) -> Iterator[tuple[int, npt.NDArray[np.uint16]]]:
     """Read one file: the number of each frame that is named, and its label map (H,W) uint16.
 
@@ -149,8 +169,19 @@ def read_mots(path: str | Path, classes: Mapping[int, int] = KITTI) -> Iterator[
     InstancesError
         A line that is not of the format, an unknown class, or objects that overlap.
     """
-    path = Path(path)
-    of_frame: dict[int, dict[tuple[int, int], tuple[tuple[int, int], str]]] = {}
+    file = MotsFile(path, classes)
+    for time in sorted(file.of_frame):
+        label = file.label(time)
+        assert label is not None
+        yield time, label
+
+
+_Objects = dict[tuple[int, int], tuple[tuple[int, int], str]]  # (class, id) -> (height, width), rle
+
+
+def _read_objects(path: Path, classes: Mapping[int, int]) -> tuple[dict[int, _Objects], dict[tuple[int, int], int]]:
+    """Objects of each frame, and the label code of each."""
+    of_frame = dict[int, _Objects]()
     back = {kind: class_id for class_id, kind in classes.items()}
     try:
         for number, line in enumerate(text_lines(path), start=1):
@@ -170,9 +201,7 @@ def read_mots(path: str | Path, classes: Mapping[int, int] = KITTI) -> Iterator[
             objects[kind, name] = (height, width), fields[5]
     except (OSError, ValueError) as error:
         raise _bad(path, 0, f"cannot read it: {getattr(error, 'strerror', None) or error}") from error
-    codes = _codes(path, sorted({key for objects in of_frame.values() for key in objects}), back)
-    for time in sorted(of_frame):
-        yield time, _label(path, time, [(codes[key], *each) for key, each in of_frame[time].items()])
+    return of_frame, _codes(path, sorted({key for objects in of_frame.values() for key in objects}), back)
 
 
 def _codes(path: Path, keys: list[tuple[int, int]], back: dict[int, int]) -> dict[tuple[int, int], int]:

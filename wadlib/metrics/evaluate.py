@@ -6,12 +6,13 @@ every pair after it and took car IoU from 0.685 to 0.621 without a word. Here a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from wadlib._shared.parallel import map_frames
 from wadlib._shared.words import one_of
@@ -29,13 +30,14 @@ from wadlib.overlap import Overlap
 __all__ = ["evaluate_folder"]
 
 _NAMED = 5  # how many names an error message lists
+_Read = Callable[[], npt.NDArray[np.uint16]]
 
 
 class _Pair(NamedTuple):
-    """Files to compare; no prediction stands for an empty one."""
+    """What to compare; no prediction stands for an empty one."""
 
     name: str
-    truth: Path
+    truth: _Read
     prediction: Path | None
     video: str
 
@@ -92,7 +94,7 @@ def evaluate_folder(
         )
     if instances is not None:
         _check_frames(instances, truths.keys() | predictions.keys())
-    pairs = [_Pair(name, path, predictions.get(name), video) for name, (path, video) in truths.items()]
+    pairs = [_Pair(name, read, predictions.get(name), video) for name, (read, video) in truths.items()]
     scores = Scores()
     # Threads, because decoding and scanning both let go of the interpreter lock.
     for pair, frame in map_frames(
@@ -115,7 +117,7 @@ def _check_frames(instances: InstancesFile, known: set[str]) -> None:
 
 
 def _compare(instances: InstancesFile | None, pair: _Pair) -> FrameScores:
-    truth = read_label(pair.truth)
+    truth = pair.truth()
     if pair.prediction is None:
         return FrameScores.of(Overlap.from_labels(truth, np.full_like(truth, BACKGROUND)))
     prediction = read_label(pair.prediction)
@@ -135,10 +137,13 @@ def _compare(instances: InstancesFile | None, pair: _Pair) -> FrameScores:
     return FrameScores.of(overlap, InstanceOverlap.from_label(truth, found))
 
 
-def _truth_files(truth: str | Path | Iterable[Frame]) -> dict[str, tuple[Path, str]]:
-    """Frame name -> label file and video, in the order of the frames."""
+def _truth_files(truth: str | Path | Iterable[Frame]) -> dict[str, tuple[_Read, str]]:
+    """Frame name -> what reads its label, and its video, in the order of the frames."""
+    files: dict[str, tuple[_Read, str]]
     if isinstance(truth, str | Path):
-        files = {name: (path, "") for name, path in label_files(Path(truth), "true labels").items()}
+        files = {
+            name: (partial(read_label, path), "") for name, path in label_files(Path(truth), "true labels").items()
+        }
     else:
         files = {}
         for frame in truth:
@@ -154,7 +159,8 @@ def _truth_files(truth: str | Path | Iterable[Frame]) -> dict[str, tuple[Path, s
                     cause="two lists of frames that share some were put together",
                     fix="pass each frame once",
                 )
-            files[frame.name] = (Path(frame.label_path), getattr(frame, "video", ""))
+            read = getattr(frame, "read_label", None) or partial(read_label, Path(frame.label_path))
+            files[frame.name] = (read, getattr(frame, "video", ""))
     if not files:
         raise MetricError(
             "evaluate_folder: there are no frames to score",

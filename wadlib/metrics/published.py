@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
-from wadlib.frames import read_label
 from wadlib.instances import Instances, PredictionFolder
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
@@ -229,7 +228,7 @@ def read_pairs(frames: Iterable[Frame], prediction: str | Path) -> Iterator[tupl
                 cause="it belongs to the test set, or its label file is missing",
                 fix="use training frames",
             )
-        yield read_label(frame.label_path), folder.read(frame.name)
+        yield frame.read_label(), folder.read(frame.name)
 
 
 def _saved(total: npt.NDArray[np.int32]) -> Label:

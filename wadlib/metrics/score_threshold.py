@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
-from wadlib.frames import read_label
 from wadlib.instances.reader import INSTANCES, PredictionFolder
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
@@ -113,5 +112,5 @@ def _areas(found: PredictionFolder, thresholds: Sequence[float], frame: Frame) -
             cause="it belongs to the test set, or its label file is missing",
             fix="use training frames",
         )
-    truth, instances = read_label(Path(frame.label_path)), found.read(frame.name)
+    truth, instances = frame.read_label(), found.read(frame.name)
     return [Overlap.from_labels(truth, instances.above(t).to_label()).class_areas() for t in thresholds]

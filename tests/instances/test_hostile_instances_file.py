@@ -87,6 +87,19 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         InstancesFile.open(tmp_path / "pipe")
 
 
+def test_utf_16_is_named(tmp_path):
+    path = tmp_path / "instances.json"
+    path.write_bytes(json.dumps([ROW]).encode("utf-16"))
+    with pytest.raises(InstancesError, match=r"expected UTF-8, got UTF-16[\s\S]*PowerShell"):
+        InstancesFile.open(path)
+
+
+def test_counts_alone_are_checked_like_masks():
+    assert Runs.from_rle([[1, 3], "13"], (2, 2)).areas.tolist() == [3, 3]
+    with pytest.raises(InstancesError, match="counts of mask 0 add up to"):
+        Runs.from_rle([[0, 2**62, 2**62, 2**62, 2**62 + 16]], (4, 4))
+
+
 def test_masks_that_are_none():
     for rle in (None, 5, {}, {"size": None}, {"size": [4, 4, 4], "counts": "0"}):
         with pytest.raises(InstancesError, match="expected masks of 4x4 pixels"):

@@ -317,6 +317,16 @@ class TestGoingOn:
         with pytest.raises(InstancesError, match="folder without predictions"):
             predict(ByColour(LOW), wad.frames, tmp_path / "pred")
 
+    def test_lines_of_the_journal_that_are_none(self, wad, tmp_path):
+        predict(ByColour(LOW), wad.frames[:1], tmp_path / "pred", threshold=0.5)
+        whole = (tmp_path / "pred" / "instances.json").read_bytes()
+        journal = tmp_path / "pred" / "instances.jsonl"
+        header, line = journal.read_text().splitlines()
+        for results in ([1], ["x"], [None], "x", {}, None):
+            journal.write_text(f"{header}\n{json.dumps({**json.loads(line), 'results': results})}\n")
+            predict(ByColour(LOW), wad.frames[:1], tmp_path / "pred", threshold=0.5)
+            assert (tmp_path / "pred" / "instances.json").read_bytes() == whole
+
     def test_a_full_disk_keeps_what_is_finished(self, wad, tmp_path, monkeypatch):
         room = {"files": 3}
         real = Path.write_bytes

@@ -325,6 +325,18 @@ class TestBadFiles:
         with pytest.raises(WeightsError, match="is damaged"):
             load(target, tmp_path / "w.h5")
 
+    @pytest.mark.parametrize("stored", ["group", "empty"])
+    def test_no_array_in_place_of_one(self, target, tmp_path, stored):
+        write_as_keras_2(tmp_path / "w.h5", [("conv1", [("conv1/kernel:0", np.ones(3))])])
+        with h5py.File(tmp_path / "w.h5", "a") as file:
+            del file["conv1/conv1/kernel:0"]
+            if stored == "group":
+                file.create_group("conv1/conv1/kernel:0")
+            else:
+                file["conv1/conv1/kernel:0"] = h5py.Empty("f4")
+        with pytest.raises(WeightsError, match="is damaged"):
+            load(target, tmp_path / "w.h5")
+
     def test_text_in_place_of_numbers(self, target, tmp_path):
         own = [("conv1/kernel:0", np.full((1, 1, 3, 2), b"a")), ("conv1/bias:0", np.ones(2))]
         write_as_keras_2(tmp_path / "w.h5", [("conv1", own)])

@@ -31,6 +31,7 @@ from wadlib.training import (
     quiet,
     read_log,
 )
+from wadlib.training.checkpoint import Checkpoint
 
 SCRIPT = Path(__file__).parents[1] / "tiny_training.py"
 spec = importlib.util.spec_from_file_location("tiny_training", SCRIPT)
@@ -569,6 +570,32 @@ class TestTrouble:
         with pytest.raises(TrainingError, match=r"cannot read checkpoint\.npz"):
             train(tmp_path, epochs=2)
 
+    @pytest.mark.parametrize(
+        "rows", [{}, None, [1], [{}], [{"epoch": "1"}], [{"epoch": True}], [{"epoch": 1, "loss": "."}],
+                 [{"epoch": 1, "loss": None}], [{"epoch": 1, "stage": 3}], [{"epoch": -1}]]
+    )  # fmt: skip
+    def test_rows_of_a_checkpoint_that_are_none(self, rows, tmp_path):
+        about = np.frombuffer(json.dumps({"format": 1, "rows": rows}).encode(), np.uint8)
+        np.savez(tmp_path / "checkpoint.npz", about=about)
+        with pytest.raises(TrainingError, match=r"cannot read checkpoint\.npz"):
+            Checkpoint.read(tmp_path / "checkpoint.npz")
+
+    @pytest.mark.parametrize("dtype", ["S3", "U3", "c8", "M8[s]", "V4"])
+    def test_arrays_of_a_checkpoint_that_are_no_numbers(self, dtype, tmp_path):
+        about = np.frombuffer(b'{"format": 1, "rows": []}', np.uint8)
+        np.savez(tmp_path / "checkpoint.npz", about=about, model_00000=np.zeros(2, dtype))
+        with pytest.raises(TrainingError, match="model_00000 holds no numbers"):
+            Checkpoint.read(tmp_path / "checkpoint.npz")
+
+    def test_a_stage_that_the_plan_does_not_have(self, tmp_path):
+        train(tmp_path, epochs=1)
+        checkpoint = Checkpoint.read(tmp_path / "checkpoint.npz")
+        Checkpoint(checkpoint.model, checkpoint.optimizer, [{"epoch": 1, "stage": "tails"}]).save(
+            tmp_path / "checkpoint.npz"
+        )
+        with pytest.raises(TrainingError, match="got 'tails'"):
+            train(tmp_path, epochs=2)
+
     def test_checkpoint_of_another_model(self, keras, tmp_path):
         train(tmp_path, epochs=1)
         other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 3)])
@@ -592,9 +619,10 @@ class TestTrouble:
     def test_read_log_of_something_else(self, tmp_path):
         with pytest.raises(TrainingError, match="read_log: cannot read"):
             read_log(tmp_path)
-        (tmp_path / "log.csv").write_text("epoch,loss\n1,a\n")
-        with pytest.raises(TrainingError, match="could not convert"):
-            read_log(tmp_path)
+        for text in ("epoch,loss\n1,a\n", "epoch,loss\n1,2,3\n", "epoch,loss\n1,\0\n", "loss\n1\n"):
+            (tmp_path / "log.csv").write_text(text)
+            with pytest.raises(TrainingError, match="read_log: cannot read"):
+                read_log(tmp_path)
 
 
 # --- gradients -----------------------------------------------------------------------------------

@@ -226,6 +226,12 @@ def test_losses_survive_saving_and_work_in_compile():
         ({"class_weights": [1, -1]}, "[1.0, -1.0]"),
         ({"cross_entropy": 0, "dice": 0}, "cross_entropy=0.0, dice=0.0"),
         ({"dice": -1}, "dice=-1.0"),
+        ({"dice": 10**400}, "too large"),
+        ({"dice": "x"}, "could not convert"),
+        ({"dice": [1]}, "not 'list'"),
+        ({"cross_entropy": float("inf")}, "cross_entropy=inf"),
+        ({"class_weights": 0.5}, "not iterable"),
+        ({"class_weights": [1, None]}, "not 'NoneType'"),
     ],
 )
 def test_bad_options_are_named(bad, word):

@@ -137,6 +137,8 @@ class TestRecipe:
             recipe("cured").replace(classes="kitti")
         with pytest.raises(TrainingError, match="expected 8 class weights, one per channel, got 2"):
             recipe("cured").replace(loss={"class_weights": [1.0, 2.0]})
+        with pytest.raises(TrainingError, match=r"expected loss to be one of .*, got 'dise'"):
+            recipe("cured").replace(loss={"dise": 1.0})
         with pytest.raises(TrainingError, match="learning_rate > 0"):
             recipe("cured").replace(learning_rate=0)
         with pytest.raises(TrainingError, match=r"expected name to be one of .*, got 'cure'"):

@@ -215,6 +215,12 @@ def _rows(path: Path) -> Iterator[tuple[int, int, Any]]:
             text, start, at = file.read(_BLOCK).decode("latin-1"), 0, 0
             if text.startswith("\xef\xbb\xbf"):  # the byte order mark of UTF-8
                 at = 3
+            elif text.startswith(("\xff\xfe", "\xfe\xff")):  # rows are found by their bytes, so not here
+                raise InstancesError(
+                    f"{path.name}: expected UTF-8, got UTF-16",
+                    cause="a file that went through `>` in PowerShell, or through an editor",
+                    fix=f"save it as UTF-8: Get-Content {path.name} | Set-Content -Encoding utf8 new.json",
+                )
             expected = "["  # then a row or "]", then "," or "]", then a row; nothing after "]"
             while True:
                 at = _skip(text, at)

@@ -153,13 +153,14 @@ class Runs:
 
     @classmethod
     def from_rle(cls, rles: Sequence[Rle], shape: tuple[int, int]) -> Runs:
-        """Decode COCO's RLE (string, bytes, or plain counts) of masks of one frame of `shape`.
+        """Decode COCO's RLE (string, bytes, or plain counts; also counts alone) of masks of one frame of `shape`.
 
         Raises
         ------
         InstancesError
             One is damaged, or of another size.
         """
+        rles = [{"size": shape, "counts": rle} if isinstance(rle, list | str | bytes) else rle for rle in rles]
         for rle in rles:
             if size_of(rle) != tuple(shape):
                 raise InstancesError(

@@ -176,7 +176,9 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(entry, dict):
         return None
-    finished = isinstance(entry.get("frame"), str) and isinstance(entry.get("results"), list)
+    results = entry.get("results")
+    whole = isinstance(results, list) and all(isinstance(result, dict) for result in results)
+    finished = isinstance(entry.get("frame"), str) and whole
     return entry if finished or isinstance(entry.get("settings"), dict) else None
 
 

@@ -229,6 +229,8 @@ class Config:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
         """Build from what `to_dict` gave; fields that are left out have their defaults."""
+        if not isinstance(values, Mapping):
+            raise _config_error("the configuration", "fields by name", values)
         _check_names(values)
         return cls(**values)
 
@@ -250,7 +252,7 @@ def _config_error(field: str, expected: str, value: object) -> SegmentationError
 
 def _check_names(values: Mapping[str, Any]) -> None:
     known = [field.name for field in fields(Config)]
-    unknown = sorted(set(values) - set(known))
+    unknown = sorted(str(name) for name in set(values) - set(known))
     if unknown:
         raise SegmentationError(
             f"Config: expected the names of its fields, got {', '.join(unknown)}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from wadlib._shared.fields import MAX_PIXELS
 from wadlib.labels import IDS
 from wadlib.preprocess import NETWORK_VIEWS
 
@@ -24,7 +25,8 @@ def rules(c: Any) -> Iterator[tuple[str, str, bool]]:
     whole = ("fpn_channels", "rpn_channels", "head_channels", "mask_channels", "pre_nms_limit", "proposals_training",
              "proposals_inference", "rpn_train_anchors", "rois_per_image", "max_gt_instances", "pool_size",
              "mask_pool_size", "max_instances", "batch_size")  # fmt: skip
-    yield "image_shape", "two positive multiples of 64", _are_whole(c.image_shape, 2, multiple_of=64)
+    fits = _are_whole(c.image_shape, 2, multiple_of=64) and c.image_shape[0] * c.image_shape[1] <= MAX_PIXELS
+    yield "image_shape", f"two positive multiples of 64, of at most {MAX_PIXELS} pixels", fits
     yield "backbone", f"one of {', '.join(BACKBONES)}", c.backbone in BACKBONES
     yield "view", f"one of {', '.join(SHOWN)}", c.view in SHOWN
     yield "dtype", "float32 or mixed_bfloat16", c.dtype in ("float32", "mixed_bfloat16")
@@ -52,7 +54,7 @@ def rules(c: Any) -> Iterator[tuple[str, str, bool]]:
     for name in ("rpn_nms_threshold", "nms_threshold", "min_confidence"):
         yield name, "a number from 0 to 1", 0 <= getattr(c, name) <= 1
     # Training: what RoIs and steps need to be possible at all.
-    at_least_one = c.roi_positive_share <= 1 <= c.positive_rois
+    at_least_one = 0 < c.roi_positive_share <= 1 <= c.positive_rois
     yield "roi_positive_share", "a share of the RoIs that gives at least one", at_least_one
     yield (
         "max_gt_instances",

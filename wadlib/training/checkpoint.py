@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wadlib._shared.files import atomic_path
+from wadlib._shared.files import atomic_path, open_regular
 from wadlib.errors import TrainingError
 from wadlib.training.backend import as_array
 from wadlib.training.progress import Row
@@ -85,15 +84,15 @@ class Checkpoint:
             The file is missing, damaged or something else.
         """
         try:
-            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            with open_regular(path) as stream, np.load(stream, allow_pickle=False) as file:
                 about = json.loads(file["about"].tobytes())
                 if about["format"] != _FORMAT:
                     raise ValueError(f"format {about['format']}")
                 names = sorted(file.files)
-                model = [file[name] for name in names if name.startswith("model_")]
-                optimizer = [file[name] for name in names if name.startswith("optimizer_")]
-                return cls(model, optimizer, about["rows"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                model = [_numbers(file, name) for name in names if name.startswith("model_")]
+                optimizer = [_numbers(file, name) for name in names if name.startswith("optimizer_")]
+                return cls(model, optimizer, _rows(about["rows"]))
+        except Exception as error:  # numpy, zipfile and json answer damage with errors of many types
             raise TrainingError(
                 f"Checkpoint.read: cannot read {Path(path).name}: {error}",
                 cause="the file is missing, was damaged on its way, or was not written by this version of wadlib",
@@ -112,6 +111,26 @@ class Checkpoint:
         if optimizer:
             _build_optimizer(model)
             _assign(model.optimizer.variables, self.optimizer, "the optimizer")
+
+
+def _numbers(file: Any, name: str) -> np.ndarray:
+    array: np.ndarray = file[name]
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} holds no numbers but {array.dtype}")
+    return array
+
+
+def _rows(rows: Any) -> list[Row]:
+    """Return the rows of the log if they are rows: a whole number as epoch, a text as stage, other numbers."""
+    if not isinstance(rows, list):
+        raise TypeError(f"the rows of the log are {rows!r:.60}")
+    for row in rows:
+        if not isinstance(row, dict) or type(row.get("epoch")) is not int or row["epoch"] < 0:
+            raise TypeError(f"a row of the log is {row!r:.60}")
+        wrong = [key for key, value in row.items() if type(value) not in ((str,) if key == "stage" else (int, float))]
+        if wrong:
+            raise TypeError(f"{wrong[0]} of epoch {row['epoch']} is {row[wrong[0]]!r:.60}")
+    return rows
 
 
 def load_checkpoint(model: keras.Model, run: str | Path) -> list[Row]:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.fields import read_json, text_lines
 from wadlib._shared.files import locked, make_folder, storage_error, write_text
 from wadlib.errors import TrainingError
 from wadlib.training.checkpoint import Checkpoint
@@ -100,7 +101,7 @@ class RunFolder:
             write_text(path, json.dumps({"config": config, "environment": environment}, indent=2) + "\n")
             return
         try:
-            there = json.loads(path.read_text(encoding="utf-8"))["config"]
+            there = read_json(path)["config"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(
                 f"fit: cannot read {path.as_posix()}: {error}",
@@ -152,8 +153,7 @@ def read_log(run: str | Path) -> dict[str, npt.NDArray[Any]]:
     path = Path(run)
     path = path / "log.csv" if path.is_dir() else path
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True))
+        rows = list(csv.DictReader(text_lines(path), strict=True))
         # An empty cell: that epoch has no such value, as epoch 0 (before training) has no training loss.
         columns: dict[str, npt.NDArray[Any]] = {}
         for key in rows[0] if rows else ():
@@ -165,7 +165,7 @@ def read_log(run: str | Path) -> dict[str, npt.NDArray[Any]]:
         if rows:
             columns["epoch"] = columns["epoch"].astype(np.int64)
         return columns
-    except (OSError, ValueError, KeyError, csv.Error) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:  # TypeError: more cells than columns
         raise TrainingError(
             f"read_log: cannot read {path.name} of {path.parent.name}: {error}",
             cause="the run has not finished an epoch yet, or the file is another program's",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
+from wadlib._shared.words import one_of
 from wadlib.errors import TrainingError
 from wadlib.training.batches import Batch, Source, Stream, leaves
 from wadlib.training.checkpoint import Checkpoint
@@ -147,7 +148,7 @@ class Loop:
 
     def _stage_of(self, row: Row) -> int:
         names = [stage.name for stage in self.stages]
-        return names.index(row["stage"]) if "stage" in row else 0
+        return names.index(one_of(row["stage"], names, "fit: stage", TrainingError)) if "stage" in row else 0
 
     def _rows_of(self, number: int) -> list[Row]:
         return [row for row in self.rows if row["epoch"] > 0 and self._stage_of(row) == number]

@@ -196,7 +196,7 @@ def _whole(name: str, values: Sequence[int], fewest: int, most: int) -> tuple[in
     try:
         numbers = tuple(int(value) for value in values)
         exact = all(number == value and number > 0 for number, value in zip(numbers, values, strict=True))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers, exact = (), False
     if not exact or not fewest <= len(numbers) <= most:
         count = f"{fewest}" if fewest == most else f"{fewest} to {most}"

@@ -10,6 +10,7 @@ cause at a time can be taken away: `attempt_loss` and `cure_loss` are two settin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -173,15 +174,18 @@ class SegmentationLoss(keras.losses.Loss):
     ) -> None:
         super().__init__(name=name, **({"reduction": "sum"} | keras_options))
         given = class_weights is None or isinstance(class_weights, str)
-        self.options: dict[str, Any] = {
-            "cross_entropy": float(cross_entropy),
-            "dice": float(dice),
-            "class_weights": class_weights if given else [float(w) for w in class_weights],  # type: ignore[union-attr]
-            "absent": absent,
-            "per_image": bool(per_image),
-            "normalise": bool(normalise),
-            "unlabelled": unlabelled,
-        }
+        try:
+            self.options: dict[str, Any] = {
+                "cross_entropy": float(cross_entropy),
+                "dice": float(dice),
+                "class_weights": class_weights if given else [float(w) for w in class_weights],  # type: ignore[union-attr]
+                "absent": absent,
+                "per_image": bool(per_image),
+                "normalise": bool(normalise),
+                "unlabelled": unlabelled,
+            }
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _no_loss(f"{error}") from error
         _check(self.options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -231,7 +235,7 @@ def cure_loss(cross_entropy: float = 1.0, dice: float = 1.0, **changes: Any) -> 
 
 def _check(o: dict[str, Any]) -> None:
     def usable(numbers: list[float]) -> bool:
-        return bool(numbers) and min(numbers) >= 0 and max(numbers) > 0
+        return bool(numbers) and min(numbers) >= 0 and 0 < max(numbers) < math.inf
 
     weights = o["class_weights"]
     reasons = {
@@ -242,9 +246,13 @@ def _check(o: dict[str, Any]) -> None:
     }
     for what, good in reasons.items():
         if not good:
-            raise SegmentationError(
-                f"SegmentationLoss: {what} is not a loss",
-                cause="a typing slip, or all terms were switched off",
-                fix="absent is 'skip' or 'count', unlabelled is 'ignore' or 'zero', class_weights is None, 'batch' or "
-                "one number per class, and at least one of cross_entropy and dice is above 0",
-            )
+            raise _no_loss(f"{what} is not a loss")
+
+
+def _no_loss(what: str) -> SegmentationError:
+    return SegmentationError(
+        f"SegmentationLoss: {what}",
+        cause="a typing slip, or all terms were switched off",
+        fix="absent is 'skip' or 'count', unlabelled is 'ignore' or 'zero', class_weights is None, 'batch' or "
+        "one number per class, and at least one of cross_entropy and dice is above 0",
+    )

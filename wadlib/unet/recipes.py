@@ -67,6 +67,8 @@ class Recipe:
     def __post_init__(self) -> None:
         check_fields(self, TrainingError)
         one_of(self.classes, CLASS_TABLES, "Recipe: classes", TrainingError)
+        for option in self.loss:
+            one_of(option, _OUR_LOSS, "Recipe: loss", TrainingError)
         # Geometry, class table and architecture say the same numbers three times: they must agree.
         channels = 1 + len([index for index in self.table.values() if index != 255])
         wanted, got = (*self.geometry.shape, 3), self.architecture.input_shape

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wadlib._shared.fields import read_json
 from wadlib._shared.files import write_text
 from wadlib._shared.parallel import map_frames
 from wadlib._shared.words import one_of
@@ -173,7 +174,7 @@ def load_unet(run: str | Path, weights: str = "best") -> tuple[keras.Model, Reci
     run = Path(run)
     one_of(weights, ("best", "last"), "load_unet: weights", TrainingError)
     try:
-        saved = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]["recipe"]
+        saved = read_json(run / "config.json")["config"]["recipe"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"load_unet: {run.as_posix()} holds no U-Net run: {error}",

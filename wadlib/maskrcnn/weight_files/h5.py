@@ -69,6 +69,15 @@ def layers_in(file: Any, path: Path) -> dict[str, StoredLayer]:
     WeightsError
         HDF5, but not weights as Keras 2 wrote them.
     """
+    try:
+        return _layers_in(file, path)
+    except WeightsError:
+        raise
+    except Exception as error:  # h5py's answers to damaged files are of many types
+        raise _damaged(path, str(error)) from error
+
+
+def _layers_in(file: Any, path: Path) -> dict[str, StoredLayer]:
     if "layer_names" not in file.attrs and "model_weights" in file:
         file = _own(file, "model_weights", path)  # a file of the whole model
     if "layer_names" not in file.attrs:
@@ -81,22 +90,17 @@ def layers_in(file: Any, path: Path) -> dict[str, StoredLayer]:
         )
     # A group may hold a nested model, whose layers share it: each name says its layer in the last part but one.
     layers: dict[str, StoredLayer] = {}
-    try:
-        for group_name in _strings(file.attrs["layer_names"]):
-            group = _own(file, group_name, path)
-            names = _strings(group.attrs["weight_names"])
-            owners = [name.split("/")[-2] if "/" in name else group_name for name in names]
-            nested = len(set(owners)) > 1
-            for owner in dict.fromkeys(owners):
-                own = [name for name, of in zip(names, owners, strict=True) if of == owner]
-                layers[f"{group_name}/{owner}" if nested else group_name] = StoredLayer(
-                    tuple(_SUFFIX.sub("", name.rpartition("/")[2]) for name in own),
-                    tuple(_own(group, name, path) for name in own),
-                )
-    except WeightsError:
-        raise
-    except Exception as error:  # h5py's answers to damaged files are of many types
-        raise _damaged(path, str(error)) from error
+    for group_name in _strings(file.attrs["layer_names"]):
+        group = _own(file, group_name, path)
+        names = _strings(group.attrs["weight_names"])
+        owners = [name.split("/")[-2] if "/" in name else group_name for name in names]
+        nested = len(set(owners)) > 1
+        for owner in dict.fromkeys(owners):
+            own = [name for name, of in zip(names, owners, strict=True) if of == owner]
+            layers[f"{group_name}/{owner}" if nested else group_name] = StoredLayer(
+                tuple(_SUFFIX.sub("", name.rpartition("/")[2]) for name in own),
+                tuple(_array(group, name, path) for name in own),
+            )
     return layers
 
 
@@ -117,6 +121,14 @@ def _own(group: Any, name: str, path: Path) -> Any:
         if group.dtype.kind not in "fiu":
             raise TypeError(f"{name} is no array of numbers")
     return group
+
+
+def _array(group: Any, name: str, path: Path) -> Any:
+    """Return an array of this very file."""
+    array = _own(group, name, path)
+    if getattr(array, "shape", None) is None:  # a group, or an array that is declared and empty
+        raise TypeError(f"{name} is no array of numbers")
+    return array
 
 
 def read_arrays(layer: StoredLayer, path: Path) -> list[npt.NDArray[np.float32]]:

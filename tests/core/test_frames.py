@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -137,3 +141,50 @@ def test_real_frame(wad_sample):
     ours = read_label(label, shape=FULL_SHAPE)
     assert (ours == cv2.imread(str(label), cv2.IMREAD_UNCHANGED)).all()
     assert {255} < set(np.unique(ours).tolist())
+
+
+def header_of_png(width, height):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress(bytes(1000))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def header_of_jpeg(width, height):
+    data = bytearray(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    at = data.find(b"\xff\xc0")
+    data[at + 5 : at + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("read", "data", "error"),
+    [
+        (read_label, header_of_png(40_000, 40_000), LabelError),
+        (read_label, header_of_png(2**31 - 1, 1), LabelError),
+        (read_image, header_of_jpeg(65_500, 65_500), ImageError),
+        (read_image, header_of_jpeg(10_001, 10_000), ImageError),
+    ],
+    ids=["label", "wide label", "picture", "picture just too large"],
+)
+def test_pictures_that_are_too_large_are_refused_by_their_header(tmp_path, read, data, error):
+    """629 bytes that ask for 12.9 GB."""
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(error, match=r"pixels, more than 100,000,000|damaged image data"):
+        read(tmp_path / "a")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize(("read", "error"), [(read_label, LabelError), (read_image, ImageError)])
+def test_a_pipe_is_not_waited_for(tmp_path, read, error):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(error, match="not a regular file"):
+        read(tmp_path / "pipe")
+
+
+def test_a_large_file_that_is_no_picture(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"GIF89a" + bytes(2_000_000))
+    with pytest.raises(ImageError, match="expected a JPEG picture"):
+        read_image(tmp_path / "a.jpg")

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wadlib.errors import InstancesError, LabelError, MetricError
-from wadlib.instances import Instances, PredictionFolder, Runs, instances_file, write_predictions
+from wadlib.instances import Instances, PredictionFolder, PredictionWriter, Runs, instances_file, write_predictions
 from wadlib.instances.instances_file import InstancesFile, frame_name
+from wadlib.instances.reader import HalfRunWarning
 from wadlib.labels import IDS
 
 
@@ -207,3 +208,15 @@ def test_two_files_of_instances_are_one_too_many(tmp_path):
     (tmp_path / "label" / "instances.json").write_text("[]")
     with pytest.raises(MetricError, match=r"two files instances\.json"):
         PredictionFolder.open(tmp_path / "label")
+
+
+def test_a_run_that_has_not_ended_is_told(tmp_path):
+    """Without its instances.json all instances are equally sure, and an AP from that is none of the network."""
+    writer, label = PredictionWriter(tmp_path, {}), np.full((4, 6), 255, np.uint16)
+    label[1:3, 1:3] = 33000
+    writer.write("a", "a.jpg", Instances.from_label(label, {33000: 0.25}), label)
+    for folder in (tmp_path, tmp_path / "label"):
+        with pytest.warns(HalfRunWarning, match=r"not ended: it has no instances\.json yet"):
+            PredictionFolder.open(folder)
+    writer.finish()
+    assert PredictionFolder.open(tmp_path).read("a").scores.tolist() == [0.25]

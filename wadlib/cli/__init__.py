@@ -54,19 +54,21 @@ def main() -> None:
         complain(_STOPPED)
         sys.exit(128 + terminated[0] if terminated else 130)
     except Exception as error:
-        complain(_unforeseen(error))
-        sys.exit(1)
+        said, code = _unforeseen(error)
+        complain(said)
+        sys.exit(code)
 
 
-def _unforeseen(error: Exception) -> str:
-    """Say what was not foreseen, and where the details are that a report of it needs."""
+def _unforeseen(error: Exception) -> tuple[str, int]:
+    """Say what was not foreseen, and where the details are that a report of it needs; and the exit code."""
     if isinstance(error, FileNotFoundError) and not _in_a_folder():
-        return f"StorageError: {storage_error(error, Path(error.filename or '.'))}"
+        return f"StorageError: {storage_error(error, Path(error.filename or '.'))}", 2
     if isinstance(error, MemoryError):
-        return (
+        said = (
             f"MemoryError: {error or 'the memory is used up'}.\nLikely cause: more frames at once than fit.\n"
             "Fix: fewer --workers, or a smaller --batch-size."
         )
+        return said, 2
     details = "".join(traceback.format_exception(error))
     place = "the lines below"
     try:
@@ -79,11 +81,12 @@ def _unforeseen(error: Exception) -> str:
     except OSError:
         details = details.replace("Traceback (most recent call last)", "Where")
         place = f"these lines:\n{details}"
-    return (
+    said = (
         f"Something that wadlib did not foresee: {type(error).__name__}: {error}.\n"
         "Likely cause: a fault of wadlib, or an input that nobody thought of.\n"
         f"Fix: report it, please, with the command and {place}"
     )
+    return said, 1
 
 
 def _in_a_folder() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -37,6 +38,12 @@ def mend() -> None:
                 _mute.append(stream)
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _warn
+
+
+def _warn(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Print a warning without the line of code that it comes from, which says nothing to who typed a command."""
+    complain(f"{category.__name__}: {message}")
 
 
 def say(text: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from wadlib.frames import read_label
 from wadlib.instances.instances import Instances
 from wadlib.instances.instances_file import InstancesFile
 
-__all__ = ["INSTANCES", "SUFFIX", "PredictionFolder", "label_files"]
+__all__ = ["INSTANCES", "JOURNAL", "SUFFIX", "HalfRunWarning", "PredictionFolder", "label_files"]
 
 SUFFIX = LABEL_SUFFIX
 """What follows a frame's name in the name of its label file, true or predicted."""
@@ -20,7 +21,14 @@ SUFFIX = LABEL_SUFFIX
 INSTANCES = "instances.json"
 """The scored instances of a prediction folder."""
 
+JOURNAL = "instances.jsonl"
+"""What is finished of a run that writes a prediction folder."""
+
 _LABEL_FOLDERS = ("", "label", "train_label")
+
+
+class HalfRunWarning(UserWarning):
+    """The folder of predictions is of a run that was stopped, or that is still going on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +58,23 @@ class PredictionFolder:
             It is no folder, or holds two files ``instances.json``.
         InstancesError
             ``instances.json`` cannot be used, see `InstancesFile.open`.
+
+        Warns
+        -----
+        HalfRunWarning
+            There are no scores yet, because the run that writes them has not ended.
         """
         folder = Path(folder)
         labels = label_files(folder, "predictions")
         places = (folder, folder.parent) if folder.name == "label" else (folder,)
         found = [place / INSTANCES for place in places if (place / INSTANCES).is_file()]
+        if not found and any((place / JOURNAL).is_file() for place in places):
+            warnings.warn(
+                f"{folder.as_posix()} is of a run that has not ended: it has no {INSTANCES} yet, and the instances of "
+                "its label files count as equally sure. The same `wadlib predict` again goes on and writes the scores.",
+                HalfRunWarning,
+                stacklevel=2,
+            )
         if len(found) > 1:
             raise MetricError(
                 f"PredictionFolder: there are two files {INSTANCES}, in {folder.name} and in the folder above it",

@@ -26,11 +26,11 @@ from wadlib.errors import InstancesError
 from wadlib.frames import write_label
 from wadlib.instances.instances import Instances
 from wadlib.instances.instances_file import frame_name
-from wadlib.instances.reader import INSTANCES, SUFFIX
+from wadlib.instances.reader import INSTANCES, JOURNAL, SUFFIX
 
 __all__ = ["PredictionWriter", "write_predictions"]
 
-_LABEL, _JOURNAL = "label", "instances.jsonl"
+_LABEL = "label"
 
 
 class PredictionWriter:
@@ -52,7 +52,7 @@ class PredictionWriter:
     def __init__(self, folder: str | Path, settings: Mapping[str, Any]) -> None:
         self.folder = make_folder(folder)
         make_folder(self.folder / _LABEL)
-        self._journal = self.folder / _JOURNAL
+        self._journal = self.folder / JOURNAL
         self._lock = threading.Lock()
         self._lines: dict[str, tuple[int, str]] = {}  # name of the frame -> where its line begins, stamp
         header = {"settings": json.loads(json.dumps(settings))}
@@ -157,7 +157,7 @@ def write_predictions(folder: str | Path, found: Iterable[tuple[str, Instances]]
     int
         How many instances were written.
     """
-    (Path(folder) / _JOURNAL).unlink(missing_ok=True)  # nothing of an earlier run is gone on with
+    (Path(folder) / JOURNAL).unlink(missing_ok=True)  # nothing of an earlier run is gone on with
     writer, written = PredictionWriter(folder, {}), 0
     for file_name, instances in found:
         writer.write(frame_name(file_name), file_name, instances, instances.to_label())

@@ -30,13 +30,17 @@ def wadlib(*arguments, cwd=None, **options):
 
 
 @pytest.mark.parametrize(
-    "env", [{"PYTHONIOENCODING": "cp1252"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+    ("env", "shown"),
+    [
+        ({"PYTHONIOENCODING": "cp1252"}, rb"\u6570\u636e"),
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, rb"\udce6\udc95"),  # as it reads the path
+    ],
 )
-def test_characters_that_the_output_lacks_are_escapes(tiny_wad, env):
+def test_characters_that_the_output_lacks_are_escapes(tiny_wad, env, shown):
     root = tiny_wad("数据", videos=1, frames=1, contents=False, test=False)
     done = wadlib("info", root, env=env)
     assert done.returncode == 0, done.stderr
-    assert rb"\u6570\u636e" in done.stdout
+    assert shown in done.stdout
 
 
 @posix
@@ -52,7 +56,8 @@ def test_a_name_steers_no_terminal(tiny_wad):
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
 def test_closed_descriptors(tmp_path, closed):
     """Without standard error the message goes to standard output; no file gets the number of one of the three."""
-    code = f"import os\nfor n in {closed}: os.close(n)\nos.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'wadlib.cli', 'info', 'x'])"
+    command = [sys.executable, "-m", "wadlib.cli", "info", "x"]
+    code = f"import os\nfor n in {closed}: os.close(n)\nos.execv({command[0]!r}, {command!r})"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False, timeout=120,
                           env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])})  # fmt: skip
     assert done.returncode == 2
@@ -119,10 +124,17 @@ def test_sigterm_ends_a_command_in_good_order(tmp_path):
     assert process.returncode == 128 + signal.SIGTERM
     assert "goes on from here" in said
     assert "Traceback" not in said
-    with pytest.raises(ProcessLookupError):  # nothing of its session is left
-        for _ in range(100):
-            os.killpg(process.pid, 0)
-            time.sleep(0.1)
+    assert _all_gone(process.pid)
+
+
+def _all_gone(session):
+    for _ in range(100):
+        try:
+            os.killpg(session, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -155,7 +167,6 @@ VALUES = [
     ["train", "unet", "ROOT", "--out", "OUT", "--narrow", "7"],
     ["train", "unet", "ROOT", "--out", "OUT", "--learning-rate", "nan"],
     ["train", "unet", "ROOT", "--out", "OUT", "--train-fraction", "nan"],
-    ["train", "unet", "ROOT", "--out", "OUT", "--videos", "1000000000"],
     ["train", "maskrcnn", "ROOT", "--config", "report", "--out", "OUT", "--copy-paste", "1e9"],
     ["train", "maskrcnn", "ROOT", "--config", "report", "--out", "OUT", "--rare-share", "nan"],
     ["train", "maskrcnn", "ROOT", "--config", "report", "--out", "OUT", "--crop-scale", "inf"],
@@ -179,7 +190,6 @@ VALUES = [
     ["video", "ROOT", "ROOT", "OUT.txt"],
     ["info", "a\0b"],
     ["info", ""],
-    ["prepare", "ROOT", ""],
     ["prepare", "ROOT", "a\0b"],
 ]  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 
 from wadlib.errors import SegmentationError
 from wadlib.graphcut import alpha_expansion, contrast_weights
-from wadlib.graphcut.gaussian_field import gaussian_field
+from wadlib.graphcut.gaussian import gaussian_field
 from wadlib.graphcut.volume import alpha_expansion_volume, volume_edges
 
 SHAPE = (3, 2, 2)  # 3 frames of 2x2 pixels

@@ -12,3 +12,6 @@ from .facts import cite as cite
 from .facts import report_facts as report_facts
 from .kept_predictions import scored_instances as scored_instances
 from .kept_predictions import stored_predictions as stored_predictions
+from .videos import open_video as open_video
+from .videos import show_video as show_video
+from .videos import tracking_results as tracking_results

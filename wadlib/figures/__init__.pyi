@@ -14,6 +14,7 @@ from .frames import draw_threshold as draw_threshold
 from .frames import plot_style as plot_style
 from .graphs import draw_energies as draw_energies
 from .graphs import draw_swap_graph as draw_swap_graph
+from .result_video import draw_tracks as draw_tracks
 from .scores import draw_matrix as draw_matrix
 from .scores import draw_waterfall as draw_waterfall
 from .unet import draw_unet as draw_unet

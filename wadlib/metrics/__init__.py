@@ -8,6 +8,7 @@ from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou
 from wadlib.metrics.ap import AveragePrecision, average_precision
 from wadlib.metrics.bootstrap import Intervals, bootstrap
 from wadlib.metrics.confusion import confusion, confusion_table
+from wadlib.metrics.consistency import Consistency, temporal_consistency
 from wadlib.metrics.curves import PrecisionRecall, ScoreSweep, precision_recall, score_sweep
 from wadlib.metrics.evaluate import evaluate_folder
 from wadlib.metrics.evaluation import Evaluation, iou_table
@@ -23,6 +24,7 @@ from wadlib.metrics.published import (
 )
 from wadlib.metrics.score_threshold import IoUAtThresholds, iou_at_thresholds
 from wadlib.metrics.scores import FrameScores, Scores
+from wadlib.metrics.tracks import TrackFrame
 from wadlib.overlap import ClassAreas, Overlap
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "THRESHOLDS",
     "AveragePrecision",
     "ClassAreas",
+    "Consistency",
     "DetectionFile",
     "Evaluation",
     "FrameScores",
@@ -46,6 +49,7 @@ __all__ = [
     "RunMasks",
     "ScoreSweep",
     "Scores",
+    "TrackFrame",
     "as_published",
     "average_precision",
     "best_ious",
@@ -66,4 +70,5 @@ __all__ = [
     "published_waterfall_of",
     "report_iou",
     "score_sweep",
+    "temporal_consistency",
 ]

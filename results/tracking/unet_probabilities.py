@@ -1,7 +1,7 @@
-"""Class probabilities of the kept U-Net for the first frames of each video: what the spatio-temporal fields start from.
+"""Class probabilities of the kept U-Net for the first frames of each video: where spatio-temporal fields start.
 
-``python results/tracking/unet_probabilities.py ROOT OUT.npz [--frames 10]`` writes, in the U-Net's cells and for each of V
-videos, ``probabilities`` (V,T,h,w,8) uint8 (255 is 1), ``truths`` (V,T,h,w) uint8 indices and ``pictures``
+``python results/tracking/unet_probabilities.py ROOT OUT.npz [--frames 10]`` writes, in the U-Net's cells and for each
+of V videos, ``probabilities`` (V,T,h,w,8) uint8 (255 is 1), ``truths`` (V,T,h,w) uint8 indices and ``pictures``
 (V,T,2h,2w,3) uint8 for the flow.
 """
 

@@ -52,8 +52,8 @@ def test_ground_truth_by_hand():
         [40, 100, 44, 110],
         [20, 40, 30, 60],
         [50, 0, 60, 8],
-        [0, 0, 4, 4],
         [32, 64, 36, 70],
+        [0, 0, 4, 4],
     ]
     assert (truth.instances, truth.too_small) == (3, 1)  # the bus has one row
     quarter = np.ones((56, 56))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from wadlib.cli.choice import ConfigName, Split, TrainFraction, View
 from wadlib.cli.common import Root, finite
 from wadlib.cli.streams import say
 from wadlib.cli.train import Out, Seed, Threads, train
+
+if TYPE_CHECKING:
+    from wadlib.dataset import Frame
 
 __all__ = ["maskrcnn"]
 
@@ -29,6 +32,13 @@ def maskrcnn(
     root: Root,
     out: Out,
     config: Annotated[ConfigName, typer.Option(help="The network and, if not told otherwise, how it is trained.")],
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROOT:SHARE",
+            help="Another dataset, and its share of the training pictures, such as 0.3; repeat it.",
+        ),
+    ] = None,
     weights: Annotated[
         str,
         typer.Option(metavar="NAME|FILE", help="To begin with: none, imagenet (classroom), coco, rendered, or .h5."),
@@ -120,6 +130,7 @@ def maskrcnn(
     plan = plan if epochs is None else plan.shortened(epochs)
     divided = open_dataset(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
     say(divided.report())
+    others = [_other(text) for text in also or ()]
 
     quiet()
     deterministic(seed)
@@ -137,6 +148,7 @@ def maskrcnn(
         divided.validation,
         plan=plan,
         run=out,
+        also=others,
         seed=seed,
         average=average,
         early_stop=None if early_stop is None else EarlyStop(early_stop),
@@ -147,6 +159,22 @@ def maskrcnn(
     say(f"{row['epoch']} epochs; {losses_now}; the least validation loss was in epoch {trained.best_epoch}.")
     say(f"For predictions: wadlib predict ROOT --weights {(out / (MEAN if average else BEST)).as_posix()} --out PRED")
     say(f"Curves: tensorboard --logdir {out.as_posix()}")
+
+
+def _other(text: str) -> tuple[tuple[Frame, ...], float]:
+    """Open the dataset of ``ROOT:SHARE``: its labelled frames and its share."""
+    from wadlib.dataset import open_dataset
+
+    root, _, number = text.rpartition(":")
+    try:
+        share = float(number)
+    except ValueError:
+        share = 0.0
+    if not root or not 0 < share < 1:
+        raise typer.BadParameter(f"{text}: such as ../cityscapes:0.3, a share between 0 and 1", param_hint="--also")
+    dataset = open_dataset(root)
+    say(f"{share:.0%} of the pictures from {dataset.summary()}")
+    return dataset.frames, share
 
 
 def _loss_weight(text: str) -> tuple[str, float]:

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from wadlib._shared.files import locked, make_folder
 from wadlib._shared.parallel import available_cores, in_order, map_frames
+from wadlib.dataset.camera import Camera
 from wadlib.dataset.frame import Frame, stamp_of
 from wadlib.dataset.prepare import Failure
 from wadlib.errors import DatasetError, ImageError, WadError
@@ -199,10 +200,10 @@ def predict_dataset(
 # --- a frame's way: read, shown to the network, written ----------------------------------------------
 
 
-def _show(image: Any, config: Config, name: str) -> _Shown:
+def _show(image: Any, config: Config, name: str, camera: Camera | None = None) -> _Shown:
     try:
         picture = as_rgb(image)
-        placement = Placement.of(picture.shape[:2], config)
+        placement = Placement.of(picture.shape[:2], config, camera)
         return _Shown(canvas(picture, placement), placement)
     except ImageError as error:
         raise ImageError(f"{name}: {error.what}", cause=error.cause, fix=error.fix) from error
@@ -211,7 +212,7 @@ def _show(image: Any, config: Config, name: str) -> _Shown:
 def _read(frame: Frame, config: Config, full_frame: bool) -> _Shown | WadError:
     """What the network sees of a frame; or what is wrong with its picture."""
     try:
-        shown = _show(frame.read_image(), config, frame.name)
+        shown = _show(frame.read_image(), config, frame.name, frame.camera_px)
     except WadError as error:
         return error
     return shown._replace(placement=shown.placement.in_full_frame()) if full_frame else shown

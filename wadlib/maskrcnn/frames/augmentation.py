@@ -21,6 +21,7 @@ def random_crop(
     rng: np.random.Generator,
     scale: float,
     around: tuple[int, int] | None = None,
+    region: tuple[int, int, int, int] | None = None,
 ) -> Placement:
     """Place a random part of a picture's view in the network's input.
 
@@ -34,6 +35,8 @@ def random_crop(
         Pixels of the input per pixel of the picture: 1 is full resolution.
     around : row, column of the picture, optional
         A point that is to be in the crop, anywhere in it.
+    region : y1, x1, y2, x2, optional
+        The part of the picture that crops are taken from; by default what the view shows.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def random_crop(
         Its part has the size of ``image_shape / scale``, as far as the view is that large; what is missing is
         padding at the bottom and on the right.
     """
-    view = Placement.of(picture_shape, config).region
+    view = Placement.of(picture_shape, config).region if region is None else region
     rows, columns = (
         _random_span(
             view[axis],

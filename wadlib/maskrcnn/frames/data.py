@@ -17,7 +17,7 @@ from wadlib._shared.parallel import map_frames
 from wadlib.dataset.counts import code_areas
 from wadlib.dataset.frame import Frame
 from wadlib.errors import TrainingError
-from wadlib.labels import BACKGROUND
+from wadlib.labels import BACKGROUND, IGNORE
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames import images
 from wadlib.maskrcnn.frames.augmentation import STANDARD, random_crop
@@ -25,6 +25,7 @@ from wadlib.maskrcnn.frames.copy_paste import CopyPaste
 from wadlib.maskrcnn.frames.ground_truth import ground_truth
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.learning.targets import rpn_targets
+from wadlib.maskrcnn.learning.unlabelled import unlabelled_marks
 from wadlib.maskrcnn.network.anchors import pyramid_anchors
 from wadlib.training import Augmentation, Batches
 
@@ -32,7 +33,11 @@ __all__ = ["Piece", "TrainingBatches", "example", "object_point"]
 
 
 def example(
-    image: npt.NDArray[np.uint8], label: npt.NDArray[np.uint16], config: Config, rng: np.random.Generator
+    image: npt.NDArray[np.uint8],
+    label: npt.NDArray[np.uint16],
+    config: Config,
+    rng: np.random.Generator,
+    unlabelled: Sequence[int] = (),
 ) -> dict[str, npt.NDArray[Any]]:
     """Make one training example of a picture at the network's size.
 
@@ -43,6 +48,8 @@ def example(
     config : Config
     rng : numpy.random.Generator
         Draws anchors, instances if there are too many, and the priority of proposals.
+    unlabelled : sequence of int
+        WAD classes that nobody labelled in the dataset of the picture: what may be one is no background.
 
     Returns
     -------
@@ -58,15 +65,19 @@ def example(
     """
     truth = ground_truth(label, config)
     match, deltas = rpn_targets(pyramid_anchors(config), truth.class_ids, truth.boxes, config, rng)
+    marks = unlabelled_marks(unlabelled, config)
+    room = config.max_gt_instances - len(marks)
     places = np.arange(len(truth.class_ids))
-    if truth.instances > config.max_gt_instances:
-        places = np.sort(rng.choice(truth.instances, config.max_gt_instances, replace=False))
-    places = places[: config.max_gt_instances]
+    if truth.instances > room:
+        places = np.sort(rng.choice(truth.instances, room, replace=False))
+    places = places[:room]
+    class_ids = _padded(truth.class_ids[places], config.max_gt_instances)
+    class_ids[room:] = marks
     return {
         "image": images.normalise(image, config),
         "rpn_match": match,
         "rpn_bbox": deltas,
-        "gt_class_ids": _padded(truth.class_ids[places], config.max_gt_instances),
+        "gt_class_ids": class_ids,
         "gt_boxes": _padded(truth.boxes[places], config.max_gt_instances),
         "gt_masks": _padded(truth.masks[places], config.max_gt_instances),
         "roi_priority": rng.random(config.proposals_training, np.float32),
@@ -166,21 +177,23 @@ class TrainingBatches(Batches[Piece]):
             seen = slice(top, bottom), slice(left, right)
             small, codes = small.copy(), codes.copy()
             small[seen], codes[seen] = self.augmentation(small[seen], codes[seen], rng)
-        return small, _background_outside(codes, placement.window)
+        codes = _background_outside(codes, placement.window)
+        return small, codes if piece.frame.source is None else _background_in_margins(small, codes)
 
     def _placement(self, piece: Piece, label: npt.NDArray[np.uint16], rng: np.random.Generator) -> Placement:
         shape = (label.shape[0], label.shape[1])
-        whole = Placement.of(shape, self.whole)
+        whole = Placement.of(shape, self.whole, piece.frame.camera_px)
         if piece.column is not None:
             return whole.window_of(piece.column, self.config.image_shape[1])
         if self.window is not None:
             point = object_point(label, whole.region, rng)
-            return random_crop(shape, self.config, rng, self.crop_scale or whole.scale[0], around=point)
+            scale = self.crop_scale or whole.scale[0]
+            return random_crop(shape, self.config, rng, scale, around=point, region=whole.region)
         return whole if self.crop_scale is None else random_crop(shape, self.config, rng, self.crop_scale)
 
     def _whole_view(self, frame: Frame) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
         image, label = frame.read_pair()
-        placement = Placement.of((label.shape[0], label.shape[1]), self.whole)
+        placement = Placement.of((label.shape[0], label.shape[1]), self.whole, frame.camera_px)
         return images.canvas(image, placement), images.label_canvas(label, placement)
 
     def survey(self, *, workers: int | None = None, progress: bool = True) -> dict[str, int]:
@@ -220,11 +233,11 @@ class TrainingBatches(Batches[Piece]):
 
     def _sample(self, piece: Piece, rng: np.random.Generator) -> tuple[dict[str, npt.NDArray[Any]]]:
         image, label = self.picture(piece, rng)
-        return (example(image, label, self.config, rng),)
+        return (example(image, label, self.config, rng, piece.frame.unlabelled),)
 
     def _count(self, piece: Piece) -> tuple[int, int, int]:
         label = piece.frame.read_label()
-        placement = Placement.of((label.shape[0], label.shape[1]), self.whole)
+        placement = Placement.of((label.shape[0], label.shape[1]), self.whole, piece.frame.camera_px)
         shown = _background_outside(images.label_canvas(label, placement), placement.window)
         truth = ground_truth(shown, self.whole)
         return truth.instances, len(truth.class_ids) - truth.instances, truth.too_small
@@ -284,4 +297,13 @@ def _background_outside(label: npt.NDArray[np.uint16], window: tuple[int, int, i
         return label
     result = np.full_like(label, BACKGROUND)
     result[top:bottom, left:right] = label[top:bottom, left:right]
+    return result
+
+
+def _background_in_margins(image: npt.NDArray[np.uint8], label: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """Do the same for the black margins of prepared frames of another dataset, which their labels call IGNORE."""
+    empty = (label == IGNORE) & (image.max(axis=2) < 8)  # JPEG makes black a little uneven
+    result = label.copy()
+    result[empty.all(axis=1)] = BACKGROUND
+    result[:, empty.all(axis=0)] = BACKGROUND
     return result

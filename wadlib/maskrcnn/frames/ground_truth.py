@@ -16,6 +16,13 @@ __all__ = ["GroundTruth", "ground_truth", "mini_mask"]
 MIN_SIDE_PX = 2
 """Instances whose box is smaller than this along one axis are left out: normalised, one pixel has no extent."""
 
+FILLED = 0.6
+"""An ignored region that fills at least this share of its box is that box."""
+
+SMALLEST_PIECE_PX = 24
+
+Box = tuple[int, int, int, int]
+
 _CROWD_CLASSES = (*IDS, by_name("rider").id)  # objects: if the network has no class for them, nothing is learnt there
 
 
@@ -64,7 +71,6 @@ def ground_truth(label: npt.NDArray[np.uint16], config: Config) -> GroundTruth:
     GroundTruth
         Instances in the order of their codes, then crowds.
     """
-    import cv2
     from scipy.ndimage import find_objects
 
     # Every code is one object; classes that the network does not know become crowds (-1).
@@ -85,16 +91,57 @@ def ground_truth(label: npt.NDArray[np.uint16], config: Config) -> GroundTruth:
         mini_mask(numbered[window] == i, config.mini_mask_shape) if class_ids[i - 1] > 0 else _full(config)
         for i, window in enumerate(windows, start=1)
     ]
-    # What was marked "ignore" is one code for many places: each connected one is a crowd of its own.
-    ignored = np.asarray(label == IGNORE, np.uint8)
-    if ignored.any():
-        stats = cv2.connectedComponentsWithStats(ignored, connectivity=8)[2][1:]
-        boxes += [(y, x, y + h, x + w) for x, y, w, h, _ in stats.tolist()]
-        masks += [_full(config)] * len(stats)
-        class_ids = np.concatenate([class_ids, np.full(len(stats), -1, np.int32)])
+    # What was marked "ignore" is one code for many places: each connected one is a crowd of its own, or several.
+    crowds = ignored_boxes(label == IGNORE)
+    boxes += crowds
+    masks += [_full(config)] * len(crowds)
+    class_ids = np.concatenate([class_ids, np.full(len(crowds), -1, np.int32)])
     return _without_small(
         class_ids, np.array(boxes, np.float32).reshape(-1, 4), np.array(masks).reshape(-1, *config.mini_mask_shape)
     )
+
+
+def ignored_boxes(ignored: npt.NDArray[np.bool_]) -> list[Box]:
+    """Cover a region with boxes that do not overlap, the largest first: one for each connected part.
+
+    A part that fills little of its box is halved until its pieces fill theirs. (A picture's border is one part, whose
+    box is the whole picture: then nothing in it would be background.)
+
+    Parameters
+    ----------
+    ignored : (H, W) bool
+
+    Examples
+    --------
+    >>> corner = np.zeros((64, 64), np.bool_)
+    >>> corner[:8], corner[:, :8] = True, True
+    >>> ignored_boxes(corner)
+    [(0, 0, 8, 64), (8, 0, 64, 8)]
+    """
+    import cv2
+
+    found: list[Box] = []
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(np.asarray(ignored, np.uint8), connectivity=8)
+    for number, (x, y, width, height, _) in enumerate(stats[1:].tolist(), start=1):
+        _cover(parts[y : y + height, x : x + width] == number, y, x, found)
+    return sorted(found, key=lambda box: (box[0] - box[2]) * (box[3] - box[1]))
+
+
+def _cover(part: npt.NDArray[np.bool_], y: int, x: int, found: list[Box]) -> None:
+    """Add boxes that cover a part of a region; its upper left corner lies at (y, x) of the picture."""
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    if not rows.size:
+        return
+    part = part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    y, x, (height, width) = y + int(rows[0]), x + int(columns[0]), part.shape
+    if part.mean() >= FILLED or max(height, width) <= SMALLEST_PIECE_PX:
+        found.append((y, x, y + height, x + width))
+    elif height > width:
+        _cover(part[: height // 2], y, x, found)
+        _cover(part[height // 2 :], y + height // 2, x, found)
+    else:
+        _cover(part[:, : width // 2], y, x, found)
+        _cover(part[:, width // 2 :], y, x + width // 2, found)
 
 
 def _full(config: Config) -> npt.NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from wadlib.dataset.camera import WAD_CAMERA, Camera, fit
 from wadlib.errors import ImageError
 from wadlib.frames import FULL_SHAPE
 from wadlib.maskrcnn.config import Config
@@ -81,11 +82,12 @@ class Placement:
     image_shape: tuple[int, int]
 
     @classmethod
-    def of(cls, picture_shape: tuple[int, int], config: Config) -> Placement:
+    def of(cls, picture_shape: tuple[int, int], config: Config, camera: Camera | None = None) -> Placement:
         """Place a picture of `picture_shape` in the input of the network that `config` describes.
 
         The shown part is scaled down to fit, never up, and lies in the middle of the padding, as with the original.
-        (A 832x640 frame shown to a network for the strip is the exception: there the strip is scaled up.)
+        (A 832x640 frame shown to a network for the strip is the exception: there the strip is scaled up.) Where the
+        `camera` of another dataset is known, an object is shown as large, and where, as in WAD.
 
         Examples
         --------
@@ -101,6 +103,10 @@ class Placement:
                 cause="an empty crop",
                 fix="leave this picture out",
             )
+        if camera is not None and camera != WAD_CAMERA and config.view in VIEWS:
+            view = VIEWS[config.view]
+            if view.shape == config.image_shape:
+                return cls((height, width), *fit((height, width), camera, view))
         region, may_grow = _region((height, width), config.view)
         rows, columns = region[2] - region[0], region[3] - region[1]
         scale = min(config.image_shape[0] / rows, config.image_shape[1] / columns)

@@ -18,6 +18,7 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.learning import losses
 from wadlib.maskrcnn.learning.sampled_rpn import outputs_of_patches, patches_around, sampled_anchors
 from wadlib.maskrcnn.learning.targets import choose_rois, targets_of_rois
+from wadlib.maskrcnn.learning.unlabelled import labelled_classes, spare_anchors
 from wadlib.maskrcnn.network.anchors import normalized_anchors
 from wadlib.maskrcnn.network.boxes import normalize
 from wadlib.maskrcnn.network.gather import take_rows
@@ -63,10 +64,6 @@ def training_pass(network: Network, *, dense_gradient: bool | None = None) -> tu
     if not dense:
         match, sampled = _sampled(match, config)  # (B, 256) each
         logits, deltas = _rpn_at(sampled, p, network, "sampled_patches")  # (B, 256, 2), (B, 256, 4)
-    rpn_losses = {
-        "rpn_class_loss": _scalar(losses.rpn_class_loss)(match, logits),
-        "rpn_bbox_loss": _scalar(losses.rpn_bbox_loss)(wanted_rpn_deltas, match, deltas),
-    }
 
     # What the second stage should say of the RoIs. In the original their boxes are part of what is learnt.
     if not config.proposal_gradient:
@@ -80,8 +77,14 @@ def training_pass(network: Network, *, dense_gradient: bool | None = None) -> tu
     align = _aligner(p, config)
     class_logits, _, class_deltas = network.class_head(align(rois, config.pool_size, "classifier"))  # (B, 32, K), …
     masks = network.mask_head(align(rois[:, :positive], config.mask_pool_size, "mask"))  # (B, 10, 28, 28, K)
-    return inputs, rpn_losses | {
-        "mrcnn_class_loss": _scalar(losses.mrcnn_class_loss)(class_ids, class_logits),
+    labelled = Step(partial(labelled_classes, config=config), ((config.num_classes,), "float32"), name="labelled")(
+        inputs["gt_class_ids"]
+    )  # (B, K): a dataset may not label all classes
+    match = _spared(match, None if dense else sampled, own, class_ids, class_logits, labelled, config)
+    return inputs, {
+        "rpn_class_loss": _scalar(losses.rpn_class_loss)(match, logits),
+        "rpn_bbox_loss": _scalar(losses.rpn_bbox_loss)(wanted_rpn_deltas, match, deltas),
+        "mrcnn_class_loss": _scalar(losses.labelled_class_loss, "mrcnn_class_loss")(class_ids, class_logits, labelled),
         "mrcnn_bbox_loss": _scalar(losses.mrcnn_bbox_loss)(wanted_deltas, class_ids, class_deltas),
         "mrcnn_mask_loss": _scalar(losses.mrcnn_mask_loss)(wanted_masks, class_ids[:, :positive], masks),
     }
@@ -102,8 +105,8 @@ def _inputs(image: Any, config: Config) -> dict[str, Any]:
     }
 
 
-def _scalar(loss: Callable[..., Any]) -> Step:
-    return Step(loss, ((), "float32"), name=loss.__name__)
+def _scalar(loss: Callable[..., Any], name: str = "") -> Step:
+    return Step(loss, ((), "float32"), name=name or loss.__name__)
 
 
 # --- the region proposal network at some anchors -----------------------------------------------------
@@ -123,6 +126,23 @@ def _rpn_at(anchors: Any, levels: dict[str, Any], network: Network, name: str) -
     cut = Step(partial(patches_around, config=config), ((count,), "int32"), patch, name=name)
     ratio, patches = cut(anchors, *levels.values())
     return outputs_of_patches(network.rpn, ratio, patches, config)
+
+
+def _spared(match: Any, places: Any, rois: Any, class_ids: Any, logits: Any, labelled: Any, config: Config) -> Any:
+    """Match without the background that looks like a class which the dataset does not label, see `spare_anchors`.
+
+    places : (B, n), of the anchors; None for all of them in their order
+    """
+    anchors = ops.convert_to_tensor(normalized_anchors(config), "float32")
+
+    def spare(match: Any, rois: Any, class_ids: Any, logits: Any, labelled: Any, *places: Any) -> Any:
+        boxes = ops.take(anchors, places[0], axis=0) if places else anchors[None]  # (B, n, 4)
+        rois, logits, labelled = (ops.stop_gradient(each) for each in (rois, logits, labelled))
+        return spare_anchors(match, boxes, rois, class_ids, logits, labelled)
+
+    given = () if places is None else (places,)
+    spec: Spec = match.shape[1:], "int32"
+    return Step(spare, spec, name="spared_anchors")(match, rois, class_ids, logits, labelled, *given)
 
 
 # --- RoIs and their targets --------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from keras import ops
 from wadlib.maskrcnn.network.gather import take_class, take_rows
 
 __all__ = [
+    "labelled_class_loss",
     "mrcnn_bbox_loss",
     "mrcnn_class_loss",
     "mrcnn_mask_loss",
@@ -33,6 +34,8 @@ __all__ = [
     "rpn_class_loss",
     "smooth_l1",
 ]
+
+_NEVER = -1e9  # logit of a class that takes no part: a probability of 0, exactly
 
 EPSILON = 1e-7
 """Probabilities of the mask head are kept this far from 0 and 1, so that their logarithms are finite."""
@@ -127,6 +130,30 @@ def mrcnn_class_loss(target_class_ids: Any, logits: Any, active_class_ids: Any =
     predicted = ops.argmax(logits, axis=2)
     active = ops.take_along_axis(ops.convert_to_tensor(active_class_ids), predicted, axis=1)  # (B, N)
     return _masked_mean(each, active > 0)
+
+
+def labelled_class_loss(target_class_ids: Any, logits: Any, labelled: Any) -> Any:
+    r"""Judge the class of each RoI among those that the picture's dataset labels.
+
+    With all classes labelled this is `mrcnn_class_loss`. A class that is not takes no part in the softmax, so its
+    logit gets no gradient; and a RoI on no object whose best class it is, is not judged at all.
+
+    Parameters
+    ----------
+    target_class_ids : (B, N) int
+    logits : (B, N, K)
+    labelled : (B, K)
+        1 or 0, see `wadlib.maskrcnn.learning.unlabelled`.
+
+    Returns
+    -------
+    () float32
+    """
+    logits = _float32(logits)
+    known = ops.cast(labelled, "bool")[:, None]  # (B, 1, K)
+    each = _cross_entropy(target_class_ids, ops.where(known, logits, _NEVER))
+    favourite = ops.take_along_axis(labelled, ops.argmax(logits, axis=2), axis=1)  # (B, N)
+    return _masked_mean(each, ops.logical_or(favourite > 0, target_class_ids > 0))
 
 
 def mrcnn_bbox_loss(target_deltas: Any, target_class_ids: Any, deltas: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from keras import ops
 
 from wadlib.maskrcnn.config import Config
-from wadlib.maskrcnn.network.boxes import box_deltas, iou
+from wadlib.maskrcnn.network.boxes import area, box_deltas, iou
 from wadlib.maskrcnn.network.gather import first_true, take_rows
 from wadlib.maskrcnn.network.roi import crop_and_resize
 
@@ -29,6 +29,9 @@ ROI_POSITIVE = 0.5
 CROWD = 0.001
 """From this IoU with a crowd on, an anchor or a proposal is no background."""
 
+COVERED = 0.5
+"""Nor is it from this share of its own pixels on a crowd: the IoU of a small box in a large region is below `CROWD`."""
+
 
 def rpn_targets(
     anchors: npt.NDArray[Any],
@@ -39,7 +42,7 @@ def rpn_targets(
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """Say which anchors are on objects, which are not, and how those on objects should move.
 
-    1. Background: anchors whose IoU with every instance is below 0.3, and that touch no crowd.
+    1. Background: anchors whose IoU with every instance is below 0.3, and that touch no crowd and lie in none.
     2. On an object: each instance's best anchor, however bad (but not without any overlap), and anchors with an IoU
        of 0.7 or more.
     3. Of those on objects at most half of `Config.rpn_train_anchors` stay, and background fills up the rest; which
@@ -67,7 +70,7 @@ def rpn_targets(
     instances, crowds = boxes[class_ids > 0], boxes[class_ids < 0]
 
     best, nearest, anchor_of_instance = _best_overlaps(anchors, instances)
-    in_crowd = _best_overlaps(anchors, crowds)[0] >= CROWD
+    in_crowd = (_best_overlaps(anchors, crowds)[0] >= CROWD) | (_covered(anchors, crowds) >= COVERED)
     match = np.zeros(len(anchors), np.int8)
     match[(best < RPN_NEGATIVE) & ~in_crowd] = -1
     match[anchor_of_instance] = 1
@@ -112,6 +115,18 @@ def _best_overlaps(
     return best, nearest, np.array(anchor_of_box, np.intp)
 
 
+def _covered(anchors: npt.NDArray[Any], boxes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Share of each anchor that the boxes cover, which do not overlap each other."""
+    share = np.zeros(len(anchors), anchors.dtype)
+    y1, x1, y2, x2 = np.ascontiguousarray(anchors.T)
+    for top, left, bottom, right in boxes:
+        touching = np.flatnonzero((y1 < bottom) & (y2 > top) & (x1 < right) & (x2 > left))
+        height = np.minimum(y2[touching], bottom) - np.maximum(y1[touching], top)
+        width = np.minimum(x2[touching], right) - np.maximum(x1[touching], left)
+        share[touching] += height * width / ((y2 - y1) * (x2 - x1))[touching]
+    return share
+
+
 def _thin_out(match: npt.NDArray[np.int8], value: int, most: int, rng: np.random.Generator) -> None:
     """Leave at most `most` anchors with this match, drawn; the others take no part."""
     places = np.flatnonzero(match == value)
@@ -152,7 +167,12 @@ def choose_rois(proposals: Any, gt_class_ids: Any, gt_boxes: Any, priority: Any,
     with_crowds = ops.where((gt_class_ids < 0)[:, None], overlap, 0.0)
     best = ops.max(with_instances, axis=2)  # (B, N)
     on_object = ops.logical_and(known, best >= ROI_POSITIVE)
-    background = ops.logical_and(known, ops.logical_and(best < ROI_POSITIVE, ops.max(with_crowds, axis=2) < CROWD))
+    # From IoU = s / (a + b - s) follows what two boxes share: s = IoU (a + b) / (1 + IoU).
+    sizes = area(proposals)[..., None]  # (B, N, 1)
+    shared = with_crowds * (sizes + area(gt_boxes)[:, None]) / (1 + with_crowds)
+    covered = ops.sum(shared, axis=2) >= COVERED * ops.maximum(sizes[..., 0], 1e-9)  # (B, N)
+    free = ops.logical_and(ops.max(with_crowds, axis=2) < CROWD, ops.logical_not(covered))
+    background = ops.logical_and(known, ops.logical_and(best < ROI_POSITIVE, free))
 
     places, positive = _choose(on_object, background, ops.any(gt_class_ids > 0, axis=1), priority, config)
     nearest = take_rows(ops.cast(ops.argmax(with_instances, axis=2), "int32"), places)

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from wadlib.maskrcnn.model import MaskRCNN
     from wadlib.maskrcnn.weights import LoadReport
 
-__all__ = ["BEST", "LAST", "initial_weights", "copy_paste_of", "instances_of_classes", "spread", "train_maskrcnn"]
+__all__ = [
+    "BEST",
+    "LAST",
+    "copy_paste_of",
+    "initial_weights",
+    "instances_of_classes",
+    "mixed_weights",
+    "spread",
+    "train_maskrcnn",
+]
 
 LAST, BEST = "last.h5", "best.h5"
 """In the folder of a run: weights after the last epoch and after the one with the least validation loss, in the layout
@@ -39,6 +48,7 @@ def train_maskrcnn(
     *,
     plan: Plan,
     run: str | Path | None,
+    also: Sequence[tuple[Sequence[Frame], float]] = (),
     seed: int | None = None,
     average: int = 0,
     early_stop: EarlyStop | None = None,
@@ -61,6 +71,10 @@ def train_maskrcnn(
     plan : Plan
     run : path or None
         Folder of the run (`wadlib.training.fit`), with `LAST` and `BEST`; None leaves nothing behind.
+    also : sequence of (labelled frames, share)
+        Frames of other datasets, and the share of the training pictures that comes from each; `train` gives the rest.
+        Classes that one of them does not label are not learnt as background there
+        (`wadlib.maskrcnn.learning.unlabelled`).
     seed : int, optional
         Of order, windows, augmentation and draws; by default `Config.seed`.
     average : int
@@ -90,19 +104,24 @@ def train_maskrcnn(
         )
     seed = model.config.seed if seed is None else seed
     # To count instances means to read every label, so only where rare classes get something.
-    counts = np.zeros((len(train), len(IDS)), np.int64)
+    sets = [(train, 1 - sum(share for _, share in also)), *also]
+    frames = [frame for own, _ in sets for frame in own]
+    counts = np.zeros((len(frames), len(IDS)), np.int64)
     if plan.rare_share or plan.copy_paste:
-        counts = instances_of_classes(train, workers=workers or 1, progress=progress)
+        counts = instances_of_classes(frames, workers=workers or 1, progress=progress)
+    weights = repeat_factors(np.pad(counts, ((0, 0), (1, 0))), plan.rare_share) if plan.rare_share else None
+    if also:
+        weights = mixed_weights([len(own) for own, _ in sets], [share for _, share in sets], weights)
     data = TrainingBatches(
-        train,
+        frames,
         model.config,
         seed=seed,
         steps=plan.steps,
-        weights=repeat_factors(np.pad(counts, ((0, 0), (1, 0))), plan.rare_share) if plan.rare_share else None,
+        weights=weights,
         augmentation=plan.augmentation,
         window=plan.window,
         crop_scale=plan.crop_scale,
-        copy_paste=copy_paste_of(train, counts, plan.copy_paste) if plan.copy_paste else None,
+        copy_paste=copy_paste_of(frames, counts, plan.copy_paste) if plan.copy_paste else None,
     )
     # Validation is the same pictures with the same draws each epoch, so that its losses can be compared.
     held_out = None
@@ -136,6 +155,46 @@ def train_maskrcnn(
     )
     _copy_weights(learner, model)
     return training
+
+
+def mixed_weights(
+    sizes: Sequence[int], shares: Sequence[float], factors: npt.NDArray[np.float64] | None = None
+) -> npt.NDArray[np.float64]:
+    """Compute how often each frame is drawn, so that each dataset gives its share of the pictures.
+
+    Parameters
+    ----------
+    sizes : frames of each dataset, in the order in which they stand one after another
+    shares : of each dataset; all of them 1 together
+    factors : (N,), optional
+        How often a frame is drawn relative to others of its dataset (`wadlib.training.repeat_factors`).
+
+    Returns
+    -------
+    (N,) float64, their sum is 1
+
+    Raises
+    ------
+    TrainingError
+        A share that is not above 0, shares that are more than 1 together, or a dataset without frames.
+
+    Examples
+    --------
+    >>> mixed_weights([2, 1], [0.75, 0.25]).tolist()
+    [0.375, 0.375, 0.25]
+    """
+    if not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6 or not all(sizes):
+        raise TrainingError(
+            f"mixed_weights: expected frames and a share above 0 for each dataset, got {list(sizes)} frames and shares "
+            f"{[round(share, 3) for share in shares]} (the first is what the others leave)",
+            cause="shares of 1 or more together, a percentage, or a dataset without labels",
+            fix="give each other dataset a share between 0 and 1, such as 0.3, and less than 1 in all",
+        )
+    weights = np.ones(sum(sizes)) if factors is None else np.array(factors, np.float64)
+    starts = np.cumsum([0, *sizes])
+    for start, end, share in zip(starts[:-1], starts[1:], shares, strict=True):
+        weights[start:end] *= share / weights[start:end].sum()
+    return weights
 
 
 def initial_weights(model: MaskRCNN, weights: str | Path) -> LoadReport | None:

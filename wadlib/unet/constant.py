@@ -23,7 +23,6 @@ apart. So the attempt has two plateaus, with the absent classes (``smallest=1e-6
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wadlib.errors import SegmentationError
+from wadlib.unet.loss_options import LossOptions
 
 __all__ = ["ConstantPredictor", "class_counts", "constant_predictor_loss"]
 
@@ -72,13 +72,7 @@ def constant_predictor_loss(
     pixels: int | None = None,
     probabilities: npt.ArrayLike | None = None,
     smallest: float = 0.0,
-    cross_entropy: float = 1.0,
-    dice: float = 1.0,
-    class_weights: str | Sequence[float] | None = None,
-    absent: str = "skip",
-    per_image: bool = False,
-    normalise: bool = True,
-    unlabelled: str = "ignore",
+    **options: Any,
 ) -> ConstantPredictor:
     """Compute the loss of a constant softmax on one batch: of the best one, or of a given one.
 
@@ -93,8 +87,8 @@ def constant_predictor_loss(
         The best one gives no class less than this. A class that is absent and counted costs its
         weight in dice unless its probability is exactly (or nearly, 1e-12) zero: with 0 the line is
         that of a network that has driven it there, with 1e-6 that of one that has not yet.
-    cross_entropy, dice, class_weights, absent, per_image, normalise, unlabelled
-        The options of `wadlib.unet.losses.SegmentationLoss`; ``**loss.options`` passes them all.
+    **options
+        Those of `wadlib.unet.losses.SegmentationLoss`; ``**loss.options`` passes them all.
 
     Returns
     -------
@@ -122,7 +116,7 @@ def constant_predictor_loss(
             cause="the targets themselves were passed, or a batch without labels",
             fix="pass class_counts(targets, classes)",
         )
-    terms = _Terms(n, pixels, cross_entropy, dice, class_weights, absent, per_image, normalise, unlabelled)
+    terms = _Terms(n, pixels, LossOptions(**options))
     if probabilities is not None:
         q = np.asarray(probabilities, float)
         return ConstantPredictor(terms.loss(q), q)
@@ -143,31 +137,20 @@ def constant_predictor_loss(
 class _Terms:
     """The loss as a function of q: -Σ a_c log q_c + mean_g Σ b_gc (1 - D_gc(q_c)), groups g."""
 
-    def __init__(
-        self,
-        n: Floats,
-        pixels: int | None,
-        cross_entropy: float,
-        dice: float,
-        class_weights: Any,
-        absent: str,
-        per_image: bool,
-        normalise: bool,
-        unlabelled: str,
-    ) -> None:
+    def __init__(self, n: Floats, pixels: int | None, o: LossOptions) -> None:
         total = n.sum(axis=0)
         shares = total / total.sum()
-        if isinstance(class_weights, str):  # "batch"
+        if isinstance(o.class_weights, str):  # "batch"
             w = (shares.max() / (shares + EPSILON)) ** 0.3
         else:
-            w = np.ones(len(total)) if class_weights is None else np.asarray(class_weights, float)
-        every = np.full(len(n), float(pixels)) if pixels is not None and unlabelled == "zero" else n.sum(axis=1)
-        self.a = cross_entropy * w * total / ((w * total).sum() if normalise else every.sum())
-        self.n = n if per_image else total[None]  # (G,C)
-        self.m = (every if per_image else every.sum()[None])[:, None]  # (G,1) pixels that are predicted
-        self.b = dice * (w * (self.n > 0) if absent == "skip" else np.broadcast_to(w, self.n.shape))
-        if normalise:
-            self.b = self.b / np.maximum(self.b.sum(axis=1, keepdims=True) / dice, EPSILON) if dice else self.b
+            w = np.ones(len(total)) if o.class_weights is None else np.asarray(o.class_weights, float)
+        every = np.full(len(n), float(pixels)) if pixels is not None and o.unlabelled == "zero" else n.sum(axis=1)
+        self.a = o.cross_entropy * w * total / ((w * total).sum() if o.normalise else every.sum())
+        self.n = n if o.per_image else total[None]  # (G,C)
+        self.m = (every if o.per_image else every.sum()[None])[:, None]  # (G,1) pixels that are predicted
+        self.b = o.dice * (w * (self.n > 0) if o.absent == "skip" else np.broadcast_to(w, self.n.shape))
+        if o.normalise:
+            self.b = self.b / np.maximum(self.b.sum(axis=1, keepdims=True) / o.dice, EPSILON) if o.dice else self.b
         self.b = self.b / len(self.n)
 
     def loss(self, q: Floats) -> float:

@@ -10,14 +10,13 @@ cause at a time can be taken away: `attempt_loss` and `cure_loss` are two settin
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import keras
 from keras import ops
 
-from wadlib.errors import SegmentationError
+from wadlib.unet.loss_options import AUTHORS, LossOptions
 
 __all__ = [
     "UNLABELLED",
@@ -145,48 +144,21 @@ class SegmentationLoss(keras.losses.Loss):
 
     Parameters
     ----------
-    cross_entropy, dice : float
-        Factor of each term; 0 leaves it out.
-    class_weights : None, "batch" or a sequence of C floats
-        All 1; the authors' `batch_class_weights`; or given.
-    absent : "skip" or "count"
-    per_image, normalise : bool
-    unlabelled : "ignore" or "zero"
-        See `soft_dice` and `cross_entropy`.
-
-    Raises
-    ------
-    SegmentationError
-        An option that does not exist, or nothing to add up.
+    cross_entropy, dice, **options
+        The fields of `wadlib.unet.loss_options.LossOptions`, which says what is refused; as a dict in ``options``.
     """
 
     def __init__(
         self,
         cross_entropy: float = 1.0,
         dice: float = 1.0,
-        class_weights: str | Sequence[float] | None = None,
-        absent: str = "skip",
-        per_image: bool = False,
-        normalise: bool = True,
-        unlabelled: str = "ignore",
+        *,
         name: str = "segmentation_loss",
-        **keras_options: Any,
+        reduction: str = "sum",
+        **options: Any,
     ) -> None:
-        super().__init__(name=name, **({"reduction": "sum"} | keras_options))
-        given = class_weights is None or isinstance(class_weights, str)
-        try:
-            self.options: dict[str, Any] = {
-                "cross_entropy": float(cross_entropy),
-                "dice": float(dice),
-                "class_weights": class_weights if given else [float(w) for w in class_weights],  # type: ignore[union-attr]
-                "absent": absent,
-                "per_image": bool(per_image),
-                "normalise": bool(normalise),
-                "unlabelled": unlabelled,
-            }
-        except (TypeError, ValueError, OverflowError) as error:
-            raise _no_loss(f"{error}") from error
-        _check(self.options)
+        super().__init__(name=name, reduction=reduction)
+        self.options: dict[str, Any] = asdict(LossOptions(cross_entropy, dice, **options))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Compute the loss of one batch, a scalar."""
@@ -217,42 +189,9 @@ def attempt_loss(cross_entropy: float = 1.0, dice: float = 1.0, **changes: Any) 
     They tried each term alone: ``attempt_loss(dice=0)`` and ``attempt_loss(cross_entropy=0)``. A pixel
     without a target is a zero row of their one-hot array, so it counts as a pixel.
     """
-    options: dict[str, Any] = {
-        "class_weights": "batch",
-        "absent": "count",
-        "per_image": True,
-        "normalise": False,
-        "unlabelled": "zero",
-        "name": "attempt_loss",
-    }
-    return SegmentationLoss(cross_entropy, dice, **(options | changes))
+    return SegmentationLoss(cross_entropy, dice, **({"name": "attempt_loss"} | AUTHORS | changes))
 
 
 def cure_loss(cross_entropy: float = 1.0, dice: float = 1.0, **changes: Any) -> SegmentationLoss:
     """Make cross entropy plus dice over the classes that a batch holds, both proper means."""
     return SegmentationLoss(cross_entropy, dice, **({"name": "cure_loss"} | changes))
-
-
-def _check(o: dict[str, Any]) -> None:
-    def usable(numbers: list[float]) -> bool:
-        return bool(numbers) and min(numbers) >= 0 and 0 < max(numbers) < math.inf
-
-    weights = o["class_weights"]
-    reasons = {
-        f"absent={o['absent']!r}": o["absent"] in ("skip", "count"),
-        f"unlabelled={o['unlabelled']!r}": o["unlabelled"] in ("ignore", "zero"),
-        f"class_weights={weights!r}": weights in (None, "batch") or (isinstance(weights, list) and usable(weights)),
-        f"cross_entropy={o['cross_entropy']}, dice={o['dice']}": usable([o["cross_entropy"], o["dice"]]),
-    }
-    for what, good in reasons.items():
-        if not good:
-            raise _no_loss(f"{what} is not a loss")
-
-
-def _no_loss(what: str) -> SegmentationError:
-    return SegmentationError(
-        f"SegmentationLoss: {what}",
-        cause="a typing slip, or all terms were switched off",
-        fix="absent is 'skip' or 'count', unlabelled is 'ignore' or 'zero', class_weights is None, 'batch' or "
-        "one number per class, and at least one of cross_entropy and dice is above 0",
-    )

@@ -7,7 +7,7 @@ A recipe is a value: it can be written into a run's ``config.json``, changed in 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wadlib._shared.typed import check_fields
@@ -17,6 +17,7 @@ from wadlib.training.augmentation import Augmentation
 from wadlib.unet.architecture import Architecture, attempt, cure
 from wadlib.unet.data import CLASS_TABLES
 from wadlib.unet.geometry import ATTEMPT, Geometry, strip
+from wadlib.unet.loss_options import AUTHORS, LossOptions
 
 if TYPE_CHECKING:
     import keras
@@ -185,48 +186,24 @@ class Recipe:
         return model
 
 
-# The authors' loss (see wadlib.unet.losses): nothing divides by the weights, absent classes count.
-_THEIR_LOSS = {
-    "cross_entropy": 0.0,
-    "dice": 1.0,
-    "class_weights": "batch",
-    "absent": "count",
-    "per_image": True,
-    "normalise": False,
-    "unlabelled": "zero",
-}
+# By dice alone; `AUTHORS` says what else they chose.
+_THEIR_LOSS = asdict(LossOptions(cross_entropy=0.0, **AUTHORS))
 # (largest share / share)^0.5, as the authors' but with the shares of 480 rendered frames instead of one batch's.
 # With their exponent of 0.3 the rare classes were still missing when the cars were found.
 _CLASS_WEIGHTS = [1.0, 4.3, 65.0, 45.2, 18.9, 7.0, 7.6, 34.2]
-_OUR_LOSS = {
-    "cross_entropy": 1.0,
-    "dice": 0.0,  # in short tries of one seed it made buses come later
-    "class_weights": _CLASS_WEIGHTS,
-    "absent": "skip",
-    "per_image": False,
-    "normalise": True,
-    "unlabelled": "ignore",
-}
+_OUR_LOSS = asdict(
+    LossOptions(
+        dice=0.0,  # in short tries of one seed it made buses come later
+        class_weights=_CLASS_WEIGHTS,
+    )
+)
 
+_ATTEMPT9 = Recipe(
+    "attempt9", ATTEMPT, "attempt9", attempt((*ATTEMPT.shape, 3), 9), _THEIR_LOSS, batch_size=32, learning_rate=1e-5
+)
 RECIPES: dict[str, Recipe] = {
-    "attempt9": Recipe(
-        "attempt9",
-        ATTEMPT,
-        "attempt9",
-        attempt((*ATTEMPT.shape, 3), 9),
-        _THEIR_LOSS,
-        batch_size=32,
-        learning_rate=1e-5,
-    ),
-    "attempt2": Recipe(
-        "attempt2",
-        ATTEMPT,
-        "attempt2",
-        attempt((*ATTEMPT.shape, 3), 2),
-        _THEIR_LOSS,
-        batch_size=32,
-        learning_rate=5e-4,
-    ),
+    "attempt9": _ATTEMPT9,
+    "attempt2": _ATTEMPT9.replace(name="attempt2", classes="attempt2", learning_rate=5e-4),
     "cured": Recipe(
         "cured",
         strip(8),

@@ -109,7 +109,7 @@ class Overlap:
         return truth_codes, prediction_codes, counts
 
     def class_areas(self) -> ClassAreas:
-        """Areas and intersections of the seven classes (see `ClassAreas`).
+        """Count areas and intersections of the seven classes (see `ClassAreas`).
 
         Examples
         --------

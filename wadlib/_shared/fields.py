@@ -121,7 +121,7 @@ class Record(NamedTuple):
 
 
 def is_number(value: object, low: float, high: float) -> bool:
-    """Whether it is an int or a float (no bool, no nan) from `low` to `high`."""
+    """Say whether it is an int or a float (no bool, no nan) from `low` to `high`."""
     return (
         not isinstance(value, bool)
         and isinstance(value, int | float)

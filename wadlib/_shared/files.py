@@ -270,7 +270,7 @@ def inside(root: str | Path, relative: str) -> Path:
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:
-    """What the system says when it refuses to write `path`, with its cause and what to do about it."""
+    """Make the error of a system that refuses to write `path`, with its cause and what to do about it."""
     reasons = {
         errno.ENOSPC: ("the disk is full", "free some space and run the same command again: it goes on"),
         errno.EDQUOT: ("your disk quota is used up", "free some space and run the same command again"),

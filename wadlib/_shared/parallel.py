@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 def available_cores() -> int:
-    """Cores that this process may use (a container's share, not the whole machine's)."""
+    """Count the cores that this process may use (a container's share, not the whole machine's)."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

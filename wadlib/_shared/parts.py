@@ -31,7 +31,7 @@ def part_name(name: str) -> str:
 
 
 def is_part(name: str) -> bool:
-    """Whether a file of this name is one that is being written, or was when its process was killed.
+    """Say whether a file of this name is one that is being written, or was when its process was killed.
 
     Examples
     --------

@@ -45,7 +45,7 @@ class Header(NamedTuple):
 
 
 def read_header(data: bytes) -> Header:
-    """Size and kind of a PNG from its first 33 bytes.
+    """Read size and kind of a PNG from its first 33 bytes.
 
     Raises
     ------

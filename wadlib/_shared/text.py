@@ -22,7 +22,7 @@ def printable(text: str) -> str:
 
 
 def is_plain(name: str) -> bool:
-    r"""Whether a name is UTF-8 text of one line that a terminal shows as it is.
+    r"""Say whether a name is UTF-8 text of one line that a terminal shows as it is.
 
     Examples
     --------

@@ -43,7 +43,7 @@ def one_of(value: Value, choices: Iterable[object], name: str, error: type[WadEr
 
 
 def plural(number: int, noun: str) -> str:
-    """``1 frame``, ``2 frames``.
+    """Count in words: ``1 frame``, ``2 frames``.
 
     Examples
     --------

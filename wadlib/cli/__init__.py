@@ -29,7 +29,7 @@ _STOPPED = "\nStopped. What is finished is kept; the same command goes on from h
 
 
 def main() -> None:
-    """Entry point: run the command; turn what the user can mend into a message and exit code 2.
+    """Run the command, as the entry point; turn what the user can mend into a message and exit code 2.
 
     Anything else is a fault of wadlib: the message says how to report it (exit code 1), and there is no traceback.
     """

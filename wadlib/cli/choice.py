@@ -22,7 +22,7 @@ class ConfigName(StrEnum):
     classroom = "classroom"
 
     def config(self) -> Config:
-        """The configuration of this name."""
+        """Return the configuration of this name."""
         from wadlib.maskrcnn.config import Config
 
         made: Config = getattr(Config, self.value)()
@@ -62,7 +62,7 @@ Seed = Annotated[int, typer.Option(help="Of the draw of videos for the split.", 
 def chosen_frames(
     wad: Wad, subset: str, split: Split | None, side: Side, seed: int, train_fraction: float = 0.7
 ) -> tuple[Frame, ...]:
-    """The frames that the options name; without a split also training frames that have no label."""
+    """Choose the frames that the options name; without a split also training frames that have no label."""
     if split is not None and subset == "train":
         found = wad.split(split.value, seed=seed, train_fraction=train_fraction)
         return found.train if side is Side.train else found.validation

@@ -59,12 +59,12 @@ BOOK_SLIDES = 9
 
 
 def profile() -> str:
-    """``quick`` (default: the whole course in minutes) or ``full``, from ``WADLIB_PROFILE``."""
+    """Read the profile, ``quick`` (default: the whole course in minutes) or ``full``, from ``WADLIB_PROFILE``."""
     return one_of(os.environ.get("WADLIB_PROFILE", "quick"), PROFILES, "profile: WADLIB_PROFILE", WadError)
 
 
 def is_rendered() -> bool:
-    """Whether the notebooks run on the embedded rendered videos (no ``WAD_ROOT`` is set)."""
+    """Say whether the notebooks run on the embedded rendered videos (no ``WAD_ROOT`` is set)."""
     return not os.environ.get("WAD_ROOT")
 
 
@@ -83,7 +83,7 @@ def own_data() -> Path | None:
 
 
 def data_root(progress: bool = True) -> Path:
-    """The dataset folder: ``WAD_ROOT`` if it is set, else the rendered videos of the profile.
+    """Find the dataset folder: ``WAD_ROOT`` if it is set, else the rendered videos of the profile.
 
     Rendered videos are kept in ``WADLIB_CACHE`` (by default the user's cache folder), so that they
     are drawn only once; a renderer whose code changed draws into a folder of its own.
@@ -145,7 +145,7 @@ _WORKSPACES: list[tempfile.TemporaryDirectory[str]] = []  # removed when the pro
 
 
 def project_root() -> Path:
-    """The companion's folder (it holds ``notebooks/`` and ``report/``), from here upwards."""
+    """Find the companion's folder (it holds ``notebooks/`` and ``report/``), from here upwards."""
     for folder in [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]]:
         if (folder / "report" / "report_facts.json").is_file() and (folder / "notebooks").is_dir():
             return folder

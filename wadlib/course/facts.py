@@ -102,7 +102,7 @@ def cite(key: str) -> Fact:
 
 
 def report_facts() -> Mapping[str, Fact]:
-    """All facts by their key, in the order of the report."""
+    """Return all facts by their key, in the order of the report."""
     return _read(project_root() / "report" / "report_facts.json")
 
 

@@ -21,7 +21,7 @@ __all__ = ["label_digest", "scored_instances", "stored_predictions"]
 
 
 def stored_predictions(frames: Sequence[Frame], root: Path | None = None) -> dict[str, PredictionFolder]:
-    """Method -> its folder, of the kept predictions that hold every one of these frames.
+    """Open the kept predictions that hold every one of these frames: method -> its folder.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def stored_predictions(frames: Sequence[Frame], root: Path | None = None) -> dic
 def scored_instances(
     frames: Sequence[Frame], method: str = "mask-rcnn", root: Path | None = None
 ) -> tuple[str, dict[str, Instances]]:
-    """Scored instances of each frame: of a method, if they are kept; of the simulated predictor otherwise.
+    """Return the scored instances of each frame: of a method, if they are kept; of the simulated predictor otherwise.
 
     Returns
     -------

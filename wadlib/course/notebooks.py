@@ -44,7 +44,7 @@ class NotebookError(WadError):
 
 
 def sources(root: Path | None = None) -> list[Path]:
-    """The notebooks' sources, in the order of the course."""
+    """List the notebooks' sources, in the order of the course."""
     return sorted(((root or project_root()) / "notebooks" / "src").glob("[0-9][0-9]_*.py"))
 
 
@@ -165,7 +165,7 @@ def execute_all(
 
 
 def fingerprint_of(root: Path) -> str:
-    """Hash of everything that notebooks read besides their source: package, results, data, profile."""
+    """Hash everything that notebooks read besides their source: package, results, data, profile."""
     digest = hashlib.sha256()
     scripts = (root / "wadlib" / "viewer").glob("*.[jc]s*")  # what the book's pages are made of
     weights = (root / "wadlib").rglob("*.h5")
@@ -208,12 +208,12 @@ def render(root: Path | None = None, *, say: Callable[[str], None] = print) -> l
 
 
 def without_pages(text: str) -> str:
-    """An executed notebook as people keep it: a still picture in place of each interactive page."""
+    """Turn an executed notebook into what people keep: a still picture in place of each interactive page."""
     return _each_output(text, lambda data: data.pop(page.MIME, None))
 
 
 def with_pages(text: str) -> str:
-    """An executed notebook as the book takes it: each interactive page in place of its still picture."""
+    """Turn an executed notebook into what the book takes: each interactive page in place of its still picture."""
 
     def take(data: dict[str, Any]) -> None:
         if page.MIME in data:

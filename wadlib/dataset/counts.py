@@ -56,7 +56,7 @@ class InstanceCounts:
         return {class_id: int((seen == class_id).sum()) for class_id in IDS}
 
     def table(self) -> str:
-        """A small text table: class, instances, frames, median area."""
+        """Write a small text table: class, instances, frames, median area."""
         ids, instances, frames = decode(self.codes)[0], self.instances, self.frames_with
         lines = [f"{'class':<14}{'instances':>10}{'frames':>8}{'median px':>11}"]
         for class_id, row in CLASSES.items():
@@ -71,7 +71,7 @@ class InstanceCounts:
 
 
 def code_areas(label: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
-    """Codes of the evaluated instances in a label, ascending, and their areas in pixels.
+    """List the codes of the evaluated instances in a label, ascending, and their areas in pixels.
 
     Examples
     --------

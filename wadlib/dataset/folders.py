@@ -29,7 +29,7 @@ __all__ = ["frame_files", "read_folders"]
 
 
 def read_folders(root: Path) -> tuple[list[Video], list[DatasetProblem], list[str]]:
-    """The videos, problems and list files of `root`; see `wadlib.dataset.open_wad` for the rules."""
+    """List the videos, problems and list files of `root`; see `wadlib.dataset.open_wad` for the rules."""
     present = _known_folders(root)
     problems: list[DatasetProblem] = []
     lists: list[str] = []

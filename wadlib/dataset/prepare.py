@@ -57,7 +57,7 @@ class PrepareReport:
     failed: tuple[Failure, ...]
 
     def summary(self) -> str:
-        """The numbers in a line, and a line for each of the first ten failures."""
+        """Say the numbers in a line, and add a line for each of the first ten failures."""
         lines = [f"{self.prepared} frames prepared, {self.skipped} were there already, {len(self.failed)} failed"]
         lines += [f"  {failure.frame.name}: {failure.message.splitlines()[0]}" for failure in self.failed[:10]]
         if len(self.failed) > 10:

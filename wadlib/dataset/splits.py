@@ -39,7 +39,7 @@ class Split:
         return tuple(dict.fromkeys(frame.video for frame in self.train if frame.video in validation))
 
     def report(self) -> str:
-        """Frames and videos on either side in a few lines of text."""
+        """Say the frames and videos on either side in a few lines of text."""
         lines = [f"split {self.kind!r}"]
         for side, frames in (("train", self.train), ("validation", self.validation)):
             videos = len({frame.video for frame in frames})

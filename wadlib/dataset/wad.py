@@ -165,7 +165,7 @@ class Wad:
         return count_instances(self.frames, workers=workers, executor=executor, progress=progress)
 
     def summary(self) -> str:
-        """Videos, frames and problems in a few lines of text."""
+        """Say videos, frames and problems in a few lines of text."""
         lines = [self.root.as_posix()]
         if self.source is not None:
             names = ", ".join(CLASSES[class_id].name for class_id in self.source.unlabelled)

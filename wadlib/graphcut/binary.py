@@ -40,7 +40,7 @@ class GridGraph:
     constant: int | float = 0
 
     def capacity(self, takes: npt.NDArray[np.bool_]) -> int | float:
-        """Capacity of the cut with the pixels `takes` (H,W) on the sink's side."""
+        """Compute the capacity of the cut with the pixels `takes` (H,W) on the sink's side."""
         total = self.source[takes].sum() + self.sink[~takes].sum()
         for direction, (ahead, back) in zip(DIRECTIONS, self.arcs, strict=False):
             p, q = pairs(takes, direction)
@@ -49,7 +49,7 @@ class GridGraph:
 
 
 def expansion_graph(problem: Problem, labels: npt.NDArray[np.integer], alpha: int) -> GridGraph:
-    r"""Graph of the α-expansion of a labelling, without auxiliary nodes.
+    r"""Build the graph of the α-expansion of a labelling, without auxiliary nodes.
 
     With x = 1 for "takes α", a pair costs A = V(f_p, f_q) for x = (0, 0), B = V(f_p, α) for (0, 1),
     C = V(α, f_q) for (1, 0) and nothing for (1, 1). That is (Kolmogorov & Zabih 2004, section 4.1)
@@ -79,7 +79,7 @@ def expansion_graph(problem: Problem, labels: npt.NDArray[np.integer], alpha: in
 
 
 def swap_graph(problem: Problem, labels: npt.NDArray[np.integer], alpha: int, beta: int) -> GridGraph:
-    """Graph of the α-β swap of a labelling (Boykov, Veksler & Zabih 2001, section 3); the report's Fig 1.
+    """Build the graph of the α-β swap of a labelling (Boykov, Veksler & Zabih 2001, section 3); the report's Fig 1.
 
     The terminal link of a pixel to α holds D(α) and V(α, f_q) for each neighbour q with neither
     label, to β likewise; two neighbours that are both in play are linked by V(α, β). Pixels with

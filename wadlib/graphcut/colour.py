@@ -24,7 +24,7 @@ NOISE = 1.0
 
 
 def to_lab(image: npt.NDArray[Any]) -> Floats:
-    """(H,W,3) RGB, uint8 or float in 0..1 -> (H,W,3) float32 CIE L*a*b*, L in 0..100, a and b in about -100..100."""
+    """Turn RGB, uint8 or float in 0..1, into float32 CIE L*a*b*, both (H,W,3); L in 0..100, a and b about -100..100."""
     import cv2
 
     scale = np.float32(255 if image.dtype == np.uint8 else 1)
@@ -102,7 +102,7 @@ class ColourMixtures:
         return cls(weights, means, whitening)
 
     def log_density(self, lab: Floats) -> Floats:
-        """(N,3) Lab colours -> (N,L) float32, log of p(x | l) times LAB_VOLUME (0 is a uniform colour)."""
+        """Compute log of p(x | l) times LAB_VOLUME (0 is a uniform colour): (N,3) Lab colours -> (N,L) float32."""
         labels, components = self.weights.shape
         # One matrix product whitens all pixels for all components: columns are (axis, label, component).
         matrix = np.moveaxis(self.whitening, 2, 0)  # (3,L,K,3): in axis, label, component, out axis

@@ -16,7 +16,7 @@ __all__ = ["contrast_weights"]
 def contrast_weights(
     image: npt.NDArray[Any], beta: float | None = None, *, connectivity: int = 4
 ) -> tuple[npt.NDArray[np.float64], ...]:
-    r"""Factor of each pair of neighbours that is small across an edge of the picture.
+    r"""Compute the factor of each pair of neighbours that is small across an edge of the picture.
 
     .. math:: w_{pq} = \frac{\exp(-\beta \, \|I_p - I_q\|^2)}{|p - q|}, \qquad
               \beta = \frac{1}{2 \, \langle \|I_p - I_q\|^2 \rangle}

@@ -15,7 +15,7 @@ ANYWHERE = 0.02
 
 
 def cell_counts(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """(H,W) bool -> (ceil(H/8), ceil(W/8)) int64: how many pixels of each cell are set.
+    """Count the pixels of each cell that are set: (H,W) bool -> (ceil(H/8), ceil(W/8)) int64.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def cell_counts(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 def density(counts: npt.NDArray[np.int64], shape: tuple[int, int], sigma_px: float) -> npt.NDArray[np.float32]:
-    """Parzen estimate of p(place | label), relative to an even spread.
+    """Estimate p(place | label) by Parzen's method, relative to an even spread.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def density(counts: npt.NDArray[np.int64], shape: tuple[int, int], sigma_px: flo
 
 
 def upsample(cells: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """(h,w,L) on cells -> (H,W,L) on pixels, linear between the cells' centres."""
+    """Interpolate (h,w,L) on cells to (H,W,L) on pixels, linear between the cells' centres."""
     import cv2
 
     rows, columns = cells.shape[:2]

@@ -40,7 +40,7 @@ class Cut:
 
 
 def min_cut(graph: GridGraph, *, solver: Solver = "fast") -> Cut:
-    """Maximum flow and minimum cut of a grid graph.
+    """Compute the maximum flow and the minimum cut of a grid graph.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class PyMaxflowGrid:
         self._graph = maxflow.GraphInt(ids.size, sum(len(p) for p, _ in self._ends))
 
     def cut(self, graph: GridGraph) -> tuple[npt.NDArray[np.bool_], int]:
-        """Pixels on the sink's side, and the flow; integer capacities, none negative."""
+        """Find the pixels on the sink's side, and the flow; integer capacities, none negative."""
         self._graph.reset()
         nodes = self._graph.add_grid_nodes(self._shape)
         for (p, q), (ahead, back) in zip(self._ends, graph.arcs, strict=True):
@@ -146,7 +146,7 @@ class FastGrid:
         return np.asarray(self._parent.reshape(self.shape)[1:-1, 1:-1] >= 0)
 
     def cut(self, graph: GridGraph) -> tuple[npt.NDArray[np.bool_], int]:
-        """Pixels on the sink's side, and the flow; integer capacities, none negative."""
+        """Find the pixels on the sink's side, and the flow; integer capacities, none negative."""
         inside = self.terminal.reshape(self.shape)[1:-1, 1:-1]
         inside[...] = graph.source - graph.sink
         straight = np.minimum(graph.source, graph.sink).sum()

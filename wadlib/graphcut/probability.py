@@ -15,7 +15,7 @@ __all__ = ["unary_from_probabilities"]
 def unary_from_probabilities(
     probabilities: npt.NDArray[np.floating[Any]], floor: float = 1e-6
 ) -> npt.NDArray[np.float32]:
-    r"""Costs of the labels at each pixel, :math:`D_p(l) = -\log \max(P_p(l), \epsilon)`.
+    r"""Compute the costs of the labels at each pixel, :math:`D_p(l) = -\log \max(P_p(l), \epsilon)`.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def unary_from_probabilities(
         At each pixel L numbers from 0 to 1 whose sum is 1 (to 1e-3, as half precision gives it).
     floor : float
         The least probability that is believed. It keeps the cost of a label that was given 0 finite
-        (13.8 nats for 1e-6): being sure is no reason to outvote all neighbours.
+        (13.8 nats for 1e-6): a probability of 0 must not outvote all neighbours.
 
     Returns
     -------

@@ -28,7 +28,7 @@ LARGEST = 2**62
 
 
 def pairs(array: npt.NDArray[Any], direction: tuple[int, int]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Views of both ends of every pair of neighbours in one direction: (p, q), each (H-dy, W-abs(dx)).
+    """View both ends of every pair of neighbours in one direction: (p, q), each (H-dy, W-abs(dx)).
 
     Examples
     --------
@@ -111,13 +111,13 @@ class Problem:
         return zip(DIRECTIONS, self.weights, strict=False)
 
     def start(self, where: str, init: npt.NDArray[Any] | None) -> npt.NDArray[np.int32]:
-        """A fresh (H,W) int32 labelling: `init`, checked, or the label of least unary cost at each pixel."""
+        """Make a fresh (H,W) int32 labelling: `init`, checked, or the label of least unary cost at each pixel."""
         if init is None:
             return np.argmin(self.unary, axis=2).astype(np.int32)
         return check_labels(where, "init", init, self.shape, self.labels).astype(np.int32)
 
     def energy(self, labels: npt.NDArray[np.integer]) -> int | float:
-        """E of a labelling; an int for integer costs."""
+        """Compute E of a labelling; an int for integer costs."""
         number = np.int64 if self.is_integer else np.float64
         total = np.take_along_axis(self.unary, labels[..., None], axis=2).sum(dtype=number)
         for direction, w in self.edges:
@@ -126,7 +126,7 @@ class Problem:
         return total.item()  # type: ignore[no-any-return]
 
     def change(self, old: npt.NDArray[np.integer], new: npt.NDArray[np.integer]) -> int | float:
-        """E(new) - E(old), from the pixels that differ and their neighbours only."""
+        """Compute E(new) - E(old), from the pixels that differ and their neighbours only."""
         number = np.int64 if self.is_integer else np.float64
         changed = old != new
         if not changed.any():
@@ -150,7 +150,7 @@ def energy(
     *,
     connectivity: int | None = None,
 ) -> int | float:
-    """Energy of a labelling; see the module's formula.
+    """Compute the energy of a labelling; see the module's formula.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def _where(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], ...]:
 def check_labels(
     where: str, name: str, labels: npt.NDArray[Any], shape: tuple[int, int], count: int
 ) -> npt.NDArray[np.integer]:
-    """`labels`, if they are (H,W) integers in 0…count-1."""
+    """Return `labels`, if they are (H,W) integers in 0…count-1."""
     if not isinstance(labels, np.ndarray) or labels.shape != shape or labels.dtype.kind not in "iu":
         raise SegmentationError(
             f"{where}: expected {name} of shape {shape}, integer, got {kind(labels)}",

@@ -20,7 +20,7 @@ __all__ = ["check_metric", "check_semimetric", "potts", "smoothness_matrix"]
 
 
 def potts(labels: int, weight: float = 1) -> npt.NDArray[Any]:
-    """Potts model: `weight` between any two different labels, (L,L).
+    """Make the Potts model: `weight` between any two different labels, (L,L).
 
     Examples
     --------
@@ -33,7 +33,7 @@ def potts(labels: int, weight: float = 1) -> npt.NDArray[Any]:
 
 
 def smoothness_matrix(smoothness: float | npt.ArrayLike, labels: int, where: str) -> npt.NDArray[Any]:
-    """V as (L,L) int64 or float64, from a Potts weight or a matrix; finite and of the right shape."""
+    """Make V as (L,L) int64 or float64, from a Potts weight or a matrix; finite and of the right shape."""
     try:
         V = np.asarray(smoothness)
     except ValueError:
@@ -121,7 +121,7 @@ def check_metric(V: npt.NDArray[Any], where: str = "check_metric") -> None:
 
 
 def metric_closure(V: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The largest metric below a symmetric V >= 0: shortest paths between labels (Floyd and Warshall)."""
+    """Find the largest metric below a symmetric V >= 0: shortest paths between labels (Floyd and Warshall)."""
     V = V.copy()
     for b in range(len(V)):
         V = np.minimum(V, V[:, b, None] + V[b])

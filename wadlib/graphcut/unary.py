@@ -137,7 +137,7 @@ class ColourLocationUnary:
         return np.where(seen, np.log(np.where(seen, prior, 1)), np.float32(-ABSENT_COST))
 
     def costs(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Cost of each label at each pixel: -log p(colour | l) - log p(l | place).
+        """Compute the cost of each label at each pixel: -log p(colour | l) - log p(l | place).
 
         Parameters
         ----------
@@ -165,7 +165,7 @@ class ColourLocationUnary:
         return costs
 
     def predict(self, image: npt.NDArray[np.uint8], *, min_area_px: int = 12) -> npt.NDArray[np.uint16]:
-        """Label map of least cost at each pixel, each connected component an instance.
+        """Make the label map of least cost at each pixel, each connected component an instance.
 
         Returns
         -------

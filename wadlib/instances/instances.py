@@ -115,7 +115,7 @@ class Instances:
         ----------
         label : (H,W) uint16
         scores : mapping, optional
-            Code -> score. A label holds no scores: by default all instances are equally sure, 1.
+            Code -> score. A label holds no scores: by default all instances have the score 1.
 
         Examples
         --------

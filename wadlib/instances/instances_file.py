@@ -116,7 +116,7 @@ class InstancesFile:
         return len(self._places)
 
     def shape(self, name: str) -> tuple[int, int]:
-        """(H, W) that the first mask of a frame says of itself."""
+        """Return the (H, W) that the first mask of a frame says of itself."""
         (row,) = self._load(self.frames[name], first=1)
         size = size_of(row["segmentation"])
         if not isinstance(size, tuple):

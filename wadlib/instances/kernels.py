@@ -14,7 +14,7 @@ __all__ = ["intersect_runs", "match_greedily", "runs_of_strings"]
 
 @jit
 def runs_of_strings(chars: Any, string_ends: Any, pixels: int, starts: Any, ends: Any, offsets: Any) -> int:
-    """COCO's compressed run lengths, several strings one after the other, to runs of ones.
+    """Turn COCO's compressed run lengths, several strings one after the other, into runs of ones.
 
     The format (``rleToString`` in COCO's ``maskApi.c``): run lengths of zeros and ones in turn, from
     the third on as the difference to the one two before; each as groups of five bits, lowest first,
@@ -107,9 +107,9 @@ def match_greedily(
     matched: Any,
     ignored: Any,
 ) -> None:
-    """COCO's greedy matching of one frame (``COCOeval.evaluateImg``), all classes, sizes and thresholds.
+    """Match the instances of one frame greedily as COCO does (``COCOeval.evaluateImg``), at all sizes and thresholds.
 
-    The surest detection chooses first. It takes the free object of its class that it overlaps most,
+    The detection with the highest score chooses first. It takes the free object of its class that it overlaps most,
     if by the threshold or more; only where there is none, one that does not count here (of another
     size), or the ignore region, which anyone may take any number of times.
 

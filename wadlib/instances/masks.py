@@ -62,12 +62,12 @@ class Runs:
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> Runs:
-        """No masks at all."""
+        """Make a set without any mask."""
         return cls(shape, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(1, np.int64))
 
     @classmethod
     def from_label(cls, label: Codes) -> tuple[Codes, Runs]:
-        """All masks of a label map in one scan.
+        """Collect all masks of a label map in one scan.
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ class Runs:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Runs], shape: tuple[int, int]) -> Runs:
-        """All masks of some sets for one frame of `shape`, in order."""
+        """Put all masks of some sets for one frame of `shape` together, in order."""
         if not parts:
             return cls.empty(shape)
         sizes = np.concatenate([np.diff(part.offsets) for part in parts])
@@ -219,7 +219,7 @@ class Runs:
         return boxes
 
     def counts(self, n: int) -> list[int]:
-        """COCO's uncompressed run lengths of mask n: how many zeros, then ones, then zeros…"""
+        """Return COCO's uncompressed run lengths of mask n: how many zeros, then ones, then zeros…"""
         runs = slice(self.offsets[n], self.offsets[n + 1])
         edges = np.stack((self.starts[runs], self.ends[runs]), axis=1).ravel()
         lengths: list[int] = np.diff(np.concatenate(([0], edges, [self.shape[0] * self.shape[1]]))).tolist()
@@ -241,7 +241,7 @@ class Runs:
         return [{"size": size, "counts": each["counts"].decode("ascii")} for each in found]
 
     def take(self, which: npt.ArrayLike) -> Runs:
-        """The masks of these numbers (or of a bool array), in that order."""
+        """Take the masks of these numbers (or of a bool array), in that order."""
         chosen = np.asarray(which)
         index = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.int64)
         sizes = np.diff(self.offsets)[index]
@@ -250,7 +250,7 @@ class Runs:
         return Runs(self.shape, self.starts[runs], self.ends[runs], offsets)
 
     def intersections(self, other: Runs) -> Ints:
-        """(N,M) int64: pixels that each of these masks shares with each of `other`."""
+        """Count the pixels that each of these masks shares with each of `other`, (N,M) int64."""
         if self.shape != other.shape:
             raise MetricError(
                 f"Runs.intersections: expected masks of one shape, got {self.shape} and {other.shape}",

@@ -93,7 +93,7 @@ class PredictionFolder:
         return name in self.labels or (self.instances is not None and name in self.instances.frames)
 
     def read(self, name: str) -> Instances:
-        """The scored instances of a frame; those of the label map, all of score 1, without ``instances.json``.
+        """Read the scored instances of a frame; those of the label map, all of score 1, without ``instances.json``.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class PredictionFolder:
 
 
 def label_files(folder: Path, what: str = "label files") -> dict[str, Path]:
-    """Frame name -> label file, sorted by name; from the first of the usual places that holds any.
+    """List frame name -> label file, sorted by name; from the first of the usual places that holds any.
 
     Raises
     ------

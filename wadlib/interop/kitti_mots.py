@@ -118,7 +118,7 @@ def write_kitti_mots(
 
 
 def frame_lines(label: npt.NDArray[np.uint16], classes: Mapping[int, int] = KITTI) -> list[str]:
-    """The lines of one frame, without the frame's number.
+    """Write the lines of one frame, without the frame's number.
 
     Examples
     --------

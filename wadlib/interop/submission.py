@@ -57,8 +57,8 @@ def write_submission(
         handed out their pictures under md5 names. By default the frame's name is its ImageId. All of these frames are
         to be submitted.
     overlaps : "cut" or "keep"
-        "cut" gives a pixel to the surest instance only, as most participants did (the challenge's own text on
-        overlaps is no longer to be had); "keep" writes the masks as they are.
+        "cut" gives a pixel to the instance with the highest score only, as most participants did (the challenge's own
+        text on overlaps is no longer to be had); "keep" writes the masks as they are.
     missing : "error" or "empty"
         What to do about frames of `image_ids` without a prediction: raise, or submit nothing for them.
     full_frame : bool
@@ -136,7 +136,7 @@ def read_submission(path: str | Path, shape: tuple[int, int] = FULL_SHAPE) -> It
 
 
 def without_overlaps(found: Instances) -> Instances:
-    """Give each pixel to the surest of its instances; instances of which nothing is left are taken out.
+    """Give each pixel to its instance with the highest score; instances of which nothing is left are taken out.
 
     Examples
     --------

@@ -21,7 +21,7 @@ MOST_CLASSES = 10_000
 
 
 def rules(c: Any) -> Iterator[tuple[str, str, bool]]:
-    """Each field that can be wrong: its name, what is expected, and whether that holds."""
+    """Yield each field that can be wrong: its name, what is expected, and whether that holds."""
     whole = ("fpn_channels", "rpn_channels", "head_channels", "mask_channels", "pre_nms_limit", "proposals_training",
              "proposals_inference", "rpn_train_anchors", "rois_per_image", "max_gt_instances", "pool_size",
              "mask_pool_size", "max_instances", "batch_size")  # fmt: skip

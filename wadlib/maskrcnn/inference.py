@@ -74,7 +74,7 @@ class PredictReport:
     path: Path
 
     def summary(self) -> str:
-        """The numbers in a line, and a line for each of the first ten failures."""
+        """Say the numbers in a line, and add a line for each of the first ten failures."""
         lines = [
             f"{self.predicted} frames predicted ({self.instances} instances), "
             f"{self.skipped} were there already, {len(self.failed)} failed"

@@ -2,7 +2,7 @@
 
 A file is HDF5 as Keras 2 wrote it: one group per layer, in it one array per weight, and attributes with the names in
 order (``layer_names``, ``weight_names``). Layers are paired by name, so that a file of one backbone can be loaded into
-another; Keras does so without a word about what was left behind. `load` says it.
+another; Keras silently leaves the rest behind. `load` says what it was.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 r"""Average precision by COCO's rule: ten IoU thresholds, 101 recall points, bins of size.
 
-Detections of a class are ranked by score over all frames. Of the surest n, tp_n are matched to a true
+Detections of a class are ranked by score over all frames. Of the first n, tp_n are matched to a true
 object and fp_n are not (see `wadlib.metrics.matching`); with G true objects
 
 .. math:: R_n = \frac{tp_n}{G}, \qquad P_n = \frac{tp_n}{tp_n + fp_n}, \qquad
@@ -63,12 +63,12 @@ class AveragePrecision:
         return self.per_class(0.75)
 
     def per_class(self, iou: float | None = None, size: str = "all") -> dict[int, float]:
-        """Class id -> AP at one IoU threshold, or the mean over all; of one size bin."""
+        """Return class id -> AP at one IoU threshold, or the mean over all; of one size bin."""
         values = self._select(iou, size)
         return {class_id: _mean(values[:, :, k]) for k, class_id in enumerate(IDS)}
 
     def mean(self, iou: float | None = None, size: str = "all") -> float:
-        """Mean over the classes that have a true object, as COCO's summary prints it ("mAP")."""
+        """Average over the classes that have a true object, as COCO's summary prints it ("mAP")."""
         return _mean(self._select(iou, size))
 
     def _select(self, iou: float | None, size: str) -> Floats:
@@ -83,11 +83,11 @@ def average_precision(frames: Iterable[Overlap | InstanceOverlap] | MatchTable) 
     ----------
     frames : iterable, or MatchTable
         One `InstanceOverlap` for each frame; an `Overlap` of two label maps will do, whose instances are
-        all equally sure then. Or matches that are already collected.
+        all of score 1 then. Or matches that are already collected.
 
     Examples
     --------
-    Three cars; two are found, the surest detection is wrong:
+    Three cars; two are found, the detection with the highest score is wrong:
 
     >>> truth = np.array([[33000, 255, 33001, 255, 33002]], np.uint16)
     >>> found = np.array([[33000, 33001, 33002, 255, 255]], np.uint16)
@@ -114,7 +114,7 @@ def average_precision(frames: Iterable[Overlap | InstanceOverlap] | MatchTable) 
 def precisions(
     found: ClassMatches, weights: Floats | None = None, at: npt.NDArray[np.int64] | None = None
 ) -> tuple[Floats, Floats]:
-    """Precision at the 101 recalls, and the recall reached, at each threshold.
+    """Compute the precision at the 101 recalls, and the recall reached, at each threshold.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Intervals:
 
 
 def draw_videos(videos: int, draws: int, seed: int | np.random.Generator = 0) -> npt.NDArray[np.int64]:
-    """How often each video is drawn: `videos` times with replacement, `draws` times over.
+    """Draw how often each video counts: `videos` times with replacement, `draws` times over.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def draw_videos(videos: int, draws: int, seed: int | np.random.Generator = 0) ->
 
 
 def bootstrap(scores: Scores, score: str, *, draws: int = 1000, level: float = 0.95, seed: int = 0) -> Intervals:
-    """Percentile interval of a score over resampled videos.
+    """Compute the percentile interval of a score over resampled videos.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ __all__ = ["confusion", "confusion_table", "frame_confusion"]
 
 
 def frame_confusion(overlap: Overlap) -> npt.NDArray[np.int64]:
-    """(8,8) pixels of one frame by true class (rows) and predicted class (columns), see `confusion`."""
+    """Count (8,8) pixels of one frame by true class (rows) and predicted class (columns), see `confusion`."""
     known = overlap.truth != IGNORE
     size = len(IDS) + 1  # no class comes first
     rows = evaluated_index(overlap.truth[known]).astype(np.int64)
@@ -27,7 +27,7 @@ def frame_confusion(overlap: Overlap) -> npt.NDArray[np.int64]:
 
 
 def confusion(overlaps: Iterable[Overlap]) -> npt.NDArray[np.int64]:
-    """Pixels by true and predicted class.
+    """Count pixels by true and predicted class.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def confusion(overlaps: Iterable[Overlap]) -> npt.NDArray[np.int64]:
 
 
 def confusion_table(counts: npt.NDArray[np.int64]) -> pd.DataFrame:
-    """The (8,8) counts with names on rows (truth) and columns (prediction)."""
+    """Show the (8,8) counts with names on rows (truth) and columns (prediction)."""
     import pandas as pd
 
     names = ["background", *(row.name for row in CLASSES.values())]

@@ -1,6 +1,6 @@
 """What the choice of a score threshold costs: precision against recall, and a sweep over thresholds.
 
-COCO's matching lets the surest detection choose first, so leaving out all below a threshold changes
+COCO's matching lets the highest score choose first, so leaving out all below a threshold changes
 no match above it: one matching serves all thresholds.
 """
 
@@ -75,7 +75,7 @@ class ScoreSweep:
 
 
 def precision_recall(table: MatchTable, class_id: int, iou: float = 0.5, size: str = "all") -> PrecisionRecall:
-    """Precision against recall of one class.
+    """Compute the precision against the recall of one class.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def score_sweep(
     iou: float = 0.5,
     size: str = "all",
 ) -> ScoreSweep:
-    """How many objects are found, missed, and invented, if only detections of a score or more are kept.
+    """Count true positives, false positives and false negatives, if only detections of a score or more are kept.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def score_sweep(
 
 
 def _counts(found: ClassMatches, iou: float) -> tuple[Ints, Ints, Floats]:
-    """Right and wrong ones among the surest 1, 2, … that count, and their scores."""
+    """Right and wrong ones among the first 1, 2, … that count, and their scores."""
     t = _threshold(iou)
     counting = ~found.ignored[t]
     matched = found.matched[t][counting]

@@ -1,7 +1,7 @@
 """Score a folder of predictions against the frames' truth, paired by frame name.
 
 The report's authors paired two sorted directory listings: a single missing prediction shifted
-every pair after it and took car IoU from 0.685 to 0.621 without a word. Here a name is a name.
+every pair after it and took car IoU silently from 0.685 to 0.621. Here a name is a name.
 """
 
 from __future__ import annotations

@@ -106,12 +106,12 @@ class TrackEvaluation:
         return Stq.combine(self.quality.values())
 
     def mean(self, score: str) -> float:
-        """Mean over the classes that the truth holds, such as ``mean("AssA")``."""
+        """Average over the classes that the truth holds, such as ``mean("AssA")``."""
         known = [v for each in self.per_class.values() if not math.isnan(v := _SHOWN[score](each))]
         return sum(known) / len(known) if known else math.nan
 
     def table(self) -> pd.DataFrame:
-        """One row per class, their mean, and all objects together."""
+        """Make one row per class, one of their mean, and one of all objects together."""
         import pandas as pd
 
         rows: dict[str, dict[str, float]] = {
@@ -127,7 +127,7 @@ class TrackEvaluation:
         return table.astype(dict.fromkeys(_COUNTS, int))
 
     def summary(self) -> str:
-        """Text for a terminal."""
+        """Write the text for a terminal."""
         lines = [self.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}")]
         lines.append('"mean" is that of the classes; in "together" each object counts the same.')
         quality = self.stq
@@ -140,7 +140,7 @@ class TrackEvaluation:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Numbers by score, then class name, with "mean" and "together"; None for nan."""
+        """Return numbers by score, then class name, with "mean" and "together"; None for nan."""
         together, per_class = self.together, self.per_class
         result: dict[str, Any] = {}
         for name, score in _SHOWN.items():

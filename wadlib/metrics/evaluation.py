@@ -62,7 +62,7 @@ class Evaluation:
         Frames with a prediction that nobody asked for; they were not used.
     ranked : bool
         Whether average precision was taken from the scored instances of ``instances.json``. Otherwise it
-        is that of the label maps, whose instances are all equally sure.
+        is that of the label maps, whose instances all have the score 1.
     """
 
     scores: Scores = field(repr=False)
@@ -131,7 +131,7 @@ class Evaluation:
         return self.scores.panoptic.rq
 
     def mean(self, score: str) -> float:
-        """Mean of a score over the classes that have one, such as ``mean("pq")``.
+        """Average a score over the classes that have one, such as ``mean("pq")``.
 
         Raises
         ------
@@ -150,11 +150,11 @@ class Evaluation:
         return mean_iou(getattr(self, score))
 
     def intervals(self, score: str, *, draws: int = 1000, level: float = 0.95, seed: int = 0) -> Intervals:
-        """Bootstrap intervals over videos, see `wadlib.metrics.bootstrap`."""
+        """Compute bootstrap intervals over videos, see `wadlib.metrics.bootstrap`."""
         return bootstrap(self.scores, score, draws=draws, level=level, seed=seed)
 
     def table(self) -> pd.DataFrame:
-        """One row per class and a row "mean" (over the classes that have a number); the report's Table 1 last."""
+        """Make one row per class and a row "mean" (over the classes that have a number); the report's Table 1 last."""
         table = iou_table(self.iou)
         for at, (shown, score) in list(enumerate(_SHOWN.items()))[2:]:  # both IoUs are there
             table.insert(at, shown, [*getattr(self, score).values(), self.mean(score)])
@@ -163,7 +163,7 @@ class Evaluation:
         return table
 
     def per_frame(self) -> pd.DataFrame:
-        """One row per frame, in the order of scoring.
+        """Make one row per frame, in the order of scoring.
 
         Returns
         -------
@@ -194,13 +194,13 @@ class Evaluation:
         return table
 
     def worst(self, frames: int = 10, by: str = "report IoU") -> pd.DataFrame:
-        """The frames with the lowest `by` of `per_frame`, the worst first; frames without a number are left out."""
+        """Find the frames with the lowest `by` of `per_frame`, the worst first; those without a number are left out."""
         table = self.per_frame()
         one_of(by, list(table)[1:], "Evaluation.worst: by", MetricError)
         return table[table[by].notna()].sort_values(by, kind="stable").head(frames)
 
     def summary(self, draws: int = 0) -> str:
-        """Text for a terminal: the table beside the report's Table 1, what was missing or not used.
+        """Write the text for a terminal: the table beside the report's Table 1, what was missing or not used.
 
         `draws` > 0 adds 95 % bootstrap intervals of the means (a second or two).
         """
@@ -221,7 +221,7 @@ class Evaluation:
         return "\n".join(lines)
 
     def to_dict(self, draws: int = 0) -> dict[str, Any]:
-        """Numbers by class name, with a "mean" over the classes that have one; None for nan.
+        """Return numbers by class name, with a "mean" over the classes that have one; None for nan.
 
         `draws` > 0 adds ``"intervals"``: 95 % bootstrap intervals of each score, as [low, high].
         """

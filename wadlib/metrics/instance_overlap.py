@@ -54,7 +54,7 @@ class InstanceOverlap:
     def from_overlap(cls, overlap: Overlap, scores: Mapping[int, float] | None = None) -> InstanceOverlap:
         """Take the table out of the joint histogram of two label maps.
 
-        `scores` maps predicted codes to scores; without it all found instances are equally sure, 1.
+        `scores` maps predicted codes to scores; without it all found instances have the score 1.
         """
         in_truth, g = _instances(overlap.truth)
         in_prediction, p = _instances(overlap.prediction)
@@ -107,7 +107,7 @@ class InstanceOverlap:
 
 
 def best_ious(instances: InstanceOverlap) -> Floats:
-    """(G,) the best IoU of each true instance with a found one of its class; 0 where there is none.
+    """Find the best IoU, (G,), of each true instance with a found one of its class; 0 where there is none.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def best_ious(instances: InstanceOverlap) -> Floats:
 
 
 def instance_iou(frames: Iterable[Overlap | InstanceOverlap]) -> dict[int, float]:
-    r"""Mean over all true instances of the IoU with the instance that found it best.
+    r"""Average over all true instances the IoU with the instance that found it best.
 
     .. math:: IoU_c = \frac1{|G_c|} \sum_{g \in G_c} \max_{p} \frac{|g \cap p|}{|g \cup p|}
 
@@ -144,7 +144,7 @@ def instance_iou(frames: Iterable[Overlap | InstanceOverlap]) -> dict[int, float
 
 
 def class_index(class_ids: npt.NDArray[np.int32]) -> Ints:
-    """Positions 0..6 of evaluated class ids in `wadlib.labels.IDS`."""
+    """Find the positions 0..6 of evaluated class ids in `wadlib.labels.IDS`."""
     return np.searchsorted(_IDS, class_ids)
 
 

@@ -25,7 +25,7 @@ SIZES: dict[str, tuple[float, float]] = {
 """COCO's bins of an instance's area, in pixels of the evaluated size (both ends included)."""
 
 MAX_DETECTIONS = 100
-"""COCO looks at the surest 100 detections of each class in a frame."""
+"""COCO looks at the 100 detections of each class in a frame that have the highest scores."""
 
 _LOW, _HIGH = (np.array(edge)[:, None] for edge in zip(*SIZES.values(), strict=True))  # (4,1) each
 _MATCH_AT = np.minimum(THRESHOLDS, 1 - 1e-10)  # COCO's own guard, kept so that the last bit agrees
@@ -57,7 +57,7 @@ class FrameMatches:
 
 
 def match(instances: InstanceOverlap) -> FrameMatches:
-    """COCO's greedy matching: the surest detection chooses first (``COCOeval.evaluateImg``).
+    """Match greedily as COCO does: the highest score chooses first (``COCOeval.evaluateImg``).
 
     A detection on the ignore region is taken out of the count when the share of its own pixels that lie
     there reaches the threshold: COCO's rule for a crowd, which has every class here.
@@ -136,7 +136,7 @@ class MatchTable:
         return self._size
 
     def detections(self, class_id: int, size: str = "all") -> ClassMatches:
-        """The detections of one class, the surest first."""
+        """Collect the detections of one class, the highest score first."""
         rows = self._rows[: self._size]
         rows = rows[rows["class_index"] == IDS.index(class_id)]
         rows = rows[np.argsort(-rows["score"], kind="stable")]
@@ -152,7 +152,7 @@ class MatchTable:
 
 @dataclass(frozen=True, eq=False)
 class ClassMatches:
-    """The matches of one class in one size bin, the surest detection first.
+    """The matches of one class in one size bin, the highest score first.
 
     Attributes
     ----------

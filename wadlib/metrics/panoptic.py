@@ -64,7 +64,7 @@ class PanopticQuality:
 
 
 def panoptic_counts(instances: InstanceOverlap) -> PanopticQuality:
-    """Matched and unmatched instances of one frame; its instances must come from two label maps.
+    """Count matched and unmatched instances of one frame; its instances must come from two label maps.
 
     Pixels whose truth is IGNORE are no part of a found instance: they are left out of the union, and an
     unmatched instance that lies on them by more than half is no false positive.
@@ -87,7 +87,7 @@ def panoptic_counts(instances: InstanceOverlap) -> PanopticQuality:
 
 
 def panoptic_quality(overlaps: Iterable[Overlap]) -> PanopticQuality:
-    """Panoptic quality of all classes.
+    """Compute the panoptic quality of all classes.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def panoptic_quality(overlaps: Iterable[Overlap]) -> PanopticQuality:
 
     Examples
     --------
-    One car found (3 of 4 pixels), one missed, one invented:
+    One car found (3 of 4 pixels), one false negative, one false positive:
 
     >>> truth = np.array([[33000] * 4 + [255, 33001, 33001, 255, 255]], np.uint16)
     >>> found = np.array([[33005] * 3 + [255, 255, 255, 255, 33006, 33006]], np.uint16)

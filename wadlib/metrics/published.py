@@ -78,7 +78,7 @@ def as_published(instances: Instances) -> Label:
 
 
 def erased(instances: Instances) -> bool:
-    """Whether the authors' code would have saved a label without any class, because masks overlap.
+    """Say whether the authors' code would have saved a label without any class, because masks overlap.
 
     Examples
     --------
@@ -125,7 +125,7 @@ class PublishedWaterfall:
         return {"frames": self.frames, "erased": self.erased, "report_iou": steps}
 
     def table(self) -> pd.DataFrame:
-        """One row for each step, a column for each class, and their mean."""
+        """Make one row for each step, a column for each class, and their mean."""
         import pandas as pd
 
         rows = [[*(iou[c] for c in IDS), mean_iou(iou)] for iou in self.steps.values()]

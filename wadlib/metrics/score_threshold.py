@@ -48,7 +48,7 @@ class IoUAtThresholds:
         return max(zip(means, self.thresholds, strict=True))[1]
 
     def table(self) -> pd.DataFrame:
-        """The report's IoU: a row for each threshold, a column for each class, and their mean."""
+        """Show the report's IoU: a row for each threshold, a column for each class, and their mean."""
         import pandas as pd
 
         ious = [total.report_iou() for total in self.sums]

@@ -149,7 +149,7 @@ class Scores:
 
 
 def fractions(rows: np.ndarray[tuple[int], np.dtype[np.void]], score: str) -> tuple[Floats, Floats]:
-    """Numerator and denominator of one of the `RATIOS`, for each frame and class.
+    """Compute numerator and denominator of one of the `RATIOS`, for each frame and class.
 
     Returns
     -------

@@ -23,7 +23,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class SimulatedPredictor:
-    """Spoil the truth of a frame: misses, shifted and swollen masks, wrong classes, inventions, scores.
+    """Spoil the truth of a frame: false negatives, shifted and swollen masks, wrong classes, false positives, scores.
 
     Attributes
     ----------
@@ -38,12 +38,12 @@ class SimulatedPredictor:
     confusion : float
         Chance that a found object gets another class.
     twice : float
-        Chance that a found object is reported a second time, as another class and less surely. (A network
+        Chance that a found object is reported a second time, as another class and with a lower score. (A network
         suppresses doubles of one class only: a van is often both a car and a truck.)
     invented : float
-        Mean number of objects per frame that are not there.
+        Mean number of false positives per frame: objects that are not there.
     certainty : float
-        How far apart the scores of right and invented objects lie; at 0 they tell nothing.
+        How far apart the scores of true and false positives lie; at 0 they tell nothing.
     seed : int
     """
 
@@ -75,7 +75,7 @@ class SimulatedPredictor:
         return "simulated predictor (the truth, spoilt on purpose)"
 
     def predict(self, frame: str, truth: npt.NDArray[np.uint16]) -> Instances:
-        """Scored instances of one frame.
+        """Predict the scored instances of one frame.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ class SimulatedPredictor:
                 continue
             wrong = other < self.confusion
             class_ids.append(_another(class_id, wrong_class) if wrong else class_id)
-            size = np.log10(area / 300)  # a large object is surer than a small one
+            size = np.log10(area / 300)  # a large object has a higher score than a small one
             scores.append(_logistic(self.certainty * (1 + 0.5 * size - wrong) + noise))
             masks.append(mask)
             if double < self.twice:

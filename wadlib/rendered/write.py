@@ -166,7 +166,7 @@ def render_dataset(
 
 
 def render_frame(video: int = 0, frame: int = 0, seed: int = 0, size: str = "network") -> Rendered:
-    """One frame of a set without writing it.
+    """Render one frame of a set without writing it.
 
     Parameters
     ----------
@@ -190,12 +190,12 @@ def video_name(number: int) -> str:
 
 
 def camera_number(number: int) -> int:
-    """Cameras take turns, and swap every four videos so that each kind of light gets both."""
+    """Choose the camera: they take turns, and swap every four videos so that each kind of light gets both."""
     return (5, 6)[(number + number // 4) % 2]
 
 
 def frame_name(seed: int, number: int, frame: int) -> str:
-    """WAD's pattern yymmdd_HHMMSSmmm_Camera_C; unique in a set, and not the name of any real frame.
+    """Name a frame in WAD's pattern yymmdd_HHMMSSmmm_Camera_C; unique in a set, and not the name of any real frame.
 
     Examples
     --------

@@ -66,7 +66,7 @@ class Flow:
 
 
 def dis_flow(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Field:
-    """Flow between two grey pictures, (H, W) uint8 each: (H, W, 2) float32, (dy, dx) in pixels."""
+    """Compute the flow between two grey pictures, (H, W) uint8 each: (H, W, 2) float32, (dy, dx) in pixels."""
     # A fresh one each time: it keeps the last result as a start for the next otherwise, and is not safe in threads.
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     field = np.asarray(dis.calc(before, after, None))  # type: ignore[call-overload]
@@ -74,7 +74,7 @@ def dis_flow(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> Fie
 
 
 def median_shift(field: Field, piece: Piece, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
-    """Median motion of the pixels of a mask.
+    """Compute the median motion of the pixels of a mask.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ class TrackReport:
     missing: int
 
     def summary(self) -> str:
-        """The numbers in a line or two."""
+        """Say the numbers in a line or two."""
         text = f"{self.tracks} tracks of {self.instances} instances in {self.frames} frames of {self.videos} videos" + (
             f"; {self.filled} instances were filled in" if self.filled else ""
         )

@@ -53,7 +53,7 @@ class Camera:
 
 
 def ego_motion(boxes: Boxes, camera: Camera, frames: float = 1.0) -> Boxes:
-    r"""Boxes of what stands on the road, after the car drove on by one metre per frame.
+    r"""Predict the boxes of what stands on the road, after the car drove on by one metre per frame.
 
     A point of the road at row y below the horizon :math:`y_h` grows about the focus of expansion by
 
@@ -74,7 +74,7 @@ def ego_motion(boxes: Boxes, camera: Camera, frames: float = 1.0) -> Boxes:
 
 
 def grown_iou(boxes: Boxes, others: Boxes, grow_px: float) -> npt.NDArray[np.float64]:
-    """Intersection over union of boxes that were grown by `grow_px` on each side, (T, D).
+    """Compute the intersection over union of boxes that were grown by `grow_px` on each side, (T, D).
 
     A person of 9 pixels that moves by 5 shares little with itself: the same number of *pixels* added to every box
     helps the small ones, and leaves the large ones alone.

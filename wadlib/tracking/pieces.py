@@ -38,7 +38,7 @@ class Piece(NamedTuple):
         return Piece(mask, self.y + top, self.x + left) if mask.any() else Piece(mask[:0, :0], 0, 0)
 
     def iou(self, other: Piece) -> float:
-        """Intersection over union of two masks."""
+        """Compute the intersection over union of two masks."""
         top, left = max(self.y, other.y), max(self.x, other.x)
         bottom = min(self.y + self.mask.shape[0], other.y + other.mask.shape[0])
         right = min(self.x + self.mask.shape[1], other.x + other.mask.shape[1])
@@ -72,8 +72,8 @@ def instances_of(
 def label_codes(folder: PredictionFolder, label: npt.NDArray[np.uint16], found: Instances) -> npt.NDArray[np.uint16]:
     """Tell which code each instance of ``folder.read`` bears on the label of its frame, (N,) uint16.
 
-    ``wadlib predict`` numbers the instances of a class by falling score, those on the label and those too unsure for
-    it alike. Without ``instances.json`` the instances are those of the label, in the order of their codes.
+    ``wadlib predict`` numbers the instances of a class by falling score, those on the label and those whose score is
+    too low for it alike. Without ``instances.json`` the instances are those of the label, in the order of their codes.
     """
     if folder.instances is not None:
         return found.codes

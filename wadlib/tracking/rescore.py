@@ -60,7 +60,7 @@ def track_support(
 
 
 def best_of_tracks(scores: Sequence[npt.ArrayLike], ids: Sequence[Ids]) -> dict[int, float]:
-    """Find the best score of each track of a video: what was sure once was there all along.
+    """Find the best score of each track of a video: an object that had a high score once was there all along.
 
     Examples
     --------

@@ -74,7 +74,7 @@ def quiet() -> None:
 
 @contextlib.contextmanager
 def _no_keras_file() -> Iterator[None]:
-    """Let Keras find no ``keras.json``: an old one stops it, or changes what is computed, without a word."""
+    """Let Keras find no ``keras.json``: an old one stops it, or silently changes what is computed."""
     kept = os.environ.get("KERAS_HOME")
     with tempfile.TemporaryDirectory(prefix="wadlib-") as empty:
         os.environ["KERAS_HOME"] = empty

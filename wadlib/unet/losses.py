@@ -3,7 +3,7 @@ r"""The losses of a U-Net: categorical cross entropy, soft dice, their sum (sect
 Notation: pixel p of :math:`N`, class c of C, softmax :math:`q_{pc}`, one-hot target :math:`t_{pc}`
 (all zero where there is no target), class weight :math:`w_c`.
 
-Every choice that separates the report's attempt from its cure is an option with a name, so that one
+Every choice that separates the report's attempt from its remedy is an option with a name, so that one
 cause at a time can be taken away: `attempt_loss` and `cure_loss` are two settings of the same
 `SegmentationLoss`.
 """

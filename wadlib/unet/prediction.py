@@ -60,7 +60,7 @@ def predict(
     if not full:
         return found
     placed = geometry.to_frame(found, (image.shape[0], image.shape[1]))
-    placed[:, :, 0] += 1 - placed.sum(axis=2)  # outside: background, surely
+    placed[:, :, 0] += 1 - placed.sum(axis=2)  # outside: background with probability 1
     return placed
 
 

@@ -174,7 +174,7 @@ def check_label(label: Any, shape: tuple[int, ...], where: str) -> npt.NDArray[n
 
 
 def read_picture(item: Any, where: str) -> npt.NDArray[np.uint8]:
-    """Picture of an item: a Frame, a path or an array."""
+    """Read the picture of an item: a Frame, a path or an array."""
     if hasattr(item, "read_image"):
         item = item.read_image()
     elif isinstance(item, str | Path):
@@ -183,7 +183,7 @@ def read_picture(item: Any, where: str) -> npt.NDArray[np.uint8]:
 
 
 def read_codes(item: Any, shape: tuple[int, ...], where: str) -> npt.NDArray[np.uint16] | None:
-    """Label of an item: a Frame, a path, an array, or None for a frame that has none."""
+    """Read the label of an item: a Frame, a path, an array, or None for a frame that has none."""
     if item is None:
         return None
     if hasattr(item, "read_label"):

@@ -54,12 +54,12 @@ html.wv-page body {{ margin: 0 auto; padding: 12px; max-width: 1500px; backgroun
 
 
 def is_static() -> bool:
-    """Whether notebooks are run for the book: no widget can be alive there."""
+    """Say whether notebooks are run for the book: no widget can be alive there."""
     return bool(os.environ.get(STATIC))
 
 
 def entry(place: int, payload: Payload, full: Payload | None) -> dict[str, Any]:
-    """One frame as the page holds it; `place` is its number in the page."""
+    """Make one frame as the page holds it; `place` is its number in the page."""
     return {**_as_page(payload, place), "full": None if full is None else _as_page(full, place)}
 
 
@@ -68,7 +68,7 @@ def _as_page(payload: Payload, place: int) -> dict[str, Any]:
 
 
 def fragment(config: dict[str, Any], state: dict[str, Any], frames: list[dict[str, Any]], still: str) -> str:
-    """HTML of one viewer: `still` for a browser without scripts, then data and script.
+    """Write the HTML of one viewer: `still` for a browser without scripts, then data and script.
 
     The same content gives the same text.
     """
@@ -85,7 +85,7 @@ mount(document.getElementById("{key}"), JSON.parse(document.getElementById("{key
 
 
 def slides(name: str, pictures: list[dict[str, str]], start: int) -> str:
-    """HTML of a slider over pictures; each has ``label``, ``src`` and ``alt``."""
+    """Write the HTML of a slider over pictures; each has ``label``, ``src`` and ``alt``."""
     data = _json(pictures)
     key = f"wv-{hashlib.sha256((name + data).encode()).hexdigest()[:12]}"
     first = pictures[start]
@@ -107,7 +107,7 @@ def write(path: Path, body: str, title: str) -> Path:
 
 
 def poster(payload: Payload, config: dict[str, Any], threshold: float, hidden: set[int]) -> str:
-    """A still picture of a frame with its instances, as an ``<img>`` with a description."""
+    """Draw a still picture of a frame with its instances, as an ``<img>`` with a description."""
     if "error" in payload.meta:
         return f"<p>{escape(str(payload.meta['error']))}</p>"
     source = "prediction" if payload.meta["prediction"] is not None else "truth"

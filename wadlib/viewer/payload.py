@@ -44,7 +44,7 @@ class Payload:
 
 
 def view_factor(shape: tuple[int, ...]) -> int:
-    """By how much a picture (height, width) is divided for the view; 1 leaves it as it is.
+    """Compute by how much a picture (height, width) is divided for the view; 1 leaves it as it is.
 
     Examples
     --------

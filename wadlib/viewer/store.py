@@ -35,7 +35,7 @@ class Cache:
         self.size = 0
 
     def get(self, key: Hashable) -> Payload | None:
-        """The payload, which is now the most recently used one."""
+        """Return the payload, which is now the most recently used one."""
         if key not in self.kept:
             return None
         self.kept.move_to_end(key)
@@ -147,6 +147,6 @@ class Store:
         return found[0], found[1]
 
     def has_full(self, number: int) -> bool:
-        """Whether zooming in shows more than the view holds."""
+        """Say whether zooming in shows more than the view holds."""
         meta = self.frame(number).meta
         return "error" not in meta and view_factor(tuple(meta["size"])) > 1

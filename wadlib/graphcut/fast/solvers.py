@@ -26,10 +26,10 @@ class Moves(Protocol):
     """(H,W); to be changed in place between moves."""
 
     def expand(self, alpha: int) -> npt.NDArray[np.bool_]:
-        """Pixels (H,W) that the α-expansion gives α to; those that have it are not among them."""
+        """Find the pixels (H,W) that the α-expansion gives α to; those that have it are not among them."""
 
     def swap(self, alpha: int, beta: int) -> npt.NDArray[np.bool_]:
-        """Pixels (H,W) that have α after the α-β swap."""
+        """Find the pixels (H,W) that have α after the α-β swap."""
 
 
 class PyMaxflowMoves:

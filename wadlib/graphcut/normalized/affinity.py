@@ -110,7 +110,7 @@ class PixelGraph:
 
 
 def brightness(image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Brightness in 0..1 of an RGB or grey picture, (H,W) float32.
+    """Compute the brightness in 0..1 of an RGB or grey picture, (H,W) float32.
 
     Examples
     --------

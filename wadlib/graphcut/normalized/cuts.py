@@ -91,7 +91,7 @@ def ncut_value(W: Any, A: npt.ArrayLike) -> float:
 
 
 def degrees(W: Any) -> npt.NDArray[np.float64]:
-    """d(u), the sum of all weights of node u, (n,) float64: the diagonal of D.
+    """Compute d(u), the sum of all weights of node u, (n,) float64: the diagonal of D.
 
     Raises
     ------

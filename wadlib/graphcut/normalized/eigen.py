@@ -226,7 +226,7 @@ class TwoGrid:
         self._trivial = self._root / np.linalg.norm(self._root)
 
     def eigenvectors(self, count: int, rng: np.random.Generator) -> Floats:
-        """Eigenvectors of the coarse graph, the same for all pixels of a group: y (n,count)."""
+        """Compute the eigenvectors of the coarse graph, the same for all pixels of a group: y (n,count)."""
         from scipy.sparse.linalg import LinearOperator, eigsh
 
         size = len(self._root)

@@ -13,7 +13,7 @@ __all__ = ["lab_features", "superpixels"]
 
 
 def lab_features(image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """CIE L*a*b* of an RGB or grey picture, (H,W,3) float32; L in 0..100.
+    """Compute CIE L*a*b* of an RGB or grey picture, (H,W,3) float32; L in 0..100.
 
     A distance of 2 can just be seen; sky and tree are about 60 apart.
     """

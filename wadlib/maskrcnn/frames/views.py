@@ -31,7 +31,7 @@ Region = tuple[int, int, int, int]
 
 
 def config_for_view(view: str, config: Config) -> Config:
-    """The same network for another view of the frame, with anchors as large on the road as before.
+    """Describe the same network for another view of the frame, with anchors as large on the road as before.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class Placement:
         return np.asarray(boxes.normalize(np.array(self.window), self.image_shape), np.float32)
 
     def to_picture(self, normalized: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
-        """Boxes of the network (N, 4), normalised, in whole pixels of the picture, inside the shown part.
+        """Bring boxes of the network (N, 4), normalised, to whole pixels of the picture, inside the shown part.
 
         They are scaled as points are. The original package stretches by ``(H - 1) / (h - 1)`` instead: equal where
         nothing is scaled, but 3 pixels too small in height and width where a pixel of the input is 4 of the picture.
@@ -140,7 +140,7 @@ class Placement:
         return np.clip(pixels, [y1, x1, y1, x1], [y2, x2, y2, x2]).astype(np.int32)
 
     def window_of(self, column: int, columns: int) -> Placement:
-        """The part of the input from `column` on, `columns` wide, as the input of a network of that width.
+        """Take the part of the input from `column` on, `columns` wide, as the input of a network of that width.
 
         Examples
         --------
@@ -159,7 +159,7 @@ class Placement:
         return replace(self, region=(y1, start, y2, end), window=window, image_shape=(self.image_shape[0], columns))
 
     def in_full_frame(self) -> Placement:
-        """The same part of a frame, with boxes in the pixels of the full 3384x2710 frame.
+        """Place the same part of a frame, with boxes in the pixels of the full 3384x2710 frame.
 
         Raises
         ------
@@ -171,7 +171,7 @@ class Placement:
         return replace(self, picture_shape=FULL_SHAPE, region=(y1, x1, y2, x2))
 
     def to_input(self, pixels: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Boxes (N, 4) of the picture in pixels of the input, cut to the window; not rounded.
+        """Bring boxes (N, 4) of the picture to pixels of the input, cut to the window; not rounded.
 
         A box outside the shown part becomes an empty one on its border.
         """

@@ -1,4 +1,4 @@
-"""How a Mask R-CNN is trained: stages, steps, and which cures for rare classes; the network itself is a `Config`."""
+"""How a Mask R-CNN is trained: stages, steps, and which remedies for rare classes; the network itself is a `Config`."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Camera:
     height_m: float = HEIGHT_M
 
     def rotation(self) -> npt.NDArray[np.float64]:
-        """(3, 3): rows are the camera's right, down and forward directions in the ego frame.
+        """Compute the (3, 3) rotation: rows are the camera's right, down and forward directions in the ego frame.
 
         For yaw a (to the left) and pitch b (up) the road's direction (1, 0, 0) is seen at
         ``column = cx + fx tan(a) / cos(b)`` and ``row = cy + fy tan(b)``; we solve for a and b.
@@ -100,7 +100,7 @@ class Camera:
         )
 
     def project(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """(N, 3) points in the ego frame -> (N, 3) full-frame column, row and depth in metres.
+        """Project (N, 3) points in the ego frame to (N, 3) full-frame column, row and depth in metres.
 
         Examples
         --------
@@ -112,7 +112,7 @@ class Camera:
         return np.stack([CX + FX * right / depth, CY + FY * down / depth, depth], axis=1)
 
     def sees(self, x: float, y: float, reach: float) -> bool:
-        """Whether something on ego (x, y) that reaches `reach` metres around can be in the picture.
+        """Say whether something on ego (x, y) that reaches `reach` metres around can be in the picture.
 
         Examples
         --------
@@ -133,7 +133,7 @@ class Camera:
         return self.rotation().tolist()
 
     def parameters(self, grid: Grid) -> npt.NDArray[np.float64]:
-        """(14,): rotation row by row, then fx, fy, cx, cy in samples of `grid`, then the height."""
+        """Return (14,): rotation row by row, then fx, fy, cx, cy in samples of `grid`, then the height."""
         s = grid.step
         intrinsics = [FX / s, FY / s, (CX - grid.first_column) / s, (CY - grid.first_row) / s]
         return np.concatenate([self.rotation().ravel(), intrinsics, [self.height_m]])
@@ -143,7 +143,7 @@ CAMERAS = {5: Camera(5, (2560.0, 1700.0)), 6: Camera(6, (520.0, 1700.0))}
 
 
 def camera(number: int, vanishing_point: tuple[float, float] | None = None) -> Camera:
-    """Camera 5 or 6, aimed as in the real frames or at another vanishing point."""
+    """Make camera 5 or 6, aimed as in the real frames or at another vanishing point."""
     if number not in CAMERAS:
         raise RenderError(
             f"camera: there is no Camera {number!r}",

@@ -27,7 +27,7 @@ class Loft:
     points: npt.NDArray[np.float64]
 
     def mesh(self, colour: npt.ArrayLike, material: npt.ArrayLike) -> Mesh:
-        """Closed body; `colour` (S-1,R-1,3) and `material` (S-1,R-1) per panel of the left half.
+        """Build the closed body; `colour` (S-1,R-1,3) and `material` (S-1,R-1) per panel of the left half.
 
         The floor takes the paint of the first row; the two ends that of the panels beside them.
         """
@@ -50,7 +50,7 @@ class Loft:
         return merge(ends)
 
     def at(self, x: npt.ArrayLike, row: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Points of the surface at places `x` (N,) and fractional `row` (M,): (N,M,3)."""
+        """Find the points of the surface at places `x` (N,) and fractional `row` (M,): (N,M,3)."""
         xs, rows = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(row, float))
         s = np.interp(xs, self.points[:, 0, 0], np.arange(len(self.points)))
         s0 = np.minimum(s.astype(int), len(self.points) - 2)

@@ -55,7 +55,7 @@ def tidy(owner: Any, pierced: Any) -> Any:
 
 
 def cluster(tiny: Any) -> Any:
-    """Where a few samples lie between objects too small to tell apart: (H, W) bool -> (H, W) bool."""
+    """Find where a few samples lie between objects too small to tell apart: (H, W) bool -> (H, W) bool."""
     closed = cv2.morphologyEx(tiny.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((WINDOW, WINDOW), np.uint8))
     return (closed > 0) & ~tiny
 

@@ -29,7 +29,7 @@ LEAF, FENCE, WALL, BARK, HEDGE, SIGN, KERB = 32, 33, 34, 35, 36, 37, 38
 
 @functools.lru_cache
 def leaf_texture(size: int = 512, leaves: int = 480) -> npt.NDArray[np.uint8]:
-    """(size, size) brightness of a twig full of leaves, 128 is neutral; 0 where one looks through it."""
+    """Make (size, size) brightness of a twig full of leaves, 128 is neutral; 0 where one looks through it."""
     rng = np.random.default_rng(7)
     rows, columns = np.mgrid[0:size, 0:size].astype(np.float32) / size - 0.5
     texture = np.zeros((size, size), np.float32)
@@ -47,7 +47,7 @@ def leaf_texture(size: int = 512, leaves: int = 480) -> npt.NDArray[np.uint8]:
 
 @functools.lru_cache
 def smooth_noise(size: int = 512, wavelength: int = 8, seed: int = 3) -> npt.NDArray[np.float32]:
-    """(size, size) noise that tiles, mean 0, standard deviation 1, blurred to about `wavelength` cells."""
+    """Make (size, size) noise that tiles, mean 0, standard deviation 1, blurred to about `wavelength` cells."""
     white = np.random.default_rng(seed).standard_normal((size, size))
     frequency = np.fft.fftfreq(size)
     window = np.exp(-((frequency[:, None] ** 2 + frequency[None, :] ** 2) * (wavelength / 1.5) ** 2) * 2)
@@ -57,13 +57,13 @@ def smooth_noise(size: int = 512, wavelength: int = 8, seed: int = 3) -> npt.NDA
 
 @functools.lru_cache
 def byte_noise(wavelength: int, seed: int) -> npt.NDArray[np.int8]:
-    """`smooth_noise` of 512 cells in steps of 1/32."""
+    """Make `smooth_noise` of 512 cells in steps of 1/32."""
     return np.clip(np.round(smooth_noise(512, wavelength, seed) * 32), -127, 127).astype(np.int8)
 
 
 @functools.lru_cache
 def grain(size: int = 1024) -> npt.NDArray[np.int8]:
-    """(size, size, 3) sensor noise, standard deviation 16, partly the same in the three colours."""
+    """Make (size, size, 3) sensor noise, standard deviation 16, partly the same in the three colours."""
     rng = np.random.default_rng(11)
     noise = rng.standard_normal((size, size, 3)) * 0.75 + rng.standard_normal((size, size, 1)) * 0.66
     return np.clip(noise * 16, -127, 127).astype(np.int8)

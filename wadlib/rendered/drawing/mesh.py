@@ -104,7 +104,7 @@ class Mesh:
         return np.asarray(normal / np.where(length > 0, length, 1), np.float32)
 
     def transformed(self, heading_rad: float = 0.0, translation: Sequence[float] = (0, 0, 0), scale: float = 1) -> Mesh:
-        """Scaled, turned about z by `heading_rad` (positive to the left), then moved.
+        """Scale, turn about z by `heading_rad` (positive to the left), then move.
 
         Examples
         --------
@@ -117,12 +117,12 @@ class Mesh:
         return replace(self, vertices=(self.vertices @ turn + np.asarray(translation)).astype(np.float32))
 
     def mirrored(self) -> Mesh:
-        """The left part as a right part: y becomes -y, and the winding turns with it."""
+        """Mirror the left part into a right part: y becomes -y, and the winding turns with it."""
         vertices = self.vertices * np.array([1, -1, 1], np.float32)
         return replace(self, vertices=vertices, triangles=np.ascontiguousarray(self.triangles[:, ::-1]))
 
     def unlabelled(self) -> Mesh:
-        """The same triangles, none of them part of the instance."""
+        """Return the same triangles, none of them part of the instance."""
         return replace(self, labelled=np.zeros(len(self.triangles), bool))
 
 
@@ -135,7 +135,7 @@ def _bad(what: str) -> RenderError:
 
 
 def of_triangles(vertices: npt.ArrayLike, triangles: npt.ArrayLike, colour: Colour, material: Any = MATTE) -> Mesh:
-    """Mesh from points and faces; `colour` and `material` are one for all or one per triangle."""
+    """Make a mesh from points and faces; `colour` and `material` are one for all or one per triangle."""
     faces = np.asarray(triangles, np.int32).reshape(-1, 3)
     colours, materials = np.empty((len(faces), 3), np.float32), np.empty(len(faces), np.uint8)
     colours[:], materials[:] = np.asarray(colour), np.asarray(material)
@@ -143,7 +143,7 @@ def of_triangles(vertices: npt.ArrayLike, triangles: npt.ArrayLike, colour: Colo
 
 
 def merge(meshes: Iterable[Mesh]) -> Mesh:
-    """All triangles in one mesh, in order.
+    """Put all triangles into one mesh, in order.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def merge(meshes: Iterable[Mesh]) -> Mesh:
 def skin(
     rings: npt.ArrayLike, colour: Colour, material: Any = MATTE, *, caps: tuple[bool, bool] = (True, True)
 ) -> Mesh:
-    """Surface through a stack of closed rings: what a boat builder calls a loft.
+    """Build the surface through a stack of closed rings: what a boat builder calls a loft.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def box(
     colour: Colour,
     material: int = MATTE,
 ) -> Mesh:
-    """Box of `size` (length, width, height) around `centre`; without one it stands on the origin. 12 triangles.
+    """Build a box of `size` (length, width, height) around `centre`; without one it stands on the origin. 12 triangles.
 
     Examples
     --------
@@ -241,7 +241,7 @@ _BOX = np.array([
 
 
 def prism(profile: npt.ArrayLike, width: float | npt.ArrayLike, *, colour: Colour, material: Any = MATTE) -> Mesh:
-    """A side view (x, z) extruded across the width, from y = -width/2 to width/2.
+    """Extrude a side view (x, z) across the width, from y = -width/2 to width/2.
 
     Parameters
     ----------

@@ -13,13 +13,13 @@ __all__ = ["signed_area", "triangulate"]
 
 
 def signed_area(polygon: npt.NDArray[np.float64]) -> float:
-    """Signed area, positive for counter-clockwise corners (the shoelace formula)."""
+    """Compute the signed area, positive for counter-clockwise corners (the shoelace formula)."""
     x, y = polygon.T
     return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) / 2)
 
 
 def triangulate(polygon: npt.ArrayLike) -> npt.NDArray[np.int32]:
-    """Counter-clockwise triangles of a simple polygon (N,2), by cutting off ears (Meisters, 1975).
+    """Cut a simple polygon (N,2) into counter-clockwise triangles, by cutting off ears (Meisters, 1975).
 
     Examples
     --------

@@ -58,7 +58,7 @@ def tube(
     material: int = MATTE,
     sides: int = 6,
 ) -> Mesh:
-    """Cylinder between two points: a pole, an axle, a frame tube."""
+    """Make a cylinder between two points: a pole, an axle, a frame tube."""
     return limb([start, end], radius, colour=colour, material=material, sides=sides)
 
 
@@ -71,12 +71,12 @@ def ellipsoid(
     rows: int = 5,
     sides: int = 8,
 ) -> Mesh:
-    """Ellipsoid with half-axes `radii` along x, y, z, of `rows` rings."""
+    """Make an ellipsoid with half-axes `radii` along x, y, z, of `rows` rings."""
     return skin(sphere(rows, sides) * np.asarray(radii) + np.asarray(centre), colour, material)
 
 
 def sphere(rows: int, sides: int, turned: float = 0.0) -> npt.NDArray[np.float64]:
-    """Rings of a ball of radius 1, (rows,sides,3), `turned` by a part of a side."""
+    """Make the rings of a ball of radius 1, (rows,sides,3), `turned` by a part of a side."""
     tilt = np.pi * (np.arange(rows) + 0.5) / rows - np.pi / 2
     turn = 2 * np.pi * (np.arange(sides) + turned) / sides
     level = np.repeat(np.sin(tilt)[:, None], sides, 1)
@@ -98,7 +98,7 @@ def hoop(
     sides: int = 16,
     section: int = 4,
 ) -> Mesh:
-    """A tyre standing in the xz plane: a torus one can look through. `2 * sides * section` triangles.
+    """Make a tyre standing in the xz plane: a torus one can look through. `2 * sides * section` triangles.
 
     `colour` is one for all, or (section,3) for the bands of the cross-section from the tread over the left.
     """
@@ -115,7 +115,7 @@ def hoop(
 def disc(
     centre: Sequence[float], radius: float, *, facing: int, colour: Colour, material: int = MATTE, sides: int = 10
 ) -> Mesh:
-    """Flat disc in the xz plane that faces left (`facing` 1) or right (-1): a wheel rim. `sides` triangles."""
+    """Make a flat disc in the xz plane that faces left (`facing` 1) or right (-1): a wheel rim. `sides` triangles."""
     c, s = _circle(sides)
     rim = np.stack([radius * c, np.zeros(sides), radius * s], axis=1)
     here, there = np.arange(sides), np.roll(np.arange(sides), -1)

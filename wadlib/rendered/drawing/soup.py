@@ -44,7 +44,7 @@ class Soup:
         return len(self.triangles)
 
     def normals(self) -> F32:
-        """(N, 3) unit normals; a degenerate triangle gets (0, 0, 1)."""
+        """Compute (N, 3) unit normals; a degenerate triangle gets (0, 0, 1)."""
         a, b, c = (self.triangles[:, k] for k in range(3))
         normal = np.cross(b - a, c - a)
         length = np.sqrt((normal * normal).sum(axis=1, keepdims=True))
@@ -53,12 +53,12 @@ class Soup:
 
 
 def linear(colour: npt.ArrayLike) -> F32:
-    """SRGB-like colour 0..1 to linear reflectance (gamma 2.2)."""
+    """Turn an sRGB-like colour 0..1 into linear reflectance (gamma 2.2)."""
     return np.asarray(np.power(np.clip(colour, 0, 1), 2.2), np.float32)
 
 
 def make(triangles: Any, colour: Any, material: int, *, uv: Any = None, seed: Any = 0) -> Soup:
-    """Soup of street furniture: one colour, material and seed for all triangles, or one for each."""
+    """Make a soup of street furniture: one colour, material and seed for all triangles, or one for each."""
     triangles = np.asarray(triangles, np.float32)
     n = len(triangles)
     return Soup(
@@ -72,7 +72,7 @@ def make(triangles: Any, colour: Any, material: int, *, uv: Any = None, seed: An
 
 
 def join(parts: Iterable[Soup]) -> Soup:
-    """All parts in one soup."""
+    """Put all parts into one soup."""
     parts = [make(np.zeros((0, 3, 3)), np.zeros(3), 0), *parts]
     fields = ("triangles", "uv", "colour", "material", "seed", "owner")
     return Soup(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
@@ -85,7 +85,7 @@ def _quads(corners: Any) -> Any:
 
 
 def panel(corners: Any, colour: Any, material: int, uv: Any = None, seed: Any = 0) -> Soup:
-    """Flat quads: (N, 4, 3) corners in turn; uv runs from (0, 1) at the first corner to (1, 0) at the third."""
+    """Make flat quads: (N, 4, 3) corners in turn; uv runs from (0, 1) at the first corner to (1, 0) at the third."""
     corners = np.asarray(corners, np.float32)
     if uv is None:
         uv = np.broadcast_to(np.array([[0, 1], [1, 1], [1, 0], [0, 0]], np.float32), (len(corners), 4, 2))
@@ -113,7 +113,7 @@ def strip(curve: Any, s: Any, start: float, d: Any, z: Any, colour: Any, materia
 
 
 def cuboid(foot: Any, heading: float, size: Any, colour: Any, material: int, seed: int = 0, lift: float = 0.0) -> Soup:
-    """Box of size (along heading, across, height) on (x, y); u and v of its walls in metres."""
+    """Make a box of size (along heading, across, height) on (x, y); u and v of its walls in metres."""
     length, width, height = size
     forward = np.array([np.cos(heading), np.sin(heading)])
     left = np.array([-forward[1], forward[0]])

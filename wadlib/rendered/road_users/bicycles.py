@@ -36,7 +36,7 @@ class Bicycle:
 
 
 def draw_bicycle(rng: np.random.Generator) -> Bicycle:
-    """A bicycle: city or hired, one in ten without a rider."""
+    """Draw the numbers of a bicycle: city or hired, one in ten without a rider."""
     ridden, rider = rng.random() < 0.9, draw_figure(rng, rider=True)
     return Bicycle(
         paint=pick_paint(rng),
@@ -50,7 +50,7 @@ def draw_bicycle(rng: np.random.Generator) -> Bicycle:
 
 
 def spoked(x: float, y: float, radius: float, rim: npt.ArrayLike, turn: float, lod: int = 0) -> Mesh:
-    """A bicycle wheel standing on the ground: a thin ring, and spokes as slivers of two triangles."""
+    """Build a bicycle wheel standing on the ground: a thin ring, and spokes as slivers of two triangles."""
     centre = (x, y, radius)
     if lod:
         return hoop(centre, radius - 0.022, 0.024, colour=RUBBER, sides=9, section=3)
@@ -66,7 +66,7 @@ def spoked(x: float, y: float, radius: float, rim: npt.ArrayLike, turn: float, l
 
 
 def build_bicycle(bicycle: Bicycle, phase: float = 0.0, lod: int = 0) -> Mesh:
-    """The mesh of a drawn bicycle; the cranks turn once while `phase` goes from 0 to 1."""
+    """Build the mesh of a drawn bicycle; the cranks turn once while `phase` goes from 0 to 1."""
     rider, sides = bicycle.rider, 3 if lod else 4
     height = rider.height if rider else 1.67
     saddle = np.array([-0.27, 0.0, np.clip(0.10 + 0.464 * height, 0.78, 0.95)])
@@ -118,13 +118,13 @@ def _bicycle_details(bicycle: Bicycle, bottom: Vector, head: Vector, feet: Vecto
 
 
 def pedals(crank: Vector, spin: float) -> Vector:
-    """Both pedals of cranks of 17 cm that turned by `spin`: (2,3) left, right."""
+    """Place both pedals of cranks of 17 cm that turned by `spin`: (2,3) left, right."""
     turns = ((spin, 0.13), (spin + math.pi, -0.13))
     return np.array([crank + np.array([0.17 * math.cos(a), y, 0.17 * math.sin(a)]) for a, y in turns])
 
 
 def mudguard(x: float, hub: float, radius: float, width: float, a0: float, a1: float, colour: Vector) -> Mesh:
-    """Mudguard: a curved strip over a wheel between two angles."""
+    """Build a mudguard: a curved strip over a wheel between two angles."""
     angle = np.linspace(a0, a1, 7)
     outer = [(x + radius * math.cos(a), hub + radius * math.sin(a)) for a in angle]
     inner = [(x + (radius - 0.012) * math.cos(a), hub + (radius - 0.012) * math.sin(a)) for a in angle[::-1]]

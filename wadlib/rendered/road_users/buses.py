@@ -79,7 +79,7 @@ class Bus:
 
 
 def draw_bus(rng: np.random.Generator) -> Bus:
-    """A bus: kind, length, and a livery of two paints."""
+    """Draw the numbers of a bus: kind, length, and a livery of two paints."""
     kind = pick(rng, KINDS)
     return Bus(
         kind=kind,
@@ -93,7 +93,7 @@ def draw_bus(rng: np.random.Generator) -> Bus:
 
 
 def build_bus(bus: Bus, lod: int = 0) -> Mesh:
-    """The mesh of a drawn bus, x from -length/2 to length/2."""
+    """Build the mesh of a drawn bus, x from -length/2 to length/2."""
     plan = PLANS[bus.kind]
     loft, bottom = _loft(bus, plan, lod)
     colours, materials = _paint(bus, plan, loft, lod)

@@ -109,7 +109,7 @@ class Car:
 
 
 def draw_car(rng: np.random.Generator) -> Car:
-    """A car of the street: mostly sedans and white, black or silver, one in twelve a two-tone taxi."""
+    """Draw a car of the street: mostly sedans and white, black or silver, one in twelve a two-tone taxi."""
     body = pick(rng, BODIES)
     stretch = tuple(rng.uniform((0.95, 0.97, 0.97), (1.05, 1.03, 1.03)).tolist())
     paint, second = pick_paint(rng, COLOURS), pick_paint(rng, dict.fromkeys(TAXI, 1.0))
@@ -131,7 +131,7 @@ def draw_car(rng: np.random.Generator) -> Car:
 
 
 def build_car(car: Car, lod: int = 0) -> Mesh:
-    """The mesh of a drawn car, x from -length/2 to length/2."""
+    """Build the mesh of a drawn car, x from -length/2 to length/2."""
     plan = PLANS[car.body]
     loft = _loft(plan, lod)
     colours, materials = _paint(car, plan, loft)

@@ -61,7 +61,7 @@ class Joints:
 
 
 def draw_figure(rng: np.random.Generator, rider: bool = False) -> Figure:
-    """A person: one in eight is a child, one in five stands still. A `rider` is grown up and needs both hands."""
+    """Draw a person: one in eight is a child, one in five stands still. A `rider` is grown up and needs both hands."""
     child = rng.random() < 0.12
     tall, small = rng.normal(1.67, 0.08), rng.uniform(1.05, 1.45)
     height = float(small if child and not rider else np.clip(tall, 1.48, 1.90))
@@ -89,7 +89,7 @@ def draw_figure(rng: np.random.Generator, rider: bool = False) -> Figure:
 
 
 def dress(person: Figure, joints: Joints, lod: int = 0) -> Mesh:
-    """Body, clothes, head and bag on the given joints: about 450 triangles, or 150 for `lod` 1."""
+    """Build body, clothes, head and bag on the given joints: about 450 triangles, or 150 for `lod` 1."""
     h, b = person.height, person.build
     parts = [_torso(person, joints, lod), _head(person, joints, lod)]
     sides = 3 if lod else 6
@@ -155,7 +155,7 @@ def _head_height(person: Figure) -> float:
 
 
 def head_centre(person: Figure, joints: Joints) -> Vector:
-    """Middle of the head: it follows the back, but a leaning rider looks up."""
+    """Find the middle of the head: it follows the back, but a leaning rider looks up."""
     spine = (joints.neck - joints.pelvis) / np.linalg.norm(joints.neck - joints.pelvis)
     return np.asarray(joints.neck + (0.6 * spine + [0.03, 0, 0.4]) * 0.098 * _head_height(person))
 

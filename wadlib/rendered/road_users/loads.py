@@ -39,7 +39,7 @@ class Body:
 
 
 def load(body: Body, wall: float, lod: int) -> list[Mesh]:
-    """What lies between the walls: nothing, sand, pipes or timber, cartons, painted goods."""
+    """Build what lies between the walls: nothing, sand, pipes or timber, cartons, painted goods."""
     kind = int(body.chance[1] * 5)
     length, half, z = body.length, body.width / 2, body.floor + 0.1
     small = 0.65 if body.width < 1.3 else 1.0
@@ -75,7 +75,7 @@ def load(body: Body, wall: float, lod: int) -> list[Mesh]:
 
 
 def heap(body: Body, tall: float, colour: npt.ArrayLike) -> Mesh:
-    """Sand or rubble: two humps in side view, narrower at the top."""
+    """Build sand or rubble: two humps in side view, narrower at the top."""
     length, z = body.length - 0.15, body.floor + 0.08
     side = [(0.1, z), (length, z), (length, z + 0.6 * tall), (0.72 * length, z + tall)]
     side += [(0.5 * length, z + 0.85 * tall), (0.28 * length, z + 1.05 * tall), (0.1, z + 0.55 * tall)]

@@ -31,7 +31,7 @@ class Motorbicycle:
 
 
 def draw_motorbicycle(rng: np.random.Generator) -> Motorbicycle:
-    """A motorbicycle: mostly electric scooters, as in Beijing; one in twelve without a rider."""
+    """Draw a motorbicycle: mostly electric scooters, as in Beijing; one in twelve without a rider."""
     ridden, rider = rng.random() < 0.92, draw_figure(rng, rider=True)
     return Motorbicycle(
         style=pick(rng, {"scooter": 68, "motorcycle": 32}),
@@ -45,7 +45,7 @@ def draw_motorbicycle(rng: np.random.Generator) -> Motorbicycle:
 
 
 def build_motorbicycle(cycle: Motorbicycle, phase: float = 0.0, lod: int = 0) -> Mesh:
-    """The mesh of a drawn motorbicycle (`phase` only turns its wheels)."""
+    """Build the mesh of a drawn motorbicycle (`phase` only turns its wheels)."""
     parts = _scooter(cycle, lod) if cycle.style == "scooter" else _motorcycle(cycle, phase, lod)
     scooter = cycle.style == "scooter"
     grips = np.array([[0.34, 0.31, 1.03], [0.34, -0.31, 1.03]]) + np.array([0, 0, 0 if scooter else 0.03])

@@ -56,13 +56,13 @@ LAMP_RED: RGB = (0.62, 0.04, 0.03)
 
 
 def pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
-    """A key drawn with the given weights (they need not add up to 1)."""
+    """Draw a key with the given weights (they need not add up to 1)."""
     share = np.array(list(weights.values()), float)
     return list(weights)[int(rng.choice(len(share), p=share / share.sum()))]
 
 
 def pick_paint(rng: np.random.Generator, weights: Mapping[str, float] | None = None) -> npt.NDArray[np.float64]:
-    """A paint of the palette, a little lighter or darker each time: (3,) albedo."""
+    """Draw a paint of the palette, a little lighter or darker each time: (3,) albedo."""
     name = pick(rng, weights or dict.fromkeys(PAINTS, 1.0))
     shade = rng.uniform(0.85, 1.12)
     return np.clip(np.array(PAINTS[name]) * shade + rng.uniform(-0.012, 0.012, 3), 0.02, 0.95)
@@ -72,7 +72,7 @@ Plate = tuple[str, float, tuple[float, float], tuple[float, float], Any, int]
 
 
 def plates(rows: Iterable[Plate]) -> Mesh:
-    """Upright rectangles: windows, lamps, doors, number plates. Two triangles each.
+    """Build upright rectangles: windows, lamps, doors, number plates. Two triangles each.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def plates(rows: Iterable[Plate]) -> Mesh:
 
 
 def quads(rows: Iterable[tuple[Any, Any, int]]) -> Mesh:
-    """Flat four-cornered faces: (four corners counter-clockwise seen from outside, colour, material)."""
+    """Build flat four-cornered faces: (four corners counter-clockwise seen from outside, colour, material)."""
     listed = list(rows)
     first = 4 * np.arange(len(listed))[:, None]
     faces = (first + np.array([[0, 1, 2, 0, 2, 3]])).reshape(-1, 3)
@@ -102,7 +102,7 @@ def quads(rows: Iterable[tuple[Any, Any, int]]) -> Mesh:
 
 
 def number_plate(facing: str, at: float, z: float, colour: Sequence[float]) -> list[Plate]:
-    """A Chinese number plate, 440 x 140 mm, with its characters as one light band."""
+    """Place a Chinese number plate, 440 x 140 mm, with its characters as one light band."""
     step = 0.004 if facing == "front" else -0.004
     ink = (0.85, 0.86, 0.88) if sum(colour) < 1.2 else (0.06, 0.06, 0.06)
     return [
@@ -119,7 +119,7 @@ def wheels(
     lod: int = 0,
     spokes: int = 5,
 ) -> Mesh:
-    """Wheels on the ground at (x, y of the outer face); the face looks away from y = 0.
+    """Build wheels on the ground at (x, y of the outer face); the face looks away from y = 0.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def _coarse_wheel(
 
 
 def arch(places: Iterable[tuple[float, float]], radius: float, hub: float, bottom: float) -> Mesh:
-    """Dark wheel arches drawn on flat flanks at (x, y): round above the hub, straight down to `bottom`."""
+    """Build dark wheel arches on flat flanks at (x, y): round above the hub, straight down to `bottom`."""
     angle = np.linspace(0, np.pi, 9)
     outline = np.stack([radius * np.cos(angle), np.zeros(9), hub + radius * np.sin(angle)], axis=1)
     outline = np.concatenate([[[radius, 0, bottom]], outline, [[-radius, 0, bottom]], [[0, 0, bottom]]])
@@ -175,5 +175,5 @@ def _on_both_sides(left: Mesh, places: Iterable[tuple[float, float]]) -> Mesh:
 
 def lamp(facing: str, at: float, across: tuple[float, float], height: tuple[float, float], colour: Sequence[float],
          material: int = LIGHT) -> list[Plate]:  # fmt: skip
-    """A pair of lamps, mirrored about y = 0."""
+    """Place a pair of lamps, mirrored about y = 0."""
     return [(facing, at, span, height, colour, material) for span in (across, (-across[1], -across[0]))]

@@ -23,7 +23,7 @@ TORSO = 0.288
 
 
 def build_person(person: Figure, phase: float = 0.0, lod: int = 0) -> Mesh:
-    """The mesh of a person on foot; one full pair of steps while `phase` goes from 0 to 1."""
+    """Build the mesh of a person on foot; one full pair of steps while `phase` goes from 0 to 1."""
     joints = walking(person, phase)
     parts = [dress(person, joints, lod)]
     if person.umbrella:
@@ -32,7 +32,7 @@ def build_person(person: Figure, phase: float = 0.0, lod: int = 0) -> Mesh:
 
 
 def walking(person: Figure, phase: float) -> Joints:
-    """Joints of a walk: thighs swing like pendulums, the knee of the leg that swings forward bends."""
+    """Place the joints of a walk: thighs swing like pendulums, the knee of the leg that swings forward bends."""
     h, swing = person.height, person.stride
     turn = 2 * math.pi * (phase + person.start)
     knees, ankles, elbows, wrists = [], [], [], []
@@ -62,7 +62,7 @@ def walking(person: Figure, phase: float) -> Joints:
 
 
 def seated(person: Figure, saddle: Vector, grips: Vector, feet: Vector, lean: float) -> Joints:
-    """Joints of a rider: pelvis on the `saddle`, hands on `grips` and soles on `feet`, both (2,3) left, right.
+    """Place a rider's joints: pelvis on the `saddle`, hands on `grips` and soles on `feet`, both (2,3) left, right.
 
     `lean` is the angle of the back in radians, forward from upright.
     """
@@ -86,7 +86,7 @@ def _pairs(*joints: list[Vector]) -> list[tuple[Vector, Vector]]:
 
 
 def reach(start: Vector, end: Vector, upper: float, lower: float, towards: Vector) -> Vector:
-    """The middle joint of a two-bone limb from `start` to `end`, bent `towards` a direction.
+    """Find the middle joint of a two-bone limb from `start` to `end`, bent `towards` a direction.
 
     The law of cosines: with d the distance, the joint lies (upper^2 - lower^2 + d^2) / 2d along it.
     A limb too short to reach is stretched: its joint lies on the line.

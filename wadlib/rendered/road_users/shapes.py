@@ -38,7 +38,7 @@ ANIMATED = frozenset({34, 35, 36, 40})
 
 
 def make_shape(class_id: int, rng: np.random.Generator, phase: float = 0.0, lod: int = 0) -> Mesh:
-    """One object of a class; body, size and colours are drawn from `rng`.
+    """Make one object of a class; body, size and colours are drawn from `rng`.
 
     Everything is drawn before `phase` and `lod` are used: a generator with the same seed gives the
     same object in every phase and at both levels of detail.

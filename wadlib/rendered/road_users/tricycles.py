@@ -38,7 +38,7 @@ class Tricycle:
 
 
 def draw_tricycle(rng: np.random.Generator) -> Tricycle:
-    """A tricycle: style, two paints, load and driver."""
+    """Draw a tricycle: style, two paints, load and driver."""
     style = pick(rng, STYLES)
     paint, second = pick_paint(rng), pick_paint(rng)
     length = float(rng.uniform(1.35, 1.75))
@@ -51,7 +51,7 @@ def draw_tricycle(rng: np.random.Generator) -> Tricycle:
 
 
 def build_tricycle(tricycle: Tricycle, phase: float = 0.0, lod: int = 0) -> Mesh:
-    """The mesh of a drawn tricycle; the driver of a pedal cart pedals with `phase`."""
+    """Build the mesh of a drawn tricycle; the driver of a pedal cart pedals with `phase`."""
     parts = _cabin(tricycle, lod) if tricycle.style == "cabin" else _open(tricycle, phase, lod)
     mesh = merge(parts)
     middle = float(mesh.bounds[:, 0].mean())

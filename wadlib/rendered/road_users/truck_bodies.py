@@ -16,7 +16,7 @@ __all__ = ["build_body"]
 
 
 def build_body(body: Body, lod: int = 0) -> Mesh:
-    """The mesh of a drawn body."""
+    """Build the mesh of a drawn body."""
     return merge(BUILDERS[body.style](body, lod))
 
 

@@ -80,7 +80,7 @@ class Truck:
 
 
 def draw_truck(rng: np.random.Generator) -> Truck:
-    """A truck: kind, cab paint and body. A light truck's dropsides have the colour of its cab."""
+    """Draw a truck: kind, cab paint and body. A light truck's dropsides have the colour of its cab."""
     kind = pick(rng, KINDS)
     plan = PLANS[kind]
     cab, paint = pick_paint(rng, CAB), pick_paint(rng, LOAD)
@@ -93,7 +93,7 @@ def draw_truck(rng: np.random.Generator) -> Truck:
 
 
 def build_truck(truck: Truck, lod: int = 0) -> Mesh:
-    """The mesh of a drawn truck, centred on x = 0."""
+    """Build the mesh of a drawn truck, centred on x = 0."""
     plan, body = PLANS[truck.kind], truck.body
     start = body.length + plan.gap
     length, half = start + plan.cab[0], plan.width / 2

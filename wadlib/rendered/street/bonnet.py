@@ -23,7 +23,7 @@ MIRROR = [(1838, 2600), (1850, 2565), (1890, 2555), (2060, 2552), (2105, 2565),
 
 @functools.lru_cache(maxsize=8)
 def outline(camera: int, grid: Grid) -> npt.NDArray[np.uint8]:
-    """(H, W) uint8 of samples: 0 road, 1 body, 2 pillar, 3 bonnet glazing that mirrors the sky, 4 mirror."""
+    """Draw (H, W) uint8 of samples: 0 road, 1 body, 2 pillar, 3 bonnet glazing that mirrors the sky, 4 mirror."""
     mask = np.zeros((grid.rows, grid.columns), np.uint8)
     for value, polygon in enumerate((BODY, PILLAR, GLAZING, MIRROR), start=1):
         points = np.array(polygon, np.float64)

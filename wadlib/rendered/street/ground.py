@@ -37,7 +37,7 @@ UNIT = 1 / 32  # noise is kept in bytes: it has to stay in the processor's cache
 # would take longer than the pixel itself.
 @jit(_nrt=False)
 def hashed(a: Any, b: Any, c: Any) -> float:
-    """Evenly distributed number in [0, 1) for three integers."""
+    """Compute an evenly distributed number in [0, 1) for three integers."""
     h = np.uint32(a) * np.uint32(374761393) + np.uint32(b) * np.uint32(668265263) + np.uint32(c) * np.uint32(2246822519)
     h = (h ^ (h >> np.uint32(13))) * np.uint32(1274126177)
     h = h ^ (h >> np.uint32(16))
@@ -52,7 +52,7 @@ def _wrap(x: Any, period: Any) -> float:
 
 @jit(_nrt=False)
 def road_coordinates(x: Any, y: Any, curve: Any, inverse: Any) -> Any:
-    """Road coordinates (s relative to the car, d) of a point of the ego frame.
+    """Compute the road coordinates (s relative to the car, d) of a point of the ego frame.
 
     `curve` : (N, 4) x, y, sin and cos of the heading at s = CURVE_START_M + i * CURVE_STEP_M;
     `inverse` : (M,) s where the axis has ego x = CURVE_START_M + i * CURVE_STEP_M.
@@ -126,7 +126,7 @@ def _marking(
 @jit(_nrt=False)
 def ground_albedo(s: Any, d: Any, wide: Any, long: Any, zone_of: Any, line_of: Any, lines: Any, crossings: Any,
                   edge: Any, fine: Any, coarse: Any, age: Any) -> Any:  # fmt: skip
-    """Linear RGB reflectance of the ground at road coordinates (s, d).
+    """Compute the linear RGB reflectance of the ground at road coordinates (s, d).
 
     Parameters
     ----------

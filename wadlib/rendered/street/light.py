@@ -78,13 +78,13 @@ KINDS: tuple[Light, ...] = (
 
 
 def sun_direction(light: Light, azimuth: float) -> npt.NDArray[np.float64]:
-    """(3,) unit vector towards the sun in the ego frame; `azimuth` counts from straight ahead to the left."""
+    """Compute the unit vector (3,) towards the sun, ego frame; `azimuth` counts to the left from straight ahead."""
     across = math.cos(light.elevation)
     return np.array([across * math.cos(azimuth), across * math.sin(azimuth), math.sin(light.elevation)])
 
 
 def tone_curve(light: Light, entries: int = 4096, brightest: float = 4.0) -> npt.NDArray[np.float32]:
-    """(entries,) grey level 0..255 of linear brightness 0..`brightest`: soft shoulder, slight toe, gamma 2.2."""
+    """Make (entries,) grey levels 0..255 of linear brightness 0..`brightest`: soft shoulder, slight toe, gamma 2.2."""
     value = np.linspace(0, brightest, entries) * light.exposure
     film = 1 - np.exp(-1.5 * value)
     film = 0.5 * film + 0.5 * film * film * (3 - 2 * film)
@@ -93,7 +93,7 @@ def tone_curve(light: Light, entries: int = 4096, brightest: float = 4.0) -> npt
 
 def sky(light: Light, directions: npt.NDArray[np.float32], sun: npt.NDArray[np.float64], turn: float, skyline: float,
         drift: float) -> npt.NDArray[np.float32]:  # fmt: skip
-    """Brightness of the sky, and of the far tree line that closes the view.
+    """Compute the brightness of the sky, and of the far tree line that closes the view.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class Bend:
     waves: tuple[tuple[float, float, float], ...] = ()
 
     def heading(self, s: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Heading at s, rad."""
+        """Compute the heading at s, rad."""
         s = np.asarray(s, np.float64)
         return sum((a * np.sin(2 * math.pi * s / w + p) for a, w, p in self.waves), np.zeros_like(s))
 
@@ -117,7 +117,7 @@ class Road:
     age: float
 
     def crossings(self, s: float) -> npt.NDArray[np.float64]:
-        """(C, 2) middle and half width of the crossing roads between s - 60 and s + 400."""
+        """List (C, 2) middle and half width of the crossing roads between s - 60 and s + 400."""
         if not self.crossing_every_m:
             return np.zeros((0, 2))
         first = math.ceil((s - 60 - self.first_crossing_m) / self.crossing_every_m)
@@ -126,7 +126,7 @@ class Road:
         return np.stack([middles, np.full(len(middles), 8.0)], axis=1)
 
     def in_crossing(self, s: float, margin: float = 0.0) -> bool:
-        """Whether s lies within a crossing road or `margin` metres of it."""
+        """Say whether s lies within a crossing road or `margin` metres of it."""
         if not self.crossing_every_m:
             return False
         half = 0.5 * self.crossing_every_m
@@ -223,7 +223,7 @@ def _between(side: float, near: float, far: float, zone: int) -> tuple[float, fl
 
 
 def curve_tables(road: Road, s: float, d: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """`curve` and `inverse` (see `ground.road_coordinates`) as seen from a car at (s, d) that follows the road."""
+    """Make `curve` and `inverse` (see `ground.road_coordinates`) as seen from a car at (s, d) that follows the road."""
     along = CURVE_START_M + CURVE_STEP_M * np.arange(int((VIEW_M - CURVE_START_M) / CURVE_STEP_M) + 1)
     heading = np.clip(road.bend.heading(s + along) - road.bend.heading(s), -1.2, 1.2)
     sin, cos = np.sin(heading), np.cos(heading)
@@ -238,7 +238,7 @@ def curve_tables(road: Road, s: float, d: float) -> tuple[npt.NDArray[np.float64
 
 
 def place(curve: npt.NDArray[np.float64], s: npt.ArrayLike, d: npt.ArrayLike) -> tuple[Any, Any, Any]:
-    """Ego x, y and heading of points at road coordinates (s relative to the car, d)."""
+    """Place points of road coordinates (s relative to the car, d): ego x, y and heading."""
     grid = CURVE_START_M + CURVE_STEP_M * np.arange(len(curve))
     s = np.asarray(s, np.float64)
     x, y, sin, cos = (np.interp(s, grid, curve[:, k]) for k in range(4))

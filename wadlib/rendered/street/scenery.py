@@ -45,7 +45,7 @@ def _cells(
 def woods(
     road: Road, seed: int, curve: Any, travelled: float, light: Light, sun: Any, lens: Camera
 ) -> tuple[Soup, Soup]:
-    """All trees: as seen by the camera, and a lighter copy (fewer cards) for the shadows."""
+    """Plant all trees: as seen by the camera, and a lighter copy (fewer cards) for the shadows."""
     seen, shadow = [], []
     style = _draws(seed, 1, 99, 0)
     for row, d in enumerate(road.layout.trees):
@@ -92,7 +92,7 @@ def _open(road: Road, s: Any, travelled: float, margin: float) -> Any:
 
 
 def furniture(road: Road, seed: int, curve: Any, travelled: float, light: Light) -> Soup:
-    """Kerbs, fences with banners, hedges, poles, signs and buildings."""
+    """Build kerbs, fences with banners, hedges, poles, signs and buildings."""
     layout = road.layout
     parts: list[Soup] = []
     s = _grid(travelled, 1.0, 140.0)

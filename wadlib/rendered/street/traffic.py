@@ -80,7 +80,7 @@ class Stream:
 
 
 def actors_at(road: Road, streams: tuple[Stream, ...], seed: int, time_s: float) -> list[Actor]:
-    """Everybody within the window at `time_s`, nearest first."""
+    """List everybody within the window at `time_s`, nearest first."""
     found: list[Actor] = []
     for row, stream in enumerate(streams):
         for slot, (class_id, place, spread) in enumerate(stream.members):
@@ -96,7 +96,7 @@ def actors_at(road: Road, streams: tuple[Stream, ...], seed: int, time_s: float)
 
 
 def locate(road: Road, stream: Stream, place: float, spread: float, time_s: float) -> tuple[float, float, int] | None:
-    """(s, d, how often the place was taken by somebody new) of a member of a stream; None: nobody is there."""
+    """Find (s, d, how often the place was taken by somebody new) of a member of a stream; None: nobody is there."""
     position = _crossing if stream.kind in ("crossing", "zebra") else _along
     return position(road, stream, place, spread, EGO_SPEED * time_s, time_s)
 
@@ -160,7 +160,7 @@ def _without_collisions(actors: list[Actor]) -> list[Actor]:
 
 
 def extent(class_id: int, heading: float) -> tuple[float, float]:
-    """Room that an object takes along and across the road, m."""
+    """Return the room that an object takes along and across the road, m."""
     length, width = LENGTHS[class_id], {PERSON: 0.5, BICYCLE: 0.7, MOTORBICYCLE: 0.9}.get(class_id, 2.1)
     c, s = abs(math.cos(heading)), abs(math.sin(heading))
     return length * c + width * s, length * s + width * c

@@ -43,7 +43,7 @@ class Crown:
 
 @functools.lru_cache(maxsize=KINDS * 3)
 def crown(kind: int, detail: int) -> Crown:
-    """Template number `kind` (0..KINDS-1) with CARDS[detail] cards, height 1."""
+    """Build template number `kind` (0..KINDS-1) with CARDS[detail] cards, height 1."""
     rng = np.random.default_rng([kind, 99])
     tall = kind % 3 == 1  # poplars
     start = rng.uniform(0.22, 0.32)

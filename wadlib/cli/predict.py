@@ -53,6 +53,16 @@ def predict(
     full_frame: Annotated[
         bool, typer.Option("--full-frame", help="Write 832x640 frames in the pixels of the 3384x2710 frame.")
     ] = False,
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="Show the strip in overlapping tiles at a higher resolution; takes longer.")
+    ] = False,
+    zoom: Annotated[
+        float | None,
+        typer.Option(help="Of the tiles: 2 is full resolution (4 for coco's large anchors).", min=0.25, max=16),
+    ] = None,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Average with the mirror image; takes twice as long.")
+    ] = False,
     workers: Workers = None,
 ) -> None:
     """Find the instances in every frame: labels, and instances.json with all scores."""
@@ -70,11 +80,23 @@ def predict(
     quiet()
     from wadlib.maskrcnn.inference import predict_dataset
     from wadlib.maskrcnn.model import MaskRCNN
+    from wadlib.maskrcnn.tiles import Tiling
 
+    if zoom is not None and not tiles:
+        raise typer.BadParameter("only with --tiles", param_hint="--zoom")
+    tiling = Tiling(zoom or (4 if chosen.view == "whole" else 2)) if tiles else None
     model = MaskRCNN(chosen.replace(min_confidence=min(threshold, min_score)))
     _check_complete(model.load(path), path)
     report = predict_dataset(
-        model, frames, out, threshold=threshold, batch_size=batch_size, full_frame=full_frame, workers=workers
+        model,
+        frames,
+        out,
+        threshold=threshold,
+        batch_size=batch_size,
+        full_frame=full_frame,
+        tiling=tiling,
+        mirror=mirror,
+        workers=workers,
     )
     say(report.summary())
     say(f"Predictions are in {out}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +24,7 @@ from wadlib.instances import Instances, PredictionWriter
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.images import as_rgb, canvas, normalise, unmold
 from wadlib.maskrcnn.frames.views import Placement
+from wadlib.maskrcnn.tiles import Tiling, merge, mirror_average, tiles
 from wadlib.maskrcnn.weights import fingerprint
 
 __all__ = ["Detector", "PredictReport", "detect", "predict_dataset"]
@@ -43,10 +44,11 @@ class Detector(Protocol):
 
 
 class _Shown(NamedTuple):
-    """A picture as the network sees it, and where it lies there."""
+    """A picture as the network sees it, and where it lies there; or the tiles that it is cut into."""
 
     pixels: npt.NDArray[np.uint8]
     placement: Placement
+    tiles: tuple[_Shown, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,14 @@ class PredictReport:
         return "\n".join(lines)
 
 
-def detect(model: Detector, images: Iterable[Any], *, batch_size: int = 1) -> list[Instances]:
+def detect(
+    model: Detector,
+    images: Iterable[Any],
+    *,
+    batch_size: int = 1,
+    tiling: Tiling | None = None,
+    mirror: bool = False,
+) -> list[Instances]:
     """Find the instances in pictures of any size.
 
     Parameters
@@ -95,7 +104,11 @@ def detect(model: Detector, images: Iterable[Any], *, batch_size: int = 1) -> li
         Also grey, RGBA or floating point, see `wadlib.maskrcnn.frames.images.as_rgb`. What the network is shown of a
         picture is said in `wadlib.maskrcnn.frames.views`.
     batch_size : int
-        Pictures that go through the network at once.
+        Pictures, or tiles of one, that go through the network at once.
+    tiling : Tiling, optional
+        Show each picture in tiles at a higher resolution, see `wadlib.maskrcnn.tiles`.
+    mirror : bool
+        Average with what the network says of the mirror image.
 
     Returns
     -------
@@ -115,8 +128,8 @@ def detect(model: Detector, images: Iterable[Any], *, batch_size: int = 1) -> li
         )
     found: list[Instances] = []
     for batch in _batches(enumerate(images), batch_size):
-        shown = [_show(image, model.config, f"picture {number}") for number, image in batch]
-        found += [output() for output in _outputs(model, shown, batch_size)]
+        shown = [_show(image, model.config, f"picture {number}", None, tiling) for number, image in batch]
+        found += [output() for output in _outputs(model, shown, batch_size, mirror)]
     return found
 
 
@@ -128,6 +141,8 @@ def predict_dataset(
     threshold: float | None = None,
     batch_size: int = 1,
     full_frame: bool = False,
+    tiling: Tiling | None = None,
+    mirror: bool = False,
     workers: int | None = None,
     progress: bool = True,
     settings: dict[str, Any] | None = None,
@@ -154,6 +169,8 @@ def predict_dataset(
     full_frame : bool
         Write the predictions of 832x640 frames in the pixels of the full 3384x2710 frame. By default predictions have
         the size of the frames given, so that they can be compared with those frames' labels.
+    tiling, mirror
+        As for `detect`.
     workers : int, optional
         Threads, by default one per core.
     progress : bool
@@ -176,12 +193,13 @@ def predict_dataset(
     workers = available_cores() if workers is None else max(1, workers)
     failed: list[Failure] = []
     predicted = instances = 0
-    read = partial(_read, config=model.config, full_frame=full_frame)
+    read = partial(_read, config=model.config, full_frame=full_frame, tiling=tiling)
     stamps = {frame.name: stamp_of(frame.image_path) for frame in frames}
     with contextlib.ExitStack() as stack:
         # Another process may predict the other side of a split into the same folder: it waits, and then adds to ours.
         stack.enter_context(locked(make_folder(out), wait=True))
-        writer = PredictionWriter(out, _settings(model, threshold, full_frame) | (settings or {}))
+        more = ({"tiling": asdict(tiling)} if tiling else {}) | ({"mirror": True} if mirror else {}) | (settings or {})
+        writer = PredictionWriter(out, _settings(model, threshold, full_frame) | more)
         done = writer.done
         for name in [name for name in done if done[name] and done[name] != stamps.get(name, done[name])]:
             del done[name]
@@ -190,7 +208,7 @@ def predict_dataset(
         pictures = map_frames(read, todo, workers=workers, threads=True, progress=False)
         stack.callback(pictures.close)  # type: ignore[attr-defined]
         bar = stack.enter_context(_bar(len(frames), len(frames) - len(todo), progress))
-        outputs = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size)
+        outputs = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size, mirror)
         for count in _written(partial(_write, writer, threshold, stamps), outputs, workers):
             predicted, instances = predicted + 1, instances + count
             bar.update()
@@ -200,22 +218,30 @@ def predict_dataset(
 # --- a frame's way: read, shown to the network, written ----------------------------------------------
 
 
-def _show(image: Any, config: Config, name: str, camera: Camera | None = None) -> _Shown:
+def _show(image: Any, config: Config, name: str, camera: Camera | None, tiling: Tiling | None) -> _Shown:
     try:
         picture = as_rgb(image)
         placement = Placement.of(picture.shape[:2], config, camera)
-        return _Shown(canvas(picture, placement), placement)
+        if tiling is None:
+            return _Shown(canvas(picture, placement), placement)
+        places = tiles(picture.shape[:2], config, tiling, camera)
+        return _Shown(picture, placement, tuple(_Shown(canvas(picture, place), place) for place in places))
     except ImageError as error:
         raise ImageError(f"{name}: {error.what}", cause=error.cause, fix=error.fix) from error
 
 
-def _read(frame: Frame, config: Config, full_frame: bool) -> _Shown | WadError:
+def _read(frame: Frame, config: Config, full_frame: bool, tiling: Tiling | None) -> _Shown | WadError:
     """What the network sees of a frame; or what is wrong with its picture."""
     try:
-        shown = _show(frame.read_image(), config, frame.name, frame.camera_px)
+        shown = _show(frame.read_image(), config, frame.name, frame.camera_px, tiling)
     except WadError as error:
         return error
-    return shown._replace(placement=shown.placement.in_full_frame()) if full_frame else shown
+    return _in_full_frame(shown) if full_frame else shown
+
+
+def _in_full_frame(shown: _Shown) -> _Shown:
+    parts = tuple(_in_full_frame(each) for each in shown.tiles)
+    return shown._replace(placement=shown.placement.in_full_frame(), tiles=parts)
 
 
 def _readable(
@@ -239,21 +265,42 @@ def _readable(
 
 
 def _predicted(
-    model: Detector, frames: Iterable[tuple[Frame, _Shown]], batch_size: int
+    model: Detector, frames: Iterable[tuple[Frame, _Shown]], batch_size: int, mirror: bool
 ) -> Iterator[tuple[Frame, Callable[[], Instances]]]:
     for batch in _batches(frames, batch_size):
-        outputs = _outputs(model, [shown for _, shown in batch], batch_size)
+        outputs = _outputs(model, [shown for _, shown in batch], batch_size, mirror)
         yield from zip([frame for frame, _ in batch], outputs, strict=True)
 
 
-def _outputs(model: Detector, shown: Sequence[_Shown], batch_size: int) -> list[Callable[[], Instances]]:
+def _outputs(model: Detector, shown: Sequence[_Shown], batch_size: int, mirror: bool) -> list[Callable[[], Instances]]:
     """Run the network; for each picture a function that makes its instances (worth a thread of its own)."""
+    if shown[0].tiles:
+        return [partial(_merged, *_of_tiles(model, each.tiles, batch_size, mirror), model.config) for each in shown]
     # A last batch that is short is filled up: another size would be compiled anew.
     pixels = [each.pixels for each in shown] + [np.zeros_like(shown[0].pixels)] * (batch_size - len(shown))
     windows = [each.placement.normalized_window for each in shown]
     windows += [windows[0]] * (batch_size - len(shown))
-    detections, masks = model.forward(normalise(np.stack(pixels), model.config), np.stack(windows))
-    return [partial(unmold, detections[i], masks[i], each.placement, model.config) for i, each in enumerate(shown)]
+    images = normalise(np.stack(pixels), model.config)
+    found = list(zip(*model.forward(images, np.stack(windows)), strict=True))
+    if mirror:
+        mirrored = np.stack(windows)[:, [0, 3, 2, 1]] * [1, -1, 1, -1] + np.array([0, 1, 0, 1], np.float32)
+        again = zip(*model.forward(np.ascontiguousarray(images[:, :, ::-1]), mirrored.astype(np.float32)), strict=True)
+        found = [mirror_average(*one, *other, model.config) for one, other in zip(found, again, strict=True)]
+    return [partial(unmold, *of_one, each.placement, model.config) for of_one, each in zip(found, shown, strict=False)]
+
+
+def _of_tiles(
+    model: Detector, parts: Sequence[_Shown], batch_size: int, mirror: bool
+) -> tuple[list[Callable[[], Instances]], list[Placement]]:
+    outputs = [each for batch in _batches(parts, batch_size) for each in _outputs(model, batch, batch_size, mirror)]
+    return outputs, [part.placement for part in parts]
+
+
+def _merged(outputs: Sequence[Callable[[], Instances]], places: Sequence[Placement], config: Config) -> Instances:
+    regions = [place.region for place in places]
+    edges = np.array(regions)
+    view = (*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
+    return merge([output() for output in outputs], regions, view, config.nms_threshold)
 
 
 def _write(

@@ -180,6 +180,7 @@ def _unfilter(raw: Any, out: Any, y0: int, dy: int, x0: int, dx: int) -> None:
             break  # nothing below the window can change it
         kind = raw[y, 0]
         row = raw[y]
+        # A row of zeros under the filter Up is the row above.
         same = False
         if kind == 2:
             bits = np.uint8(0)
@@ -212,6 +213,7 @@ def _unfilter(raw: Any, out: Any, y0: int, dy: int, x0: int, dx: int) -> None:
                     row[i] = row[i] + corner
         above = row
         changed = changed or not same
+        # Only rows and columns of the window leave here, two bytes to a code.
         if y >= y0 and (y - y0) % dy == 0:
             if changed:
                 for j in range(out.shape[1]):

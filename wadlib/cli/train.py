@@ -118,6 +118,7 @@ def unet(
         train_unet,
     )
 
+    # The recipe: ready made, then with what the options change.
     chosen = RECIPES[recipe.value]
     if cell is not None:
         if recipe is not UnetRecipe.cured or any(side % (16 * cell) for side in strip(1).shape):
@@ -135,6 +136,7 @@ def unet(
     divided = open_dataset(root).split(split.value, seed=seed, videos=videos, train_fraction=train_fraction)
     say(divided.report())
 
+    # Keras from here on: the lines above answer a typing slip at once.
     quiet()
     deterministic(seed)
     small = SmallFrames(chosen.geometry, chosen.table, cache=cache or out / "frames")
@@ -151,6 +153,7 @@ def unet(
         small=small,
         workers=workers,
     ).training
+    # The scores of the best epoch, and what a constant prediction would have cost.
     model, _ = load_unet(out)
     scores = iou_by_name(evaluate_unet(model, chosen, divided.validation))
     scores |= {"split": divided.report().splitlines(), "loss": constant_baseline(chosen, divided.validation, small)}

@@ -100,6 +100,7 @@ def maskrcnn(
     from wadlib.maskrcnn.learning.plan import Plan
     from wadlib.training import EarlyStop, deterministic, quiet
 
+    # The network and the plan: ready made, then with what the options change.
     losses = dict(_loss_weight(text) for text in loss_weight or ())
     changes = {"batch_size": batch_size, "optimizer": optimizer and optimizer.value, "dtype": dtype}
     network = config.config().replace(
@@ -132,6 +133,7 @@ def maskrcnn(
     say(divided.report())
     others = [_other(text) for text in also or ()]
 
+    # Keras from here on: the lines above answer a typing slip at once.
     quiet()
     deterministic(seed)
     from wadlib.maskrcnn.learning.training import BEST, initial_weights, train_maskrcnn

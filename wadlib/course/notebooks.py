@@ -94,6 +94,7 @@ def execute(path: Path, timeout_s: int = 900) -> str:
         coalesce_streams=True,  # else the pieces in which printed text arrives depend on timing
         resources={"metadata": {"path": str(path.parent.parent)}},
     )
+    # The kernel finds the same settings on every machine.
     environment = os.environ | {
         "TQDM_DISABLE": "1",
         "PYTHONHASHSEED": "0",
@@ -102,6 +103,7 @@ def execute(path: Path, timeout_s: int = 900) -> str:
     }
     try:
         asyncio.run(client.async_execute(env=environment, cleanup_kc=True))
+    # Which cell, and why: too slow, no kernel any more, or an error of its own.
     except (CellTimeoutError, DeadKernelError, RuntimeError) as error:
         slow = isinstance(error, CellTimeoutError)
         if not slow and not isinstance(error, DeadKernelError) and "ernel" not in str(error):

@@ -125,6 +125,7 @@ def prepare(
             cause="a typing slip",
             fix="'report' is 832x640 as in the report, 'strip' the part that holds nearly all objects, 1664x384",
         )
+    # Refuse what cannot work before anything is written; then make the folders and the lists of videos.
     wanted = ("train", "test") if subset == "all" else (subset,)
     frames = [frame for video in wad.videos if video.subset in wanted for frame in video.frames]
     if not frames:
@@ -144,12 +145,14 @@ def prepare(
         write_origin(out, wad.source)
         _write_lists(frames, out)
 
+    # What an earlier run has finished stays.
     there = _present(wad, folders, out)
     _check_view(there, frames, out, view)
     begun = [frame for frame in frames if there.issuperset(_outputs(frame, out))]
     looked = map_frames(functools.partial(_is_done, out=out), begun, workers=workers, threads=True, progress=False)
     done = {frame for frame, finished in looked if finished}
 
+    # Frame by frame in threads; a damaged one is noted; if all of the first ones are, it stops.
     prepared, failed = 0, list[Failure]()
     for frame, error in map_frames(
         functools.partial(_prepare_frame, out=out, view=VIEWS[view], quality=quality, strict=strict),

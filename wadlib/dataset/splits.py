@@ -85,6 +85,7 @@ def split_videos(
             cause="a percentage in place of a fraction",
             fix="use train_fraction=0.7, for example",
         )
+    # Videos that can be learnt from, or a sample of them.
     labelled = [
         (video, frames) for video in videos if (frames := tuple(f for f in video.frames if f.label_path is not None))
     ]
@@ -103,6 +104,7 @@ def split_videos(
         labelled = [labelled[i] for i in sorted(chosen.tolist())]
     train: list[Frame] = []
     validation: list[Frame] = []
+    # By the report: the first part of each video; leakage, as the rest shows the same street.
     if kind == "report":
         for _, frames in labelled:
             cut = _part(len(frames), train_fraction)
@@ -121,6 +123,7 @@ def split_videos(
                 cause="a small sample of the dataset",
                 fix="use split('report'), which divides the frames of each video, or a dataset with more videos",
             )
+        # By video: each is on one side.
         order = rng.permutation(len(labelled))
         learnt = set(order[: _part(len(labelled), train_fraction)].tolist())
         for i, (_, frames) in enumerate(labelled):

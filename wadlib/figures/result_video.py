@@ -146,6 +146,7 @@ def result_video(
     for panel in panels:
         one_of(panel, PANELS, "result_video: panel", MetricError)
     path, folder = Path(path), Path(prediction)
+    # Refuse before the first picture is drawn.
     labels = label_files(folder, "predictions")
     tracks = read_tracks(folder) if (folder / TRACKS).is_file() else {}
     shown = [frame for frame in frames if frame.name in labels]
@@ -180,6 +181,7 @@ def result_video(
             yield row
 
     poster, description = path.with_suffix(".jpg"), path.with_suffix(".txt")
+    # `write_video` asks for the pictures; poster and counts are made on the way.
     written = write_video(pictures(), path, rate=rate, codec=codec)
     counts = ", ".join(f"{number} {name}" for name, number in objects.most_common()) or "nothing"
     missing = len(frames) - len(shown)

@@ -55,6 +55,7 @@ def draw_unet(axes: Axes, stages: Sequence[Tensor], title: str = "", *, words: M
     -----
     A figure of 10 x 5.5 inches suits four poolings.
     """
+    # Sizes on the page: a box as wide as the root of its channels, as high as its level.
     tensors = {stage.name: stage for stage in stages}
     depth = max(stage.level for stage in stages)
     most = max(stage.shape[2] for stage in stages if stage.kind != "concat")
@@ -77,6 +78,7 @@ def draw_unet(axes: Axes, stages: Sequence[Tensor], title: str = "", *, words: M
         pen.convolutions(part, 2 * level, level)
         if level < depth:
             pen.vertical("pool", 2 * level + 2, level, level + 1)
+    # The expansive path goes up again, with a copy from the left at each level.
     for step, level in enumerate(reversed(range(depth))):
         x = 2 * depth + 2 + 2 * step
         pen.vertical("up", x, level + 1, level)

@@ -82,6 +82,7 @@ def write_video(
     frames = 0
     try:
         with atomic_path(path) as part:
+            # The first picture fixes the size; the stream is opened for it.
             with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 stream: Any = None
                 for picture in pictures:

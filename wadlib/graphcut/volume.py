@@ -73,6 +73,7 @@ def volume_edges(
     """
     frames, height, width = shape
     place = np.arange(height * width).reshape(height, width)
+    # Neighbours within a frame, and their weights.
     ends = [pairs(place, direction) for direction in DIRECTIONS[:2]]
     expected = [p.shape for p, _ in ends]
     weights = [[np.ones(s, np.int64) for s in expected]] * frames if edge_weights is None else list(edge_weights)
@@ -83,6 +84,7 @@ def volume_edges(
             cause="weights of 8 neighbours, or of frames of another size",
             fix="[contrast_weights(image) for image in images]",
         )
+    # Neighbours in the next frame: the same place, or where the flow leads.
     if links is None:
         links = np.broadcast_to(place, (max(frames - 1, 0), height, width))
     ok = isinstance(links, np.ndarray) and links.shape == (frames - 1, height, width) and links.dtype.kind in "iu"
@@ -93,6 +95,7 @@ def volume_edges(
             cause="positions (y, x) in place of flat ones, or a link for the last frame",
             fix="y * width + x, and -1 where there is no neighbour",
         )
+    # One list of edges; nodes are numbered frame after frame.
     p, q, w = [], [], []
     for t, each in enumerate(weights):
         for (one, other), weight in zip(ends, each, strict=True):

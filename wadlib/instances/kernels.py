@@ -37,6 +37,7 @@ def runs_of_strings(chars: Any, string_ends: Any, pixels: int, starts: Any, ends
         pixel, index, one_before, two_before = 0, 0, 0, 0
         first = run
         while position < string_ends[n]:
+            # A number: five bits to a character, least first, a sixth says that more follow.
             length, shift, more = 0, 0, True
             while more:
                 if position == string_ends[n] or shift > 30:
@@ -50,6 +51,7 @@ def runs_of_strings(chars: Any, string_ends: Any, pixels: int, starts: Any, ends
                 shift += 5
                 if not more and (group & 16) != 0:
                     length -= 1 << shift  # a negative difference: carry the sign on
+            # From the third on it is the difference to the number two before; odd ones are runs of ones.
             if index > 2:
                 length += two_before
             if length < 0 or length > pixels - pixel:

@@ -202,6 +202,7 @@ def evaluate_tracks(
                 fix="render the dataset again" if unknown else "predict those frames too, or count them as empty",
             )
         absent += lacking
+        # Threads compare the frames; each class of the video is then a sequence of its own.
         compare = partial(_compare, labels, truth_tracks, found_tracks)
         overlaps = [
             overlap

@@ -142,6 +142,7 @@ def track_folder(
         tqdm(total=2 * frames, desc="tracking", unit="frame", disable=not progress) as bar,
     ):
         rows = RowWriter(file)
+        # Video by video, so that no more than one is in memory: link, then write frame by frame.
         for video, keep in chosen:
             times = frame_times(video.frames)[keep]
             some = [frame for frame, kept in zip(video.frames, keep, strict=True) if kept]

@@ -124,6 +124,7 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         threshold: float = 0.0,
         hidden_classes: Iterable[int | str] = (),
     ) -> None:
+        # What was given, frame by frame; it stays in Python until a frame is asked for.
         video = frames_of(frames, count)
         number = video.count
         given = {"truth": truth, "prediction": prediction, "scores": scores, "tracks": tracks}
@@ -142,6 +143,7 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         frame = min(max(int(frame), 0), number - 1)
         first = self.store.frame(frame, strict=number == 1)
         there = {name: given_by_frame[name] is not None for name in ("truth", "prediction", "tracks")}
+        # What the browser starts with: view, classes, what there is to show.
         start: dict[str, Any] = {
             "mode": one_of(mode or _usual_mode(there), (*MODES, "none"), "MaskViewer: mode", WadError),
             "style": one_of(style, STYLES, "MaskViewer: style", WadError),

@@ -158,6 +158,7 @@ def sweep(W: Any, y: npt.ArrayLike) -> Sweep:
             fix="pass smallest_eigenvectors(W).vectors[0]",
         )
     y = np.where(d > 0, np.asarray(y, np.float64).ravel(), np.inf)
+    # The cut after the first i nodes is a sum: each edge joins it at its lower rank and leaves at its higher.
     order = np.argsort(y, kind="stable")
     rank = np.empty(len(y), np.int64)
     rank[order] = np.arange(len(y))
@@ -174,6 +175,7 @@ def sweep(W: Any, y: npt.ArrayLike) -> Sweep:
         u, v = rank[edges.row], rank[edges.col]
         for ends, sign in ((np.minimum(u, v), 1), (np.maximum(u, v), -1)):
             sums += sign * np.bincount(ends, edges.data, minlength=len(y))
+    # Equation 2 at each place between two different values; the least of them.
     between = np.maximum(np.cumsum(sums)[:-1], 0)  # cut(A, B), A the first i + 1 nodes
     total = np.cumsum(d[order])
     a = total[:-1]  # assoc(A, V)

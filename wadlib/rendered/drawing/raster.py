@@ -90,6 +90,7 @@ def draw(triangles: Any, uv: Any, material: Any, order: Any, camera: Any, leaves
     px, py, value = np.empty(3), np.empty(3), np.empty(3)
     pieces = 0
     for index in order:
+        # Corners in the camera frame; u and v go along.
         behind = 0
         for k in range(3):
             x, y, z = triangles[index, k, 0], triangles[index, k, 1], triangles[index, k, 2] - eye
@@ -110,6 +111,7 @@ def draw(triangles: Any, uv: Any, material: Any, order: Any, camera: Any, leaves
                 t = (NEAR_M - point[k, 2]) / (point[m, 2] - point[k, 2])
                 cut[corners] = point[k] + t * (point[m] - point[k])
                 corners += 1
+        # One or two triangles are left: on the picture, three planes each, then pixel by pixel.
         for fan in range(corners - 2):
             for k in range(3):
                 corner = 0 if k == 0 else fan + k

@@ -112,11 +112,13 @@ def _triangle(material: Any, red: Any, green: Any, blue: Any, normal: Any, seed:
         window, r, g, b = _wall(u, v, seed, tone, lamps)
         if window:
             return r, g, b
+    # Sunlight, unless something stands between here and the sun.
     lit = 0.0
     if tone[0, 0] > 0:
         lit = max(nx * sun[0] + ny * sun[1] + nz * sun[2], 0.0)
         if lit > 0:
             lit *= 1 - _lookup(trees, x - sun[0] / sun[2] * z, y - sun[1] / sun[2] * z, origin, cell, outside)
+    # Pattern of the material.
     texture = 1.0
     if material == HEDGE:
         size = leaves.shape[0] - 1
@@ -126,12 +128,14 @@ def _triangle(material: Any, red: Any, green: Any, blue: Any, normal: Any, seed:
         texture = 0.6 + leaves[int(v * 20.0) & size, int(u * 130.0) & size] / 250.0
     elif material == SIGN and abs(v - 0.5) < 0.36 and abs(u - 0.5) < 0.42 and (v * 3.2) % 1.0 < 0.45:
         texture = 3.2 if hashed(int(u * 14), int(v * 3.2), seed) < 0.75 else 1.0  # lines of writing
+    # Diffuse light: of the sky, of the sun, and thrown back by the ground.
     open_sky = (0.56 + 0.44 * nz) * (1.0 if material >= 32 else 0.5 + 0.5 * min(z / 0.7, 1.0))
     bounce = 0.25 * (1 - nz)
     r = red * texture * (tone[1, 0] * open_sky + tone[0, 0] * lit + tone[4, 0] * bounce)
     g = green * texture * (tone[1, 1] * open_sky + tone[0, 1] * lit + tone[4, 1] * bounce)
     b = blue * texture * (tone[1, 2] * open_sky + tone[0, 2] * lit + tone[4, 2] * bounce)
     if material in (PAINT, GLASS, METAL):
+        # Glossy materials mirror the sky, more so at a grazing angle, and the sun as a spark.
         mx, my, mz = rx - 2 * facing * nx, ry - 2 * facing * ny, rz - 2 * facing * nz
         mr, mg, mb = _mirrored(mx, my, mz, tone)
         grazing = (1 + facing) ** 5
@@ -204,6 +208,7 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
     for row in range(height):
         ys = (row - cy) / fy
         vertical = camera[8] + ys * camera[5]
+        # What is the same for a whole row: where its rays meet the ground, haze, the row of the sky, vignetting.
         ground_at = eye / -vertical if vertical < -1e-5 else 1e9
         clear = math.exp(-ground_at / visibility)
         dx0, dy0 = camera[6] + ys * camera[3], camera[7] + ys * camera[4]
@@ -215,6 +220,7 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
         for column in range(width):
             xs = (column - cx) * per_column
             piece = front[row, column]
+            # A triangle is in front: its light, fading into the haze with its distance.
             if piece >= 0:
                 t = 1.0 / nearness[row, column]
                 index = source[piece]
@@ -241,6 +247,7 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
                 )
             elif ground_at < 1500.0:
                 x, y = ground_at * (dx0 + xs * camera[0]), ground_at * (dy0 + xs * camera[1])
+                # The road: its reflectance at (s, d), lit by sky and sun as far as no shadow lies there.
                 if straight:
                     s, d = x, y - offset
                 else:
@@ -254,6 +261,7 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
                 g = g * (sky_g * open_sky + sun_g * lit) * clear + haze_g * (1 - clear)
                 b = b * (sky_b * open_sky + sun_b * lit) * clear + haze_b * (1 - clear)
             else:
+                # The sky, which is computed on a coarse grid: bilinear between its nodes.
                 k = column // SKY_STEP
                 e = column / SKY_STEP - k
                 w00, w01, w10, w11 = (1 - f) * (1 - e), (1 - f) * e, f * (1 - e), f * e
@@ -261,6 +269,7 @@ def shade(nearness: Any, front: Any, planes: Any, source: Any, colour: Any, mist
                 r = above[k, 0] * w00 + above[k + 1, 0] * w01 + below[k, 0] * w10 + below[k + 1, 0] * w11
                 g = above[k, 1] * w00 + above[k + 1, 1] * w01 + below[k, 1] * w10 + below[k + 1, 1] * w11
                 b = above[k, 2] * w00 + above[k + 1, 2] * w01 + below[k, 2] * w10 + below[k + 1, 2] * w11
+            # The camera: darker corners, the film curve, the noise of the sensor.
             falloff = bright - vignette * (column - cx) ** 2
             tile = grain[(row + grain_at[0]) & mask, (column + grain_at[1]) & mask]
             red = film[min(int(r * falloff), 4095)] + tile[0] * grain_scale

@@ -67,6 +67,7 @@ def _open(tricycle: Tricycle, phase: float, lod: int) -> list[Mesh]:
     sides = 3 if lod else 5
     parts = [build_body(body, lod)]
     spin = -2 * math.pi * phase
+    # Wheels: two at the back, one at the front.
     if pedal:
         wheel_y = half + 0.06
         parts += [spoked(0.55 * start, y, HUB_Z, STEEL, 3 * spin, lod) for y in (wheel_y, -wheel_y)]
@@ -78,6 +79,7 @@ def _open(tricycle: Tricycle, phase: float, lod: int) -> list[Mesh]:
         hub = 0.27
         parts.append(wheels([(0.42 * start, y) for y in (half + 0.04, -half - 0.04)], hub, 0.14, STEEL, lod, spokes=0))
         parts += _front_wheel(front, hub, 0.055, hub - 0.09, lod)
+    # Frame, bed, handlebar and saddle.
     low = 0.42 if not pedal else 0.45
     head = (front - 0.2, 0, 0.92)
     for y in (0.08, -0.08):
@@ -90,6 +92,7 @@ def _open(tricycle: Tricycle, phase: float, lod: int) -> list[Mesh]:
     parts.append(limb(bar, 0.018, colour=BAR, sides=sides))
     saddle = np.array([start + 0.20, 0, 0.84 if pedal else 0.76])
     parts.append(box((0.32, 0.26 if pedal else 0.5, 0.09), (saddle[0], 0, saddle[2] - 0.03), colour=BAR))
+    # Cranks to pedal, or a motor under the saddle and a plate for the feet.
     if pedal:
         crank = np.array([start + 0.42, 0, 0.30])
         feet = pedals(crank, spin)
@@ -100,6 +103,7 @@ def _open(tricycle: Tricycle, phase: float, lod: int) -> list[Mesh]:
         parts.append(box((0.4, 0.54, 0.42), (start + 0.18, 0, 0.52), colour=paint, material=PAINT))
         apron = [(front - 0.22, 0.36), (front - 0.17, 0.36), (front - 0.16, 0.95), (front - 0.22, 0.95)]
         parts.append(prism(apron, np.array([0.55, 0.5, 0.4, 0.46]), colour=paint, material=PAINT))
+    # The driver, and what is seen from near only.
     parts.append(dress(tricycle.driver, seated(tricycle.driver, saddle, grips, feet, 0.12), lod))
     if lod == 0 and not pedal:
         place = (head[0] + 0.09, 0, 0.96)

@@ -115,6 +115,7 @@ def build_truck(truck: Truck, lod: int = 0) -> Mesh:
 
 def _cab(truck: Truck, plan: Plan, start: float, lod: int) -> list[Mesh]:
     """Cab from its side view: upright nose, raked windscreen, side windows, bumper, mirrors."""
+    # The shell, from its side view.
     deep, top = plan.cab
     bottom, half, end = plan.wheel * 0.85, plan.width / 2, start + deep
     waist = bottom + 0.44 * (top - bottom)
@@ -128,6 +129,7 @@ def _cab(truck: Truck, plan: Plan, start: float, lod: int) -> list[Mesh]:
     def nose(z: float) -> float:
         return end - rake * float(np.clip((z - waist + 0.1) / (top - waist - 0.04), 0, 1)) + 0.012
 
+    # Windscreen, side windows and the gaps of the doors.
     screen = [(nose(low), -0.43 * plan.width, low), (nose(low), 0.43 * plan.width, low)]
     screen += [(nose(high), 0.41 * plan.width, high), (nose(high), -0.41 * plan.width, high)]
     rows: list[Any] = [(screen, BLACK_GLASS, GLASS)]

@@ -148,10 +148,12 @@ def ground_albedo(s: Any, d: Any, wide: Any, long: Any, zone_of: Any, line_of: A
         0 new asphalt ... 1 patched and cracked.
     """
     d = min(max(d, -HALF_WIDTH_M + 0.1), HALF_WIDTH_M - 0.1)
+    # Which surface it is; a crossing road is asphalt throughout.
     zone = zone_of[int((d + HALF_WIDTH_M) * CELLS_PER_M)]
     for k in range(len(crossings)):
         if abs(s - crossings[k, 0]) < crossings[k, 1]:
             zone = ASPHALT
+    # Noise: large patches, and specks that vanish with the distance.
     detail = 1.0 / (1.0 + long * long * 25.0)
     large = coarse[int(s * 6.0) & 511, int(d * 6.0) & 511] * UNIT
     speck = fine[int(s * 40.0) & 511, int(d * 40.0) & 511] * UNIT * detail if detail > 0.05 else 0.0

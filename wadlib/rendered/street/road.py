@@ -135,6 +135,7 @@ class Road:
 
 def make_layout(kind: str, rng: np.random.Generator) -> Layout:
     """Draw a cross-section: "avenue" (planted median), "street" (painted line) or "boulevard" (fence)."""
+    # The carriageway: lanes, what lies between the two directions, and the lane of the car.
     lane = float(rng.uniform(3.3, 3.7))
     if kind == "avenue":
         lanes, median, shoulder = int(rng.integers(2, 4)), float(rng.uniform(3.0, 6.0)), 0.4
@@ -147,6 +148,7 @@ def make_layout(kind: str, rng: np.random.Generator) -> Layout:
     middles = tuple(inner + lane * (k + 0.5) for k in range(lanes))
     ego = -middles[int(rng.integers(0, lanes))]
     zones: list[tuple[float, float, int]] = [(-edge, edge, ASPHALT)]
+    # Painted lines, on either side.
     lines: list[tuple[float, int, float, float, float, int]] = []
     for side in (-1.0, 1.0):
         for k in range(1, lanes):
@@ -162,6 +164,7 @@ def make_layout(kind: str, rng: np.random.Generator) -> Layout:
     walking: list[tuple[float, float]] = []
     buildings: list[tuple[float, int]] = []
     backdrop: list[float] = []
+    # The middle: planted, or with a fence.
     if kind == "avenue":
         zones.append((-median, median, GRASS))
         kerbs += [-median, median]
@@ -170,6 +173,7 @@ def make_layout(kind: str, rng: np.random.Generator) -> Layout:
         zones.append((-median, median, CONCRETE))
         fences.append(0.0)
     for side in (-1.0, 1.0):
+        # Outwards from the carriageway, on either side: kerb, verge, cycle lane, pavement …
         d = edge
         zones.append(_between(side, d, d + 0.3, CONCRETE))
         verge = float(rng.uniform(1.6, 3.0)) if kind != "street" else 0.0
@@ -195,6 +199,7 @@ def make_layout(kind: str, rng: np.random.Generator) -> Layout:
         if kind == "street":
             trees.append(side * (d + 0.9))
         d += pavement
+        # … then a fence, a car park or grass, and the line of buildings.
         if rng.uniform() < (0.25 if kind == "street" else 0.6):
             fences.append(side * d)
         if rng.uniform() < 0.5:

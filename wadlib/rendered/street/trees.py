@@ -48,6 +48,7 @@ def crown(kind: int, detail: int) -> Crown:
     tall = kind % 3 == 1  # poplars
     start = rng.uniform(0.22, 0.32)
     radius = rng.uniform(0.13, 0.17) if tall else rng.uniform(0.26, 0.36)
+    # Balls of leaves around the trunk, spread over the height.
     blobs = 16 if not tall else 12
     step = (np.arange(blobs) + rng.uniform(-0.6, 0.6, blobs)).clip(0, blobs - 1) / (blobs - 1)
     height = start + 0.07 + (0.90 - start - 0.07) * step  # evenly enough that no ball of leaves hangs alone
@@ -57,6 +58,7 @@ def crown(kind: int, detail: int) -> Crown:
     away = spread * rng.uniform(0.45, 0.85, blobs)
     centres = np.stack([away * np.cos(angle), away * np.sin(angle), height], axis=1)
     size = np.maximum(radius * rng.uniform(0.4, 0.62, blobs) * (1.25 if tall else 1), 0.105)
+    # Leaf cards in the balls, facing mostly outwards; `depth` is how far from the trunk.
     count = CARDS[detail]
     home = rng.integers(0, blobs, count)
     direction = rng.standard_normal((count, 3))
@@ -75,6 +77,7 @@ def crown(kind: int, detail: int) -> Crown:
                         middle + half * side + half * up, middle - half * side + half * up], axis=1)  # fmt: skip
     outward = direction + 0.8 * np.stack([middle[:, 0], middle[:, 1], 0.4 * (middle[:, 2] - 0.55)], axis=1) / radius
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    # The trunk, and a branch to every other ball.
     branches = [
         ((0, 0, 0), (0.008, -0.006, start + 0.1), 0.018, 0.014),
         ((0.008, -0.006, start + 0.1), (0, 0, 0.8), 0.014, 0.004),

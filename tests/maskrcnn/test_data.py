@@ -280,19 +280,6 @@ def test_full_size_frames_show_the_strip(full_size_files, tmp_path):
     assert crop["image"].shape == (1, 384, 1664, 3)
 
 
-def test_survey_counts_what_is_left_out(frames):
-    counts = TrainingBatches(frames, CONFIG.replace(max_gt_instances=2)).survey(progress=False)
-    assert counts == {
-        "frames": 5,
-        "without_instances": 1,
-        "instances": 12,
-        "crowds": 12,
-        "too_small": 4,
-        "too_many": 4,
-        "frames_with_too_many": 4,
-    }
-
-
 def test_a_frame_without_label_says_so(frames):
     frame = Frame("test", "video", frames[0].image_path)
     with pytest.raises(LabelError, match="frame test has no label"):

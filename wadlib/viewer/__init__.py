@@ -16,20 +16,7 @@ here; what anywidget's documentation and their own sources ask of a widget is me
 - where a page may not fill the screen, the viewer fills its frame.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from wadlib.viewer.widget import MaskViewer
-
-__all__ = ["MaskViewer"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import the widget when it is asked for: anywidget and ipywidgets take half a second."""
-    if name == "MaskViewer":
-        from wadlib.viewer.widget import MaskViewer
-
-        return MaskViewer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# The name stands in __init__.pyi; anywidget and ipywidgets, half a second, come with its first use.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

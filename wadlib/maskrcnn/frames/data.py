@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wadlib._shared.parallel import map_frames
 from wadlib.dataset.counts import code_areas
 from wadlib.dataset.frame import Frame
 from wadlib.errors import TrainingError
@@ -196,29 +195,6 @@ class TrainingBatches(Batches[Piece]):
         placement = Placement.of((label.shape[0], label.shape[1]), self.whole, frame.camera_px)
         return images.canvas(image, placement), images.label_canvas(label, placement)
 
-    def survey(self, *, workers: int | None = None, progress: bool = True) -> dict[str, int]:
-        """Read all labels and count what is left out, before any augmentation.
-
-        Returns
-        -------
-        dict
-            ``frames``, ``without_instances`` (frames that are background only), ``instances``, ``crowds``,
-            ``too_small`` (instances with a side below 2 pixels), ``too_many`` (instances beyond
-            `Config.max_gt_instances` of their frame) and ``frames_with_too_many``.
-        """
-        total = dict.fromkeys(
-            ("frames", "without_instances", "instances", "crowds", "too_small", "too_many", "frames_with_too_many"), 0
-        )
-        counts = map_frames(
-            self._count, self.items, workers=workers, threads=True, description="counting", progress=progress
-        )
-        for _, (instances, crowds, too_small) in counts:
-            too_many = max(0, instances - self.config.max_gt_instances)
-            row = (1, instances == 0, instances, crowds, too_small, too_many, too_many > 0)
-            for name, number in zip(total, row, strict=True):
-                total[name] += int(number)
-        return total
-
     def describe(self) -> dict[str, Any]:
         """Say what determines the batches, for the run's ``config.json``."""
         augmentation = None if self.augmentation is None else asdict(self.augmentation)
@@ -234,13 +210,6 @@ class TrainingBatches(Batches[Piece]):
     def _sample(self, piece: Piece, rng: np.random.Generator) -> tuple[dict[str, npt.NDArray[Any]]]:
         image, label = self.picture(piece, rng)
         return (example(image, label, self.config, rng, piece.frame.unlabelled),)
-
-    def _count(self, piece: Piece) -> tuple[int, int, int]:
-        label = piece.frame.read_label()
-        placement = Placement.of((label.shape[0], label.shape[1]), self.whole, piece.frame.camera_px)
-        shown = _background_outside(images.label_canvas(label, placement), placement.window)
-        truth = ground_truth(shown, self.whole)
-        return truth.instances, len(truth.class_ids) - truth.instances, truth.too_small
 
 
 def object_point(

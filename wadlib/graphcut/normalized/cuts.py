@@ -21,7 +21,7 @@ __all__ = ["Sweep", "assoc", "cut", "degrees", "ncut_value", "sweep"]
 
 
 def cut(W: Any, A: npt.ArrayLike, B: npt.ArrayLike | None = None) -> float:
-    r"""Return the weight of the edges between A and B.
+    r"""Return the weight of the edges between A and B: the report's equations 2 and 5.
 
     .. math:: cut(A, B) = \sum_{u \in A, v \in B} w(u, v)
 
@@ -39,7 +39,7 @@ def cut(W: Any, A: npt.ArrayLike, B: npt.ArrayLike | None = None) -> float:
 
 
 def assoc(W: Any, A: npt.ArrayLike, B: npt.ArrayLike | None = None) -> float:
-    r"""Return the weight from A to all nodes, or to those of B.
+    r"""Return the weight from A to all nodes, or to those of B: the report's equations 3 and 6.
 
     .. math:: assoc(A, V) = \sum_{u \in A, t \in V} w(u, t)
 
@@ -58,15 +58,15 @@ def assoc(W: Any, A: npt.ArrayLike, B: npt.ArrayLike | None = None) -> float:
 
 
 def ncut_value(W: Any, A: npt.ArrayLike) -> float:
-    r"""Return the normalized cut of A and the rest, B.
+    r"""Return the normalized cut of A and the rest, B: the report's equations 1 and 4.
 
     .. math::
         Ncut(A, B) = \frac{cut(A, B)}{assoc(A, V)} + \frac{cut(A, B)}{assoc(B, V)}
         = 2 - \left( \frac{assoc(A, A)}{assoc(A, V)} + \frac{assoc(B, B)}{assoc(B, V)} \right)
 
     (Shi and Malik 2000, eqs. 2 to 5.) Between 0, two graphs that have nothing to do with each other,
-    and 2. In one place the report prints cut(B, V) / assoc(B, V) for the second term of its eq. 4:
-    that is 1 whatever the cut, because cut(B, V) sums over the same pairs as assoc(B, V).
+    and 2. A machine-read text of the report has cut(B, V) / assoc(B, V) as the second term of its eq. 4 (both public
+    PDFs are right): that is 1 whatever the cut, because cut(B, V) sums over the same pairs as assoc(B, V).
 
     Raises
     ------
@@ -175,7 +175,7 @@ def sweep(W: Any, y: npt.ArrayLike) -> Sweep:
         u, v = rank[edges.row], rank[edges.col]
         for ends, sign in ((np.minimum(u, v), 1), (np.maximum(u, v), -1)):
             sums += sign * np.bincount(ends, edges.data, minlength=len(y))
-    # Equation 2 at each place between two different values; the least of them.
+    # Equation 1 at each place between two different values; the least of them.
     between = np.maximum(np.cumsum(sums)[:-1], 0)  # cut(A, B), A the first i + 1 nodes
     total = np.cumsum(d[order])
     a = total[:-1]  # assoc(A, V)

@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 from wadlib.course import book, classroom, notebooks
 from wadlib.course.notebooks import NotebookError, check, execute, execute_all, fingerprint_of, hand_out, read_source
+from wadlib.dataset import open_wad
 from wadlib.errors import WadError
+from wadlib.frames import write_label
 
 SOURCE = """\
 # %% [markdown]
@@ -234,3 +237,57 @@ def test_the_fingerprint_sees_kept_results(tmp_path):
         first = fingerprint_of(tmp_path)
         (tmp_path / name).write_text("two")
         assert fingerprint_of(tmp_path) != first, name
+
+
+def test_hand_out_overwrites_nobodys_work(course):
+    (path,) = hand_out(course / "handout", course)
+    hand_out(course / "handout", course)  # the same again
+    path.write_text("my solutions")
+    with pytest.raises(NotebookError, match=r"holds other notebooks of these names: 00_tiny\.ipynb"):
+        hand_out(course / "handout", course)
+    assert path.read_text() == "my solutions"
+
+
+@pytest.mark.notebook
+def test_another_kernel_called_python3_is_not_taken(course, monkeypatch):
+    kernel = course / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text(json.dumps({"argv": ["/bin/false"], "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(course / "jupyter"))
+    assert "42" in execute(source(course))
+
+
+@pytest.mark.notebook
+def test_a_killed_kernel_and_a_slow_cell_name_notebook_and_cell(course):
+    source(course).write_text("# %%\n1\n\n# %%\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    with pytest.raises(NotebookError, match=r"00_tiny\.py, cell 2 of 2: its kernel died"):
+        execute(source(course))
+    source(course).write_text("# %%\nimport time\ntime.sleep(60)\n")
+    with pytest.raises(NotebookError, match=r"00_tiny\.py, cell 1 of 1: not done after 1 s"):
+        execute(source(course), timeout_s=1)
+
+
+def test_files_of_others_beside_the_book_are_kept(tmp_path):
+    (tmp_path / "book" / "_static").mkdir(parents=True)
+    (tmp_path / "book" / "index.md").write_text("# A book\n")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "thesis.tex").write_text("mine")
+    with pytest.raises(NotebookError, match=r"holds files that are not of the book: thesis\.tex"):
+        book._gather(tmp_path / "book", [], tmp_path / "source")
+    assert (tmp_path / "source" / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize("gone", ["train_label", "train_color"])
+def test_data_that_the_notebooks_can_show_nothing_of(tiny_wad, gone):
+    root = tiny_wad(contents=False)
+    for path in (root / gone).iterdir():
+        path.unlink()
+    with pytest.raises(WadError, match="no labelled training frame"):
+        book._check_data(open_wad(root))
+
+
+def test_labels_without_any_object(tiny_wad):
+    root = tiny_wad(videos=1, frames=1)
+    write_label(open_wad(root).frames[0].label_path, np.full((2710, 3384), 255, np.uint16))
+    with pytest.raises(WadError, match="no object in the labels"):
+        book._check_data(open_wad(root))

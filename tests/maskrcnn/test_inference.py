@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -316,6 +317,25 @@ class TestGoingOn:
         (tmp_path / "pred" / "instances.jsonl").write_text('{"frame": "a", "results": []}\n')
         with pytest.raises(InstancesError, match="folder without predictions"):
             predict(ByColour(LOW), wad.frames, tmp_path / "pred")
+
+    def test_two_at_once_lose_nothing(self, wad, tmp_path):
+        """Two sides of a split into one folder: the second waits for the first, and adds to it."""
+        half = len(wad.frames) // 2
+        sides = [wad.frames[:half], wad.frames[half:]]
+        with ThreadPoolExecutor(2) as pool:
+            for side in sides:
+                pool.submit(predict, ByColour(LOW), side, tmp_path / "pred", threshold=0.5)
+        assert sorted(read_instances(tmp_path / "pred")) == sorted(frame.name for frame in wad.frames)
+
+    def test_frames_of_another_dataset_are_predicted_anew(self, tiny_wad, wad, tmp_path):
+        predict(ByColour(LOW), wad.frames, tmp_path / "pred", threshold=0.5)
+        frame, other = wad.frames[0], wad.frames[1]
+        frame.image_path.write_bytes(other.image_path.read_bytes())
+        (tmp_path / "pred" / "label" / f"{other.name}_instanceIds.png").write_bytes(b"")  # a disk that was full
+        report = predict(ByColour(LOW), wad.frames, tmp_path / "pred", threshold=0.5)
+        assert (report.predicted, report.skipped) == (2, len(wad.frames) - 2)
+        found = read_instances(tmp_path / "pred")
+        assert found[frame.name].boxes.tolist() == found[other.name].boxes.tolist()
 
     def test_lines_of_the_journal_that_are_none(self, wad, tmp_path):
         predict(ByColour(LOW), wad.frames[:1], tmp_path / "pred", threshold=0.5)

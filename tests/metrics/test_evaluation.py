@@ -17,9 +17,11 @@ from wadlib.frames import write_label
 from wadlib.instances import Instances, Runs, write_predictions
 from wadlib.labels import CLASSES
 from wadlib.metrics import (
+    Evaluation,
     InstanceOverlap,
     IoUSum,
     Overlap,
+    Scores,
     average_precision,
     evaluate_folder,
     iou_table,
@@ -256,3 +258,11 @@ def test_iou_table_shows_all_side_by_side():
     assert shown.loc["mean", "report's Table 1"] == pytest.approx((0.2899 + 0.0096 + 0.0035 + 0.0132) / 7)
     assert shown["frames"].tolist() == [1, 0, 0, 1, 0, 0, 0, 1]
     assert shown["report IoU"].isna().tolist() == [False, True, True, False, True, True, True, False]
+
+
+@pytest.mark.parametrize("score", ["ap90", "apple", "", "AP", None])
+def test_a_mean_of_no_score(score):
+    """`mean("ap90")` was the overall AP."""
+    empty = Evaluation(Scores(), (), (), False)
+    with pytest.raises(MetricError, match="mean: expected the name of a score, got"):
+        empty.mean(score)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -400,3 +401,35 @@ def test_names_are_unique_and_never_those_of_real_frames() -> None:
     names = [write.frame_name(0, v, f) for v in range(20) for f in range(400)]
     assert len(set(names)) == len(names)
     assert all(n.startswith("18") for n in names)
+
+
+@pytest.mark.parametrize("folder", ["train_label", "train_video_list", "test", "test_video_list_and_name_mapping"])
+def test_a_dataset_that_is_not_whole_yet_is_not_rendered_into(tmp_path: Path, folder: str) -> None:
+    """The Kaggle archives come one by one."""
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "road01_cam_5_video_1_image_list_train.txt").write_text("theirs")
+    with pytest.raises(RenderError, match=rf"holds a {folder} folder without render\.json"):
+        render_dataset(tmp_path, **SMALL)
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == [folder]
+    assert next((tmp_path / folder).iterdir()).read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", "null", "{}", '{"videos": 3}', '{"videos": {"v": {"a": 5}}}', "[" * 9999]
+)
+def test_damaged_identities_are_drawn_again(small_set: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(small_set, tmp_path / "wad")
+    (tmp_path / "wad" / "tracks.json").write_text(damage)
+    render_dataset(tmp_path / "wad", test_videos=1, every=5, **SMALL)
+    assert (tmp_path / "wad" / "tracks.json").read_bytes() == (small_set / "tracks.json").read_bytes()
+
+
+def test_what_a_kill_leaves_stops_nothing(small_set: Path, tmp_path: Path) -> None:
+    """An empty, hidden part of an identity, and a picture with nothing in it."""
+    shutil.copytree(small_set, tmp_path / "wad")
+    (tmp_path / "wad" / ".tracks").mkdir()
+    (tmp_path / "wad" / ".tracks" / ".180101_080000000_Camera_5.000000000000.part.json").touch()
+    picture = next((tmp_path / "wad" / "train_color").iterdir())
+    picture.write_bytes(b"")
+    render_dataset(tmp_path / "wad", test_videos=1, every=5, **SMALL)
+    assert picture.read_bytes() == (small_set / "train_color" / picture.name).read_bytes()

@@ -32,6 +32,7 @@ from wadlib.training import (
     read_log,
 )
 from wadlib.training.checkpoint import Checkpoint
+from wadlib.training.folder import RunFolder
 
 SCRIPT = Path(__file__).parents[1] / "tiny_training.py"
 spec = importlib.util.spec_from_file_location("tiny_training", SCRIPT)
@@ -741,3 +742,74 @@ def test_other_backends_train_and_resume_alike(backend, tmp_path):
     np.testing.assert_allclose(theirs["norms"], norms, rtol=1e-4)
     np.testing.assert_allclose(theirs["loss"], ours.column("loss"), rtol=1e-3)
     np.testing.assert_allclose(theirs["val_loss"], ours.column("val_loss"), rtol=1e-3)
+
+
+# --- the user's Keras ----------------------------------------------------------------------------
+
+
+def keras_says(code, **environment):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment)
+    return done.returncode, done.stdout.strip(), done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("saved", ['{"backend": "theano"}', '{"floatx": "float16", "epsilon": 1}', "{"])
+)
+def test_an_old_keras_file_has_no_say(saved, tmp_path):
+    """It lies in the home folder since the days of Keras 2: a stop, or silently other numbers."""
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text(saved)
+    code = """
+from wadlib.training import quiet
+quiet()
+import keras
+print(keras.backend.backend(), keras.config.floatx(), keras.config.image_data_format())
+"""
+    environment = {"HOME": str(tmp_path), "KERAS_HOME": str(tmp_path / ".keras"), "KERAS_BACKEND": "tensorflow"}
+    assert keras_says(code, **environment)[:2] == (0, "tensorflow float32 channels_last")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("tensorfow", "expected one of"), ("torch", "not installed"), ("", "expected")]
+)
+def test_a_backend_that_is_none(name, said):
+    if name and importlib.util.find_spec(name):
+        pytest.skip(f"{name} is installed")
+    code = """
+from wadlib.errors import TrainingError
+from wadlib.training import quiet
+try:
+    quiet()
+except TrainingError as error:
+    print(error)
+"""
+    code, found, _ = keras_says(code, KERAS_BACKEND=name)
+    assert code == 0
+    assert said in found
+    assert "unset KERAS_BACKEND" in found
+
+
+# --- whose folder it is --------------------------------------------------------------------------
+
+
+def test_a_run_without_an_epoch_makes_way(tmp_path):
+    """A typing slip, or a rate at which the loss was nan, must not refuse the right command afterwards."""
+    first = RunFolder(tmp_path)
+    first.claim({"rate": 1.0}, {})
+    RunFolder(tmp_path).claim({"rate": 0.1}, {})
+    assert json.loads((tmp_path / "config.json").read_text())["config"] == {"rate": 0.1}
+
+
+def test_more_epochs_stretch_the_decay_and_are_the_same_run(tmp_path):
+    def config(steps):
+        schedule = {"class_name": "CosineDecay", "config": {"initial": 0.1, "decay_steps": steps}}
+        return {"optimizer": {"config": {"learning_rate": schedule}}}
+
+    folder = RunFolder(tmp_path)
+    folder.claim(config(10), {})
+    Checkpoint([], [], [{"epoch": 1, "loss": 1.0}]).save(folder.checkpoint)
+    folder.claim(config(20), {})
+    other = config(20)
+    other["optimizer"]["config"]["learning_rate"]["config"]["initial"] = 0.2
+    with pytest.raises(TrainingError, match=r"learning_rate\.config\.initial is 0.1 there and 0.2 now"):
+        folder.claim(other, {})

@@ -246,6 +246,33 @@ def test_the_command(tiny_wad, tmp_path):
     assert len(list((tmp_path / "pred" / "label").iterdir())) == 6
 
 
+@pytest.mark.slow
+def test_the_command_takes_weights_of_81_classes_by_path(tiny_wad, tmp_path, monkeypatch):
+    """A file like COCO's, wherever it lies: the heads that know other classes are left out, and the command says so."""
+    from wadlib.cli import choice
+    from wadlib.maskrcnn import MaskRCNN
+
+    other = small.CONFIG.replace(num_classes=81, wad_classes=(0,) * 81)
+    MaskRCNN(other).save(tmp_path / "like_coco.h5")
+    monkeypatch.setattr(choice.ConfigName, "config", lambda self: small.CONFIG)
+    root = tiny_wad(videos=2, frames=1, test=False)
+    command = ["train", "maskrcnn", str(root), "--config", "classroom", "--out", str(tmp_path / "run")]
+    command += [
+        "--weights",
+        str(tmp_path / "like_coco.h5"),
+        "--steps",
+        "1",
+        "--stage",
+        "heads:1:0.001",
+        "--window",
+        "128",
+    ]
+    result = CliRunner().invoke(app, [*command, "--rare-share", "0", "--copy-paste", "0"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "3 excluded, left as they were: mrcnn_class_logits, mrcnn_bbox_fc, mrcnn_mask" in result.output
+    assert "1 epochs" in result.output
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [

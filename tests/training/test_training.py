@@ -754,7 +754,6 @@ def keras_says(code, **environment):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("saved", ['{"backend": "theano"}', '{"floatx": "float16", "epsilon": 1}', "{"])
-)
 def test_an_old_keras_file_has_no_say(saved, tmp_path):
     """It lies in the home folder since the days of Keras 2: a stop, or silently other numbers."""
     (tmp_path / ".keras").mkdir()
@@ -770,7 +769,7 @@ print(keras.backend.backend(), keras.config.floatx(), keras.config.image_data_fo
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("tensorfow", "expected one of"), ("torch", "not installed"), ("", "expected")]
+    ("name", "said"), [("tensorfow", "expected one"), ("torch", "not installed"), ("", "expected")]
 )
 def test_a_backend_that_is_none(name, said):
     if name and importlib.util.find_spec(name):

@@ -159,8 +159,9 @@ for key in ("subsample", "imbalance_not_addressed", "temporal_information"):
 # | section 4.1, Figs 6 to 9 | find objects first, then draw their masks | [07 · Inside Mask R-CNN](07_mask_rcnn.ipynb) |
 # | section 5, Table 1 | what the number means, and a first row of our own | [09 · Evaluation](09_evaluation.ipynb) |
 # | section 5 | why Table 1 reads almost zero | [10 · The report revisited](10_report_revisited.ipynb) |
+# | title, section 5 (footnote 2), section 6 | identities through time, the result video | [11 · Video](11_video.ipynb) |
 #
-# The numbers that are missing are kept for a Mask R-CNN that is trained in earnest (08) and video (11).
+# The numbers that are missing are kept for a Mask R-CNN that is trained in earnest (08).
 #
 # ## Exercises
 #

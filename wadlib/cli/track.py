@@ -33,7 +33,7 @@ def track(
         float | None,
         typer.Option(
             help="Paint labels anew, from tracks whose best score is this or more; by default they keep their pixels "
-            "(with --support or --fill: 0.7).",
+            "(with --support or --fill: 0.85).",
             min=0,
             max=1,
         ),

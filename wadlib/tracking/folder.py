@@ -46,7 +46,7 @@ class TrackOptions:
         Fill gaps of tracks up to so many frames, see `wadlib.tracking.fill.fill_gaps`; 0 for none.
     threshold : float, optional
         Paint labels anew, from instances of tracks whose best detection scores this or more. By default labels keep
-        their pixels; with `support` or `longest_gap`, which change what is found, 0.7.
+        their pixels; with `support` or `longest_gap`, which change what is found, 0.85 (results/tracking).
     """
 
     link: LinkConfig = field(default_factory=LinkConfig)
@@ -58,7 +58,7 @@ class TrackOptions:
     @property
     def painted_from(self) -> float | None:
         """The threshold in force; None if labels keep their pixels."""
-        return 0.7 if self.threshold is None and (self.support or self.longest_gap) else self.threshold
+        return 0.85 if self.threshold is None and (self.support or self.longest_gap) else self.threshold
 
 
 @dataclass(frozen=True)

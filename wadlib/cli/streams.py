@@ -41,7 +41,14 @@ def mend() -> None:
     warnings.showwarning = _warn
 
 
-def _warn(message: Warning | str, category: type[Warning], *place: Any) -> None:
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print a warning without the line of code that it comes from, which says nothing to who typed a command."""
     complain(f"{category.__name__}: {message}")
 

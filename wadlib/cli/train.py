@@ -165,5 +165,5 @@ def unet(
         numbers = [value, scores["pooled_iou"][name]]
         say(f"{name:<14}" + "".join(f"{'-' if v is None else format(v, '.4f'):>11}" for v in numbers))
     nothing = scores["loss"]["constant"]
-    say(f"Validation loss {trained.rows[-1]['val_loss']:.3f}; one who learnt nothing has {nothing:.3f}.")
+    say(f"Validation loss {trained.rows[-1]['val_loss']:.3f}; that of a constant prediction is {nothing:.3f}.")
     say(f"The run is in {out.as_posix()}; curves: tensorboard --logdir {out.as_posix()}")

@@ -71,7 +71,7 @@ class PredictionFolder:
         if not found and any((place / JOURNAL).is_file() for place in places):
             warnings.warn(
                 f"{folder.as_posix()} is of a run that has not ended: it has no {INSTANCES} yet, and the instances of "
-                "its label files count as equally sure. The same `wadlib predict` again goes on and writes the scores.",
+                "its label files all have the score 1. The same `wadlib predict` again goes on and writes the scores.",
                 HalfRunWarning,
                 stacklevel=2,
             )

@@ -148,6 +148,40 @@ def test_a_track_keeps_its_colour_whatever_its_code(opened, street, tmp_path):
     assert max(grey) - min(grey) <= 2, "a person without a track is grey"
 
 
+def test_what_is_selected_stays_so_through_the_video(opened, street, tmp_path):
+    one, other = street.truth(0), street.truth(0)
+    other[one == 33001] = 33002  # the same car under another number
+    truths, tracks = [one, other, one, other], [{33001: 4, 36000: 5}, {33002: 4}, {}, {33002: 4, 36000: 5}]
+    viewer = MaskViewer([street.picture(0)] * 4, truth=truths, tracks=tracks)
+    shown = opened(viewer.to_html(tmp_path / "life.html"))
+    shown.wait_for_selector(".wv[data-frame='0']")
+    life = shown.locator(".wv-life")
+    assert not life.is_visible(), "nothing is selected"
+    shown.locator("tr[data-row]").filter(has_text="car").first.click()
+    assert life.get_attribute("aria-label") == "car, track 4: in 3 of 4 frames, in this one"
+    stage = shown.locator(".wv-stage")
+    stage.press("ArrowRight")
+    shown.wait_for_selector(".wv[data-frame='1']")
+    shown.wait_for_selector("tr.wv-selected")
+    assert "car 2" in shown.locator("tr.wv-selected").inner_text()
+    stage.press("i")
+    shown.wait_for_selector(".wv[data-frame='2']")
+    assert life.get_attribute("aria-label") == "car, track 4: in 3 of 4 frames, not in this one"
+    stage.press("i")
+    assert "No further gap of this track" in shown.locator(".wv-message").inner_text()
+    box = life.bounding_box()
+    life.click(position={"x": box["width"] * 0.9, "y": box["height"] / 2})
+    shown.wait_for_selector(".wv[data-frame='3']")
+    shown.wait_for_selector("tr.wv-selected")
+    stage.press("Escape")
+    assert not life.is_visible()
+    stage.press("Home")
+    shown.wait_for_selector(".wv[data-frame='0']")
+    stage.press("i")  # of any track: the person's, of two frames
+    shown.wait_for_selector(".wv[data-frame='1']")
+    assert life.get_attribute("aria-label") == "person, track 5: in 2 of 4 frames, not in this one"
+
+
 def test_names_and_titles_are_text_and_never_markup(opened, street, tmp_path):
     class Named:
         name = '<b onmouseover="alert(1)">&amp;'

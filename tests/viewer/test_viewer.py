@@ -294,6 +294,14 @@ def test_arrays_of_many_frames_grey_pictures_and_tuples():
     assert MaskViewer([PICTURE], truth=[TRUTH], tracks=[{33001: 7}]).store.frame(0).meta["tracks"] == {"33001": 7}
 
 
+def test_lives_of_tracks_are_sent_beforehand_where_they_are_known():
+    tracks = [{33001: 7}, None, {33002: np.int64(7)}]
+    viewer = MaskViewer([PICTURE] * 3, truth=[TRUTH] * 3, tracks=tracks)
+    assert viewer._config["lives"] == [{"33001": 7}, {}, {"33002": 7}]
+    assert MaskViewer([PICTURE], truth=[TRUTH])._config["lives"] is None
+    assert MaskViewer([PICTURE], truth=[TRUTH], tracks=lambda frame: {33001: 7})._config["lives"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [

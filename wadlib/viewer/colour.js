@@ -90,7 +90,7 @@ export function coloursOf(instances, by, config, tracks) {
 }
 
 /** The n-th of many colours: the palette, then the palette lighter and darker. */
-function spread(n) {
+export function spread(n) {
   const colour = PALETTE[n % PALETTE.length];
   const round = Math.floor(n / PALETTE.length) % 3;
   if (round === 0) return colour;

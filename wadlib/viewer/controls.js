@@ -41,7 +41,7 @@ export class Controls {
     this.tally = this.makeLegend();
     this.top = h("div", { class: "wv-row wv-top" }, modes.length > 1 ? this.modes.el : h("div", { class: "wv-title" }, config.title), this.tools);
     this.bottom = h(
-      "div", { class: "wv-bottom" }, this.film, this.legend, this.chipBox,
+      "div", { class: "wv-bottom" }, this.film, this.life, this.legend, this.chipBox,
       h(
         "div", { class: "wv-row wv-options" },
         h("div", { class: "wv-option" }, h("span", {}, "Masks"), this.styles.el),
@@ -70,7 +70,33 @@ export class Controls {
       button("back", "frame before", "left arrow", () => act.goto("back")), this.play,
       button("forward", "next frame", "right arrow", () => act.goto("forward")), this.position, this.where, this.speed,
     ];
-    this.film = h("div", { class: "wv-row wv-film" }, ...(config.count > 1 ? many : [this.where]), this.nextError);
+    this.nextGap = button("gap", "next gap of a track", "i", () => act.flicker(1), "Next gap");
+    this.nextGap.hidden = !config.lives;
+    this.film = h("div", { class: "wv-row wv-film" }, ...(config.count > 1 ? many : [this.where]), this.nextError, this.nextGap);
+    this.life = h("canvas", { class: "wv-life", role: "img", width: config.count, height: 1, hidden: true });
+    this.life.addEventListener("click", (event) => {
+      const box = this.life.getBoundingClientRect();
+      act.goto(Math.floor((config.count * (event.clientX - box.left)) / box.width));
+    });
+  }
+
+  /** The life of the followed track: one cell a frame, the shown frame marked. `name` is what it is called. */
+  showLife(life, name, frame, colour) {
+    this.life.hidden = life === null;
+    if (life === null) return;
+    const there = life.filter(Boolean).length;
+    const drawn = JSON.stringify([name, frame, there, colour]);
+    if (drawn === this.lived) return;
+    this.lived = drawn;
+    const text = `${name}: in ${there} of ${life.length} frames, ${life[frame] ? "" : "not "}in this one`;
+    this.life.setAttribute("aria-label", text);
+    this.life.title = `${text} (click to go there)`;
+    const context = this.life.getContext("2d");
+    context.clearRect(0, 0, life.length, 1);
+    life.forEach((alive, n) => {
+      context.fillStyle = n === frame ? (alive ? "#ffe000" : "#e76300") : alive ? `rgb(${colour.join(", ")})` : "rgba(128, 128, 128, 0.25)";
+      context.fillRect(n, 0, 1, 1);
+    });
   }
 
   makeTools() {

@@ -2,6 +2,7 @@
 
 import { className } from "./codes.js";
 import { describe } from "./controls.js";
+import { codeIn, flickers, nextFlicker, trackOf } from "./tracks.js";
 import { FIT, around, place, zoomTo } from "./view.js";
 
 const JUDGED = ["both", "side", "errors", "swipe"]; // modes that show truth and prediction
@@ -32,6 +33,8 @@ export class Picking {
 
   select(one, fromTable = false) {
     const { viewer } = this;
+    const { lives } = viewer.config;
+    if (lives) viewer.following = one && one.source === this.tracked ? trackOf(lives, viewer.state.frame, one.code) : null;
     const row = one && viewer.facts.rowOf(one);
     let selected = null;
     if (row) {
@@ -54,6 +57,38 @@ export class Picking {
     viewer.share.put("selected", selected, true);
     viewer.show({ selected });
     if (!fromTable) viewer.table.reveal();
+  }
+
+  /** Which side the tracks belong to. */
+  get tracked() {
+    return this.viewer.config.prediction ? "prediction" : "truth";
+  }
+
+  /** In a frame that has just come: select what the selected track is called in it. */
+  follow() {
+    const { following, config, shown, picked } = this.viewer;
+    if (!following || picked || shown.error) return;
+    const code = codeIn(config.lives, shown.index, following);
+    if (code !== null) this.select({ source: this.tracked, code });
+  }
+
+  /** Go to the next (or previous) frame in which a track is missing that comes back; of the selected track, or of any. */
+  flicker(step) {
+    const { viewer } = this;
+    const { lives } = viewer.config;
+    if (!lives) return;
+    const one = viewer.following;
+    const gap = nextFlicker(flickers(lives, one), viewer.state.frame, step);
+    if (gap) {
+      viewer.following = { track: gap.track, classId: gap.classId };
+      viewer.goto(gap.frame);
+      viewer.say(`${className(viewer.config, gap.classId)}, track ${gap.track}: missing in frame ${gap.frame + 1}`);
+      return;
+    }
+    const text = `No ${step > 0 ? "further" : "earlier"} gap ${one ? "of this track" : "of any track"}.`;
+    viewer.say(text);
+    viewer.stage.say(text);
+    setTimeout(() => viewer.draw(), 1800);
   }
 
   cancel() {

@@ -7,11 +7,13 @@ import { Feed } from "./feed.js";
 import { KEYS, actionOf } from "./keys.js";
 import { countClasses } from "./matching.js";
 import { Picking } from "./picking.js";
+import { spread } from "./colour.js";
 import { compose, download, fileName } from "./save.js";
 import { Facts, layersOf, scenesOf } from "./scene.js";
 import { Share } from "./share.js";
 import { Stage } from "./stage.js";
 import { Table } from "./table.js";
+import { lifeOf } from "./tracks.js";
 import { FIT, panBy, place, zoomAt } from "./view.js";
 
 const clip = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -39,7 +41,7 @@ class Viewer {
     this.controls = new Controls(config, {
       allowed: (mode) => this.allowed(mode), set: (changes) => this.set(changes), play: () => this.play(),
       goto: (to) => this.goto(to === "back" ? this.state.frame - 1 : to === "forward" ? this.state.frame + 1 : to),
-      seek: (step) => this.picking.seek(step), toggle: (key) => this.set({ [key]: !this.state[key] }),
+      seek: (step) => this.picking.seek(step), flicker: (step) => this.picking.flicker(step), toggle: (key) => this.set({ [key]: !this.state[key] }),
       toggleClass: (id) => this.toggleClass(id), zoom: (factor) => this.zoom(factor), save: () => this.save(),
       fullScreen: () => this.fullScreen(), objects: () => this.picking.zoomToAll(),
     });
@@ -108,6 +110,7 @@ class Viewer {
       this.waiting?.();
       if (same) this.draw();
       else this.layout();
+      this.picking.follow();
     }
   }
 
@@ -211,6 +214,7 @@ class Viewer {
     this.stage.say(shown.index === state.frame ? "" : this.stage.message.textContent);
     const counts = countClasses(shown.meta, state.threshold);
     this.controls.show(state, shown, counts, this.facts.tally());
+    this.showLife();
     this.showTable();
     this.announce(shown, counts);
   }
@@ -224,6 +228,14 @@ class Viewer {
     this.stage.say(`Frame ${shown.index + 1} cannot be shown. ${shown.error}`);
     this.controls.show(this.state, shown, new Map(), new Map());
     this.table.show([], this.state.scored);
+  }
+
+  showLife() {
+    const { following, config } = this;
+    if (!following) return this.controls.showLife(null);
+    const name = `${className(config, following.classId)}, track ${following.track}`;
+    const colour = spread(following.track * 7 + following.classId);
+    return this.controls.showLife(lifeOf(config.lives, following), name, this.shown.index, colour);
   }
 
   /** The table costs more than the picture: while frames fly by it waits. */
@@ -279,7 +291,7 @@ class Viewer {
     };
     const does = {
       move: () => this.goto(state.frame + a), first: () => this.goto(0, 1), last: () => this.goto(config.count - 1),
-      play: () => this.play(), seek: () => this.picking.seek(a), toggle: () => this.set({ [a]: !state[a] }),
+      play: () => this.play(), seek: () => this.picking.seek(a), flicker: () => this.picking.flicker(a), toggle: () => this.set({ [a]: !state[a] }),
       cycle: () => {
         const list = cycles[a];
         if (list.length > 1) this.set({ [a]: list[(list.indexOf(state[a]) + 1) % list.length] });

@@ -24,6 +24,7 @@ STYLES = ("both", "fill", "contour")
 COLOURS = ("class", "instance", "track")
 ZOOMS = ("whole", "objects")
 _MOST_AT_ONCE = 8  # frames in one request
+_MOST_FOLLOWED = 5000  # frames whose tracks are sent beforehand
 
 
 class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
@@ -45,7 +46,8 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         For predictions that are label maps: a dictionary code -> score (0 to 1) per frame.
     tracks : optional
         A dictionary code -> number of the track per frame, of the predictions (or of the truth, if there is no
-        prediction): the same object keeps its colour through the video.
+        prediction): the same object keeps its colour through the video. What is selected stays so from frame to
+        frame, a strip shows in which frames it is, and a key leads to the next gap.
     count : int, optional
         How many frames, where `frames` is a callable.
     title : str
@@ -158,6 +160,7 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
             "classes": [{"id": row.id, "name": row.name, "colour": list(row.colour)} for row in CLASSES.values()],
             "names": {str(row.id): row.name for row in TABLE},
             **there,
+            "lives": _lives(tracks, given_by_frame["tracks"], video),
             "scored": scores is not None,
             "full": True,
             "title": str(title),
@@ -254,7 +257,9 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
             payload = self.store.frame(number)
             whole = self.store.full(number) if full and self.store.has_full(number) else None
             entries.append(page.entry(place, payload, whole))
-        config = {**self._config, "count": len(numbers), "full": full}
+        lives = self._config["lives"]
+        lives = None if lives is None else [lives[number] for number in numbers]
+        config = {**self._config, "count": len(numbers), "full": full, "lives": lives}
         return page.fragment(config, state, entries, self._poster(numbers[shown]))
 
     def _poster(self, number: int) -> str:
@@ -286,6 +291,17 @@ def _labels_of_frames(frames: Frames) -> PerFrame | None:
         return None  # to look would be to read
     first = [frames.item(number) for number in range(frames.count)]
     return label if any(label(0, frame) is not None for frame in first) else None
+
+
+def _lives(given: Any, tracks: PerFrame | None, frames: Frames) -> list[dict[str, int]] | None:
+    """Code -> track of every frame, so that a track can be followed through the video; None where that is not known.
+
+    A function of the frame would have to read them all, and a very long video would be heavy.
+    """
+    if tracks is None or callable(given) or frames.count > _MOST_FOLLOWED or not (frames.listed or frames.single):
+        return None
+    found = [tracks(number, frames.item(number)) or {} for number in range(frames.count)]
+    return [{str(int(code)): int(track) for code, track in each.items()} for each in found]
 
 
 def _usual_mode(there: Mapping[str, bool]) -> str:

@@ -10,6 +10,7 @@ import { actionOf } from "./keys.js";
 import { countClasses, match } from "./matching.js";
 import { Samples, kindOf, kindTiles, paintGlow, paintKinds, paintLabel } from "./paint.js";
 import { fileName } from "./save.js";
+import { codeIn, flickers, lifeOf, nextFlicker, trackOf } from "./tracks.js";
 import { FIT, around, clamp, panBy, place, zoomAt, zoomTo } from "./view.js";
 
 const config = { classes: [{ id: 33, name: "car", colour: [1, 2, 3] }, { id: 36, name: "person", colour: [4, 5, 6] }], names: { 33: "car", 36: "person" } };
@@ -238,4 +239,33 @@ test("keys: sliders keep their arrows, letters work everywhere, Ctrl belongs to 
 test("file names hold no separators", () => {
   assert.equal(fileName({ name: "../a b<c>", index: 3 }, "both"), ".._a_b_c__both.png");
   assert.equal(fileName({ name: "", index: 3 }, "both"), "frame_4_both.png");
+});
+
+const LIVES = [
+  { 33001: 4, 36000: 4 }, // track 4 of the cars is not track 4 of the persons
+  { 33002: 4 },
+  {},
+  { 33000: 4, 36000: 4 },
+  {}, {}, {}, {}, {}, {},
+  { 33009: 4 },
+];
+
+test("tracks: a track has another code in another frame, and classes are kept apart", () => {
+  assert.deepEqual(trackOf(LIVES, 1, 33002), { track: 4, classId: 33 });
+  assert.equal(trackOf(LIVES, 1, 36000), null);
+  const car = { track: 4, classId: 33 };
+  assert.deepEqual([0, 1, 2, 3, 10, 99].map((frame) => codeIn(LIVES, frame, car)), [33001, 33002, null, 33000, 33009, null]);
+  assert.deepEqual(lifeOf(LIVES, car).map(Number), [1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1]);
+});
+
+test("tracks: a short gap is a flicker, a long one is not", () => {
+  const all = flickers(LIVES);
+  assert.deepEqual(all.map((gap) => [gap.frame, gap.last, gap.code]), [[1, 0, 36000], [2, 1, 33002]]);
+  const car = flickers(LIVES, { track: 4, classId: 33 });
+  assert.deepEqual(car.map((gap) => gap.frame), [2]);
+  assert.equal(nextFlicker(all, 1, 1).frame, 2);
+  assert.equal(nextFlicker(all, 1, -1), null);
+  assert.equal(nextFlicker(all, 5, -1).frame, 2);
+  assert.equal(nextFlicker(all, 2, 1), null);
+  assert.deepEqual(flickers([]), []);
 });

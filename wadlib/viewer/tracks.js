@@ -1,0 +1,54 @@
+// Tracks through the video: where one is, where it is missing, and what it is called in another frame.
+// `lives` holds for each frame an object code -> track, as Python sends it.
+
+import { classOf } from "./codes.js";
+
+export const FLICKER = 5; // frames: a track that is away no longer than this flickers
+
+/** { track, classId } of an instance, or null. */
+export function trackOf(lives, frame, code) {
+  const track = lives[frame]?.[code];
+  return track == null ? null : { track, classId: classOf(code) };
+}
+
+/** The code of a track in a frame, or null where it is not. */
+export function codeIn(lives, frame, one) {
+  for (const [code, track] of Object.entries(lives[frame] ?? {})) {
+    if (track === one.track && classOf(Number(code)) === one.classId) return Number(code);
+  }
+  return null;
+}
+
+/** Whether a track is there, for each frame. */
+export function lifeOf(lives, one) {
+  return lives.map((_, frame) => codeIn(lives, frame, one) !== null);
+}
+
+/**
+ * Where tracks flicker: { frame, last, code, track, classId } for each gap; `frame` is the first one without the
+ * track, `last` the frame before, in which it was called `code`. In order of frames; of one track, or of all.
+ */
+export function flickers(lives, one = null) {
+  const seen = new Map(); // class and track -> its last frame and code
+  const gaps = [];
+  lives.forEach((codes, frame) => {
+    for (const [name, track] of Object.entries(codes ?? {})) {
+      const code = Number(name);
+      const classId = classOf(code);
+      if (one && (one.track !== track || one.classId !== classId)) continue;
+      const key = `${classId} ${track}`;
+      const before = seen.get(key);
+      if (before && frame - before.frame > 1 && frame - before.frame - 1 <= FLICKER) {
+        gaps.push({ frame: before.frame + 1, last: before.frame, code: before.code, track, classId });
+      }
+      seen.set(key, { frame, code });
+    }
+  });
+  return gaps.sort((a, b) => a.frame - b.frame || a.classId - b.classId || a.track - b.track);
+}
+
+/** The gap after (step 1) or before (step -1) a frame, or null. */
+export function nextFlicker(gaps, frame, step) {
+  const found = gaps.filter((gap) => (step > 0 ? gap.frame > frame : gap.frame < frame));
+  return (step > 0 ? found[0] : found.at(-1)) ?? null;
+}

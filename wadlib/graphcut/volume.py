@@ -230,7 +230,9 @@ class _Volume:
         number = np.int64 if self.is_integer else np.float64
         f, (p, q, w) = labels.ravel(), (self.edges.p, self.edges.q, self.edges.w)
         unary = self.unary.reshape(-1, self.labels).astype(number)
-        change = unary[:, alpha] - np.take_along_axis(unary, f[:, None].astype(np.int64), axis=1)[:, 0]
+        change: npt.NDArray[Any] = (
+            unary[:, alpha] - np.take_along_axis(unary, f[:, None].astype(np.int64), axis=1)[:, 0]
+        )
         # A pair costs A if both keep, B if q takes α, C if p does: A + (C - A) x_p - C x_q + (B + C - A) (1 - x_p) x_q
         A, B, C = w * self.V[f[p], f[q]], w * self.V[f[p], alpha], w * self.V[alpha, f[q]]
         change += np.bincount(p, C - A, change.size).astype(number) - np.bincount(q, C, change.size).astype(number)

@@ -70,8 +70,8 @@ bench: $(READY)  ## print the speed ratios that the README claims, measured now
 render-notebooks: $(READY)  ## run notebooks/src/*.py and write the executed notebooks/*.ipynb
 	@$(WADLIB) notebooks
 
-handout: $(READY)  ## notebooks for a class, with the solutions taken out, in build/handout
-	@$(WADLIB) notebooks --handout build/handout
+handout: $(READY)  ## notebooks for a class in build/handout, with solutions in build/solutions, for nbgrader in build/nbgrader
+	@$(WADLIB) notebooks --handout build/handout --solutions build/solutions --nbgrader build/nbgrader
 
 clean:  ## remove what was built (the environment and the rendered data stay)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

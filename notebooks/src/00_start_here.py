@@ -1,31 +1,37 @@
 # %% [markdown]
 # # 00 · Start here
 #
+# **After this notebook you can** compute an intersection over union by hand, open the data, read one frame, and say
+# what the course is about.
+# **You need:** Python and NumPy at the level of a first course. Nothing about images.
+# **Time:** about 30 minutes (reading 15, exercises 15).
+#
 # ## The question
 #
 # In 2019 Ayush K. Rai and Kai-Wei Tsou asked in the course Visual Computing of Ecole CentraleSupélec: can a network
-# find every single car, person and bicycle in a driving video, pixel by pixel? Their report, *Instance Level Object Segmentation in
-# Videos*, tries normalized cut, graph cuts, a U-Net and Mask R-CNN on the WAD challenge of CVPR 2018.
+# find every car, person and bicycle in a driving video, pixel by pixel? Their report, *Instance Level Object
+# Segmentation in Videos*, tries normalized cut, graph cuts, a U-Net and Mask R-CNN on the WAD challenge of CVPR 2018.
 # Its last table is almost all zeros. **Why, and what would have helped?**
 #
-# You will answer that yourself. Every notebook takes one section of the report, does it first with
-# numbers that fit on a sheet of paper, then on driving videos, then beside the report's own figure.
+# You will find the answer yourself. Every notebook takes one section of the report. It starts with an example that
+# fits on a sheet of paper. Then it uses driving videos. Then it shows the report's own figure beside ours.
 #
 # ## The idea in five lines
 #
-# A frame goes in, and for every object a class and a set of pixels come out. Whether the set $A$ is good
-# is measured against the set $B$ that a person drew:
+# The input is one image of a video, a **frame**. The output is a list of objects.
+# Each object is an **instance**: a class (such as car) and the set of pixels that belong to it, its **mask**.
+# A person drew the correct masks; they are the **ground truth**.
+# The **intersection over union** (IoU) compares a predicted mask $A$ with the true mask $B$:
 #
 # $$\mathrm{IoU} = \frac{|A \cap B|}{|A \cup B|}$$
 #
-# It is 1 for a perfect answer and 0 for a miss. Everything in this course is about making that
-# number larger, or about finding out why it is small.
+# It is 1 if the two are equal and 0 if they have no pixel in common.
 
 # %%
 import numpy as np
 from matplotlib import pyplot as plt
 
-from wadlib.course import cite, open_data, profile, show
+from wadlib.course import check, cite, open_data, profile, show
 from wadlib.figures import draw_bars, draw_frame, draw_grid, draw_overlay, plot_style
 from wadlib.labels import CLASSES, by_name
 from wadlib.metrics import Overlap, report_iou
@@ -35,8 +41,8 @@ plot_style()
 # %% [markdown]
 # ## By hand
 #
-# Somebody drew a car of 2x2 pixels. The program found one of the same size, one column further to the
-# right. Count: how many pixels do both have, how many does at least one have?
+# The true car has 2x2 pixels. The prediction has the same size and lies one column further to the right.
+# Count: how many pixels are in both masks? How many are in at least one?
 
 # %%
 truth = np.full((4, 5), 255, np.uint16)
@@ -63,13 +69,17 @@ assert (both, either) == (2, 6)
 assert iou == 2 / 6
 
 # %% [markdown]
-# One column of two, and two thirds of the score are gone. Keep this in mind: most objects in these
-# videos are only a few pixels wide after the report's downscaling.
+# An error of one column costs two thirds of the score, because the car is only two columns wide. This matters: after
+# the report's downscaling, most objects in these videos are only a few pixels wide.
+#
+# A pixel in $A$ but not in $B$ is a **false positive**. A pixel in $B$ but not in $A$ is a **false negative**. Both
+# make the union larger, and so the IoU smaller.
 #
 # ## The library on a real frame
 #
-# Everything you see is made by the package `wadlib`, and you can use all of it without a notebook. This
-# opens the data, reads a frame and draws its instances:
+# Everything here is made by the package `wadlib`. You can use all of it without a notebook. The next cell opens the
+# data, reads a frame and draws its instances. On the very first run it draws the videos first, which takes about a
+# minute; a progress bar shows this.
 
 # %%
 wad = open_data()
@@ -85,15 +95,17 @@ show(
 )
 
 # %% [markdown]
-# **Where does the data come from?** The real WAD videos take 100 GB and may not be copied here. So the
-# companion brings its own: streets that `wadlib.rendered` draws in exactly the same format, with
-# similar statistics. They are drawings, and every notebook says when its numbers come from them. If you
-# have the Kaggle download, set `WAD_ROOT` to its folder before you start JupyterLab; nothing else changes.
+# The left image is the input. The right image shows the ground truth: each colour is one class, each outline one instance.
 #
-# **How long does it take?** With `WADLIB_PROFILE=quick`, the default, the whole course runs in minutes on a
-# laptop. `full` uses more frames. The line above says which one this is.
+# **Where does the data come from?** The real WAD videos have 100 GB and may not be copied. So this companion brings
+# **rendered** streets: images drawn by `wadlib.rendered` in the same file format and with similar statistics. Every
+# notebook says which data its numbers come from. If you have the Kaggle download, set `WAD_ROOT` to its folder before
+# you start JupyterLab. Nothing else changes.
 #
-# **Is everything installed?**
+# **How long does it take?** `WADLIB_PROFILE=quick` is the default: all notebooks together run in some minutes on a
+# laptop. `full` uses more frames. The printed line above says which profile is used.
+#
+# **Is everything installed?** The next cell lists the versions.
 
 # %%
 from importlib.metadata import PackageNotFoundError, version
@@ -118,9 +130,9 @@ assert profile() in ("quick", "full")
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# This is the report's last result, its Table 1: the mean IoU per class of its Mask R-CNN, after 16 hours of
-# training on one graphics card. The numbers are read from `report/report_facts.json`, where each fact stands with its
-# source: `cite("hours")` shows one. The authors publish their
+# The next figure is the report's last result, its Table 1: the mean IoU of each class for its Mask R-CNN, after 16
+# hours of training on one graphics card. The numbers are read from `report/report_facts.json`, where each fact has its
+# source. `cite("hours")` shows one fact. The authors publish their
 # [code, report and slides](https://github.com/rayush7/CVPR-2018-WAD-Video-Segmentation-Challenge) and a
 # [result video](https://www.youtube.com/watch?v=nRgVNnI4-AM).
 
@@ -138,68 +150,125 @@ print("Exactly zero:", ", ".join(zeros))
 assert len(zeros) == 3
 
 # %% [markdown]
-# The report says what it is not: it works on a subsample (abstract), it names other datasets and does not use them (section 3.1),
-# and it leaves the order of the frames unused (section 6). Each of these sentences has a place in a notebook.
+# Only the car has a visible bar. Three classes have exactly zero: not one pixel of them counts as found.
+#
+# The report also names its limits. It uses a subsample of the data (abstract). It names other datasets and does not use
+# them (section 3.1). It does not use the order of the frames (section 6). A later notebook treats each of these points.
 
 # %%
 for key in ("subsample", "imbalance_not_addressed", "temporal_information"):
     print(cite(key))
 
 # %% [markdown]
-# The same table for methods that you run yourself stands in notebook 09. The way there:
+# The way through the course:
 #
 # | report | what | notebook |
 # |---|---|---|
-# | sections 3 and 3.2, Figs 3 and 5 | what is in a label file | [01 · From a 16-bit PNG to instances](01_labels.ipynb) |
+# | sections 3 and 3.2, Figs 3 and 5 | what a label file holds | [01 · From a 16-bit PNG to instances](01_labels.ipynb) |
 # | section 4.2 | crop, downscale, and what that costs | [02 · Crop and downscale](02_preprocessing.ipynb) |
 # | section 3.1, Fig 4 | few classes have nearly all objects | [03 · Class imbalance](03_class_imbalance.ipynb) |
-# | section 2.1, eqs 1–6 | a picture as a graph that is cut in two | [04 · Normalized cut](04_normalized_cut.ipynb) |
+# | section 2.1, eqs 1–6 | an image as a graph that is cut in two | [04 · Normalized cut](04_normalized_cut.ipynb) |
 # | section 2.1, Fig 1 | smooth labels by exact minimum cuts | [05 · α-β swap and α-expansion](05_graph_cuts.ipynb) |
-# | section 2.2, Fig 2 | a network that learnt nothing, and why | [06 · The U-Net that did not converge](06_unet.ipynb) |
+# | section 2.2, Fig 2 | why the U-Net did not learn | [06 · The U-Net that did not converge](06_unet.ipynb) |
 # | section 4.1, Figs 6 to 9 | find objects first, then draw their masks | [07 · Inside Mask R-CNN](07_mask_rcnn.ipynb) |
-# | section 5, Table 1 | what the number means, and a first row of our own | [09 · Evaluation](09_evaluation.ipynb) |
-# | section 5 | why Table 1 reads almost zero | [10 · The report revisited](10_report_revisited.ipynb) |
-# | title, section 5 (footnote 2), section 6 | identities through time, the result video | [11 · Video](11_video.ipynb) |
-#
-# The numbers that are missing are kept for a Mask R-CNN that is trained in earnest (08).
+# | section 4.2, Figs 10 to 15 | start from trained weights | [08 · Fine-tuning](08_fine_tuning.ipynb) |
+# | section 5, Table 1 | what the metric measures, and our own scores | [09 · Evaluation](09_evaluation.ipynb) |
+# | section 5 | why Table 1 is almost zero | [10 · The report revisited](10_report_revisited.ipynb) |
+# | title, footnote 2, section 6 | identities over time, the result video | [11 · Video](11_video.ipynb) |
 #
 # ## Exercises
 #
-# Each notebook ends with exercises, from easy to thoughtful; a solution is folded under each. Try first.
+# Each notebook ends with exercises. Level ★ recalls, ★★ applies, ★★★ asks for thought. Replace the `...` in a scaffold by
+# your answer, run it, then run the cell with `check(...)`. It says whether the answer is right, and if not, what is
+# wrong. A folded solution stands below. Try first.
 #
-# **1.** The program shifts the 2x2 car by one pixel *diagonally*. What is the IoU? Count, then check.
+# **1.** ★ *Predict first.* The 2x2 car is predicted one pixel too low **and** one pixel too far to the right. What is
+# the IoU? Count on paper, then type a fraction.
+
+# %% tags=["exercise"]
+iou_diagonal = ...  # such as 2 / 6
+
+# %% tags=["check"]
+check("00.1", iou_diagonal)
 
 # %% tags=["solution", "hide-cell"]
 diagonal = np.full_like(truth, 255)
 diagonal[2:4, 2:4] = 33000
-iou = report_iou([Overlap.from_labels(truth, diagonal)])[33]
-print(f"IoU = 1/7 = {iou:.3f}")
-assert iou == 1 / 7
+iou_diagonal = 1 / 7  # one pixel in both, 4 + 4 - 1 in at least one
+assert report_iou([Overlap.from_labels(truth, diagonal)])[33] == iou_diagonal
+check("00.1", iou_diagonal)
 
 # %% [markdown]
-# **2.** A car of $w$ by $w$ pixels is found one column to the right. Write its IoU as a formula of $w$, and check it
-# for $w = 2, 4, 8, 100$. From which width on does the slip cost less than a tenth?
+# **2.** ★★ A car of $w$ by $w$ pixels is found one column too far to the right. Write its IoU as a function of $w$.
+
+
+# %% tags=["exercise"]
+def iou_of_slip(w):
+    """IoU of a car of w x w pixels with the same car one column to the right."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("00.2", iou_of_slip)
+
 
 # %% tags=["solution", "hide-cell"]
-for w in (2, 4, 8, 19, 20, 100):
-    a = np.full((w, w + 1), 255, np.uint16)
-    b = a.copy()
-    a[:, :w], b[:, 1:] = 33000, 33000
-    iou = report_iou([Overlap.from_labels(a, b)])[33]
-    print(f"w = {w:3d}: IoU = (w-1)/(w+1) = {iou:.3f}")
-    assert iou == (w - 1) / (w + 1)
-# (w-1)/(w+1) > 9/10 as soon as w > 19.
+def iou_of_slip(w):
+    """w rows with w - 1 columns in common, of w + 1 columns."""
+    return (w - 1) / (w + 1)
+
+
+check("00.2", iou_of_slip)
 
 # %% [markdown]
-# **3.** What IoU does a program get for cars that finds *nothing*? And one that calls every pixel a car? Which of the
-# two would you rather have in a car?
+# **3.** ★★ What is the smallest whole $w$ for which this error costs *less* than a tenth of the score?
+
+# %% tags=["exercise"]
+smallest_width = ...
+
+# %% tags=["check"]
+check("00.3", smallest_width)
 
 # %% tags=["solution", "hide-cell"]
-nothing = np.full_like(truth, 255)
-everything = np.full_like(truth, 33000)
-for name, answer in (("nothing", nothing), ("everything", everything)):
-    print(f"{name:11s}{report_iou([Overlap.from_labels(truth, answer)])[33]:.3f}")
-assert report_iou([Overlap.from_labels(truth, everything)])[33] == 4 / 20
-print(
-    "The score prefers the one that never stops braking. A single number is never the whole story."
-)
+smallest_width = next(w for w in range(1, 100) if (w - 1) * 10 > 9 * (w + 1))
+print("(w - 1) / (w + 1) > 9 / 10 as soon as w >", smallest_width - 1)
+check("00.3", smallest_width)
+
+# %% [markdown]
+# **4.** ★★ A program finds *nothing*. Another program calls *every* pixel of the 4x5 grid a car. What IoU does each of them get
+# for the true car?
+
+# %% tags=["exercise"]
+iou_nothing = ...
+iou_everything = ...
+
+# %% tags=["check"]
+check("00.4", (iou_nothing, iou_everything), truth=truth)
+
+# %% tags=["solution", "hide-cell"]
+nothing, everything = np.full_like(truth, 255), np.full_like(truth, 33000)
+iou_nothing = report_iou([Overlap.from_labels(truth, nothing)])[33]
+iou_everything = report_iou([Overlap.from_labels(truth, everything)])[33]
+print(f"nothing {iou_nothing:.3f}, everything {iou_everything:.3f}")
+check("00.4", (iou_nothing, iou_everything), truth=truth)
+
+# %% [markdown]
+# **5.** ★★★ *Open task.* You build the emergency brake of a car. Which of the two programs of exercise 4 is worse there, and does the
+# IoU agree? Propose another number, say what it rewards, and compute it for both programs.
+
+# %% [markdown] tags=["open"]
+# *Your answer.*
+
+# %% [markdown] tags=["solution"]
+# One possible answer. The program that calls everything a car brakes all the time; the one that finds nothing never
+# brakes. IoU prefers the first (4/20 against 0), because false positives cost little where objects are large. The share of
+# background pixels that are called car is 0 for the second and 1 for the first; reported together with the share of car
+# pixels that are found, it shows both errors.
+
+# %% [markdown]
+# ## You can now
+#
+# - compute the IoU of two masks by hand and with `report_iou`;
+# - say what a false positive and a false negative are;
+# - open the data, read a frame with its label, and draw both;
+# - say what the report's Table 1 shows.

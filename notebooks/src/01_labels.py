@@ -1,30 +1,35 @@
 # %% [markdown]
 # # 01 · From a 16-bit PNG to instances
 #
+# **After this notebook you can** decode a label file into classes and instances, and name three mistakes that programs
+# make with such files.
+# **You need:** [00 · Start here](00_start_here.ipynb).
+# **Time:** about 45 minutes (reading 25, exercises 20).
+#
 # ## The question
 #
-# The dataset gives a grey picture for every frame, and it looks black. In it is everything that the
-# network is to learn: which pixels are a car, and *which car*. How do two answers fit into one
-# number, and how do we get them back without losing any? (Report, sections 3 and 3.2, Figs 3 and 5.)
+# The dataset gives one grey image for every frame, and on the screen it looks black. It holds everything that
+# the network has to learn: which pixels are a car, and *which car*. How does one number hold two facts, and how do
+# we get them back without loss? (Report, sections 3 and 3.2, Figs 3 and 5.)
 #
 # ## The idea in five lines
 #
-# Each pixel of a label file is a whole number of 16 bits, the **code**:
+# A **label** is an image of whole numbers. Each pixel of it holds a 16-bit **code** made of a class and an instance number:
 #
 # $$\mathrm{code} = 1000 \cdot \mathrm{class} + \mathrm{instance}
 # \qquad\Longleftrightarrow\qquad
 # \mathrm{class} = \left\lfloor \frac{\mathrm{code}}{1000} \right\rfloor, \quad
 # \mathrm{instance} = \mathrm{code} \bmod 1000$$
 #
-# Two codes are no instance at all: 255 means *background*, and 65535 means *ignore* (the annotators
-# could not tell). An instance is the set of pixels with the same code; it may fall into several
-# pieces, when a tree stands before a car.
+# Two codes are no instance: 255 is the **background**, and 65535 is **ignore** (the annotators could not tell).
+# All pixels with the same code are one instance.
+# An instance may have several connected pieces, for example a car behind a tree.
 
 # %%
 import numpy as np
 from matplotlib import pyplot as plt
 
-from wadlib.course import open_data, show
+from wadlib.course import check, open_data, show
 from wadlib.figures import (
     draw_class_legend,
     draw_frame,
@@ -40,8 +45,8 @@ plot_style()
 # %% [markdown]
 # ## By hand
 #
-# A street of 4x6 pixels. Two cars stand side by side (33000 and 33001), a person (36000) walks in
-# front of the second, and far away is something that nobody could tell apart (65535).
+# A street of 4x6 pixels. There are two cars (33000 and 33001). A person (36000) walks in front of the second car. Far away
+# is something that the annotators could not identify (65535).
 
 # %%
 street = np.array(
@@ -61,8 +66,8 @@ show(
 )
 
 # %% [markdown]
-# Divide by 1000 yourself before you run the next cell: what class and what instance is 33001, and
-# what would come out for 65535 if nobody told you that it is special?
+# Divide by 1000 yourself before you run the next cell. What class and what instance is 33001? What would the formula
+# give for 65535, if a program does not know that this code is special?
 
 # %%
 print("33001 ->", divmod(33001, 1000))
@@ -82,8 +87,11 @@ objects = class_id > 0
 np.testing.assert_array_equal(encode(class_id[objects], instance[objects]), street[objects])
 
 # %% [markdown]
-# The second car is **one** instance in **two** pieces. Whoever counts connected pieces finds three
-# cars here, and whoever counts codes finds two:
+# The formula gives class 65 for 65535. So a program that decodes every code finds traffic cones in unclear regions.
+# `decode` returns class 0 for both special codes.
+#
+# The second car is **one** instance in **two** pieces. A program that counts connected pieces finds three cars. A
+# program that counts codes finds two:
 
 # %%
 from scipy import ndimage
@@ -97,8 +105,8 @@ assert (pieces, len(codes)) == (3, 2)
 # ## The library on a real frame
 #
 # `open_data` opens your WAD folder if `WAD_ROOT` is set, and the rendered videos otherwise.
-# `read_label` is strict: an 8-bit, coloured or truncated file is an error with a cause and a fix,
-# never a plausible wrong array.
+# `read_label` is strict: for an 8-bit, coloured or truncated file it raises an error with a cause and a fix. It never
+# returns a plausible but wrong array.
 
 # %%
 wad = open_data()
@@ -121,9 +129,11 @@ for k in np.argsort(-areas)[:12]:
 print(f"… {len(codes)} codes in all")
 
 # %% [markdown]
-# Why does the file look black? Grey pictures of 16 bits run from 0 to 65535; most viewers show only the
-# upper 8 bits, and those of background (255) are zero. What remains are small grey specks. Colours help:
-# one per class, one shade per instance.
+# The table lists the largest codes of the frame: background first, then one line per instance.
+#
+# Why does the file look black? A 16-bit grey image has values from 0 to 65535. Most viewers show only the upper 8 bits.
+# For background (255) the upper 8 bits are zero. Only the instances remain, as dark grey regions. The
+# right image uses one colour per class and one shade per instance:
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.6))
@@ -140,8 +150,8 @@ show(
 )
 
 # %% [markdown]
-# Look closer at the largest object and its neighbours. White lines are contours; every instance has
-# its own shade, so that two cars that touch stay two.
+# The next figure shows the largest object and its neighbours. White lines are contours. Every instance has
+# its own shade, so that two cars that touch remain two.
 
 # %%
 codes = instance_codes(label)
@@ -160,9 +170,8 @@ show(
 )
 
 # %% [markdown]
-# Now look for yourself. The **mask viewer** shows the whole video that this frame is from: play it, turn the wheel to
-# zoom (most objects are small), point at an object to see what it is, click it to find it in the table. The `?` lists
-# the keys.
+# The **mask viewer** shows the whole video of this frame. Play it. Turn the wheel to zoom, because most objects are
+# small. Point at an object to see its class. Click an object to find it in the table. The `?` lists the keys.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -172,8 +181,8 @@ viewer = MaskViewer(video, frame=video.frames.index(frame), title=video.name, zo
 viewer
 
 # %% [markdown]
-# What you do there, Python can see. Click an object, then run the next cell: `selected` holds its code, class,
-# instance number and area (nothing, as long as nothing was clicked).
+# Python can read your selection. Click an object, then run the next cell: `selected` holds its code, class, instance
+# number and area. It holds nothing if nothing was clicked.
 
 # %%
 viewer.selected
@@ -181,22 +190,23 @@ viewer.selected
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# Figures 3 and 5 of the report show a street with its label and the masks on top; the two figures above
-# are their counterparts. The report's own photographs belong to the dataset, whose terms allow study
-# but not copies in a public repository: set `WAD_ROOT` to see real ones here.
+# Figures 3 and 5 of the report show a street with its label, and the masks on top of the image. The two figures above
+# show the same for our frame. The report's photographs belong to the dataset. Its terms allow study
+# but no copies in a public repository. Set `WAD_ROOT` to see real ones here.
 #
-# Three sources tell us what a code means, and they do not quite agree:
+# Three sources say what a code means, and they differ:
 #
 # | source | what it says |
 # |---|---|
 # | the report's text | code = class · 1000 + instance, seven classes |
-# | the authors' published code | divides by 1000 and compares with the seven ids: 255 and 65535 fall out |
+# | the authors' published code | divides by 1000 and compares with the seven class ids |
 # | the files | background is 255, not 0; 65535 is "ignore"; the same object may change its number between frames |
 #
-# The published code is right because 65 and 0 are not among its seven classes. It is a lucky
-# escape more than a decision, and a program that lists *all* classes of a file is caught by it. The
-# last line of the table matters for videos: instance numbers are not tracks. Here are the instances
-# of one class in successive frames of one video:
+# In the published code, 255 gives class 0 and 65535 gives class 65. Neither is among the seven ids, so the comparison
+# drops them, and the result is correct. A program that lists *all* classes of a file would report class 65.
+#
+# The row *the files* matters for videos: an instance number is not a **track** (the same object followed over time).
+# The next cell lists the cars of successive frames of one video:
 
 # %%
 print("frame   number of the instance and its area in pixels, for each car")
@@ -210,52 +220,114 @@ for number, each in enumerate(video.frames[:6]):
     print(f"{number:5d}   " + "   ".join(cars[:8]) + ("   …" if len(cars) > 8 else ""))
 
 # %% [markdown]
+# In the real files the number of one car can change from frame to frame. So numbers cannot be used to follow a car.
+#
 # ## Exercises
 #
-# **1.** Which codes can a bus have? How many buses can one frame hold at most?
+# **1.** ★ *Predict first.* Somebody stores labels as 8-bit PNG (`codes.astype(np.uint8)`). Which of the codes 255, 33001,
+# 36000 and 65535 keep their value? List them.
+
+# %% tags=["exercise"]
+codes_that_survive = [...]
+
+# %% tags=["check"]
+check("01.1", codes_that_survive)
 
 # %% tags=["solution", "hide-cell"]
-first, last = int(encode(39, 0)), int(encode(39, 999))
-print(f"{first} to {last}: {last - first + 1} buses")
-assert last - first + 1 == 1000
+four = np.array([255, 33001, 36000, 65535], dtype=np.uint16)
+codes_that_survive = four[four.astype(np.uint8) == four].tolist()
+for code, kept in zip(four.tolist(), four.astype(np.uint8).tolist(), strict=True):
+    print(f"{code:6d} -> {kept:3d}  {'keeps its value' if code == kept else 'lost'}")
+print("The lower 8 bits remain: 'ignore' becomes background, a car becomes a small number.")
+check("01.1", codes_that_survive)
 
 # %% [markdown]
-# **2.** The table of classes also has *groups* (161 car_groups … 168 tricycle_groups). Why does no label file
-# hold one? Let `encode` tell you.
+# **2.** ★ How many different buses (class 39) can one frame hold at most?
+
+# %% tags=["exercise"]
+most_buses = ...
+
+# %% tags=["check"]
+check("01.2", most_buses)
 
 # %% tags=["solution", "hide-cell"]
-from wadlib.errors import LabelError
-
-try:
-    encode(161, 0)
-except LabelError as error:
-    print(error)
-assert 161 * 1000 > 2**16 - 1
+first_bus, last_bus = int(encode(39, 0)), int(encode(39, 999))
+most_buses = last_bus - first_bus + 1
+print(f"codes {first_bus} to {last_bus}")
+check("01.2", most_buses)
 
 # %% [markdown]
-# **3.** Count the connected pieces of each instance in the frame above. Which instance is cut into the
-# most, and what stands before it?
+# **3.** ★★ Write `decode` yourself. For 255, for 65535 and for every code below 1000 both results are 0.
+
+
+# %% tags=["exercise"]
+def my_decode(label):
+    """Codes (H,W) uint16 -> class (H,W) and instance number (H,W)."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("01.3", my_decode)
+
 
 # %% tags=["solution", "hide-cell"]
-pieces = {int(code): ndimage.label(label == code)[1] for code in instance_codes(label)}
-most = max(pieces, key=pieces.get)
+def my_decode(label):
+    """Divide, where the code is one of an instance."""
+    is_instance = (label >= 1000) & (label != IGNORE)
+    return np.where(is_instance, label // 1000, 0), np.where(is_instance, label % 1000, 0)
+
+
+check("01.3", my_decode)
+
+# %% [markdown]
+# **4.** ★★★ Count the connected pieces of each instance of a label (4 neighbours, as `ndimage.label` does by default). Then find
+# the instance of the frame above with the most pieces, and look at what stands before it.
+
+
+# %% tags=["exercise"]
+def pieces_of(label):
+    """Code of each instance of a label (H,W) -> number of its connected pieces, a dict."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("01.4", pieces_of)
+
+
+# %% tags=["solution", "hide-cell"]
+def pieces_of(label):
+    """One code at a time."""
+    return {int(c): ndimage.label(label == c)[1] for c in instance_codes(label)}
+
+
+check("01.4", pieces_of)
+counted = pieces_of(label)
+most = max(counted, key=counted.get)
 rows, columns = np.nonzero(label == most)
-window = np.s_[
-    max(0, rows.min() - 80) : rows.max() + 80, max(0, columns.min() - 120) : columns.max() + 120
-]
+height, width = slice(max(0, rows.min() - 80), rows.max() + 80), slice(0, None)
+width = slice(max(0, columns.min() - 120), columns.max() + 120)
 figure, axes = plt.subplots(figsize=(7, 4))
-draw_overlay(
-    axes, image[window], label[window], f"Instance {most}, pieces: {pieces[most]}", opacity=0.35
-)
+title = f"Instance {most}, pieces: {counted[most]}"
+draw_overlay(axes, image[height, width], label[height, width], title, opacity=0.35)
 show(figure, "A close-up of the instance with the most pieces, with its pieces outlined.")
-assert pieces[most] >= 1
 
 # %% [markdown]
-# **4.** A colleague stored labels as 8-bit PNG "to save space". Which of the codes 255, 33001, 36000 and 65535 survive?
+# **5.** ★★★ *Open task.* The table of classes also has *groups* (161 car_groups … 168 tricycle_groups), but no label file holds one.
+# Find out why (`encode(161, 0)` helps). Then design a format that can hold groups, overlapping instances, and more
+# than a thousand instances of a class. What does it cost in file size and in simplicity?
 
-# %% tags=["solution", "hide-cell"]
-codes = np.array([255, 33001, 36000, 65535], dtype=np.uint16)
-for code, kept in zip(codes.tolist(), codes.astype(np.uint8).tolist(), strict=True):
-    print(f"{code:6d} -> {kept:3d}  {'survives' if code == kept else 'lost'}")
-print("A cast keeps the lower 8 bits: ignore turns into background, a car into a small number.")
-assert codes.astype(np.uint8).tolist() == [255, 33001 % 256, 36000 % 256, 255]
+# %% [markdown] tags=["open"]
+# *Your answer.*
+
+# %% [markdown] tags=["solution"]
+# The largest 16-bit number is 65535, and a group code would be at least 161000, so it does not fit. Possible formats:
+# 32-bit PNG (not standard), two images (class and instance), or run-length encoded masks with a class each, as COCO uses.
+# Only the last one can hold overlapping instances. It is no longer an image that a viewer opens.
+
+# %% [markdown]
+# ## You can now
+#
+# - decode and encode label files, with background and ignore;
+# - say why connected pieces are not instances;
+# - say why an 8-bit copy of a label is useless, and why instance numbers are not tracks;
+# - use the mask viewer.

@@ -1,23 +1,28 @@
 # %% [markdown]
 # # 02 · Crop, downscale, and what it costs
 #
+# **After this notebook you can** crop and downscale an image with its label correctly, and measure what a network of
+# that size can reach at best.
+# **You need:** [00](00_start_here.ipynb) (IoU) and [01](01_labels.ipynb) (codes).
+# **Time:** about 60 minutes (reading 30, exercises 30).
+#
 # ## The question
 #
-# A frame of the dataset has millions of pixels, and the report's network sees only a small part of them: the edges
-# are cut off, and the rest is made four times smaller along each side. Nobody misses the sky. But most objects in
-# these videos are far away and small. Which of them survive, and how well can a network score that sees no more than
+# A frame of the dataset has millions of pixels. The report's network sees only a part of them: the edges
+# are cut off, and the rest is made four times smaller along each side. But most objects in
+# these videos are far away and small. Which of them remain visible? What score can a network reach that sees no more than
 # this? (Report, section 4.2.)
 #
 # ## The idea in five lines
 #
-# Cut $c_x$ columns off the left and the right and $c_y$ rows off the top and the bottom of a $W \times H$ frame,
-# then make one pixel out of every block of $s \times s$. The picture $I$ takes the *mean* of a block; the label
-# $L$ takes the code of *one* of its pixels, the upper left:
+# **Crop**: cut $c_x$ columns off the left and the right and $c_y$ rows off the top and the bottom of a $W \times H$ frame.
+# **Downscale**: make one pixel out of every block of $s \times s$ pixels.
+# The image $I$ takes the *mean* of a block. The label $L$ takes the code of *one* pixel, the upper left (a **stride**):
 #
 # $$I'(y, x) = \frac{1}{s^2} \sum_{i=0}^{s-1} \sum_{j=0}^{s-1} I(c_y + s y + i,\; c_x + s x + j),
 # \qquad L'(y, x) = L(c_y + s y,\; c_x + s x)$$
 #
-# What is left has $(W - 2 c_x) / s$ columns and $(H - 2 c_y) / s$ rows; an object of $a$ pixels keeps about
+# The result has $(W - 2 c_x) / s$ columns and $(H - 2 c_y) / s$ rows. An object of $a$ pixels keeps about
 # $a / s^2$ of them.
 
 # %%
@@ -25,7 +30,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course import cite, open_data, profile, show
+from wadlib.course import check, cite, open_data, profile, show
 from wadlib.figures import (
     draw_bars,
     draw_cumulative,
@@ -45,8 +50,8 @@ plot_style()
 # %% [markdown]
 # ## By hand
 #
-# A picture of 8x8 pixels: a bright street (180), a dark car (90) that runs out of the picture on the
-# right, and two very dark people (20), each one pixel wide. One stands alone, one stands before the car.
+# An image of 8x8 pixels: a bright street (180), a dark car (90) that leaves the image on the
+# right, and two very dark people (20), each one pixel wide. One person stands alone. The other stands before the car.
 
 # %%
 picture, label = np.full((8, 8), 180), np.full((8, 8), 255, np.uint16)
@@ -92,10 +97,10 @@ show(
 )
 
 # %% [markdown]
-# **Picture.** The mean keeps a trace of the lonely person (100 lies between 180 and 20); the stride loses it
-# without a trace. Thin things that come and go with the position of the grid are called *aliasing*.
+# **Image.** In the mean, the person who stands alone is still visible: 100 lies between 180 and 20. In the stride, that person
+# is gone. Whether a thin object appears then depends on the position of the grid. This is called **aliasing**.
 #
-# **Label.** Now the mean is the wrong one. A code is a name, not an amount:
+# **Label.** For codes, the mean is wrong. A code is a name, not an amount:
 
 # %%
 np.testing.assert_array_equal(block_mean(picture, 2, 2, 2), [[100, 90], [180, 55]])
@@ -112,8 +117,8 @@ assert decode(averaged[0, 0])[0] not in IDS, "half background, half person is no
 assert CLASSES[int(decode(averaged[1, 1])[0])].name == "motorbicycle", "half car, half person"
 
 # %% [markdown]
-# The first mean is a code of nothing. The second is worse: half a car and half a person make a perfectly
-# valid **motorbicycle**, and no program will ever complain. That is why labels are never averaged.
+# The mean of background and person is a code of no class. The mean of car and person is the code of a
+# **motorbicycle**, a valid class, so no program reports an error. Therefore labels are never averaged.
 #
 # The library does the same with the report's numbers. First the sizes:
 
@@ -144,8 +149,8 @@ assert crop == {"left": CROP_X_PX, "right": CROP_X_PX, "top": CROP_Y_PX, "bottom
 assert factor == FACTOR
 
 # %% [markdown]
-# Then the arrays. We tile our small street until it fills a whole frame, and compare the library with the
-# two functions that we wrote above. (The library rounds the mean to a whole number, so they may differ by a half.)
+# Then the arrays. We repeat the small street until it fills a whole frame, and compare the library with the
+# two functions above. The library rounds the mean to a whole number, so they may differ by a half.
 
 # %%
 repeats = -(-np.array(FULL_SHAPE) // 8)
@@ -163,9 +168,9 @@ assert difference.max() <= 0.5
 # %% [markdown]
 # ## The library on a real frame
 #
-# We take a frame with much to see. The second-place team of the challenge chose another way to save pixels:
-# keep full resolution, but only of the **strip** of rows where the objects are. (The authors of the
-# report did the same for their U-Net, and the numbers of the rows below are theirs.)
+# We take the frame with the most object pixels. The second-place team of the challenge saved pixels in another way: it
+# kept full resolution, but only for the **strip** of rows where the objects are. The authors of the
+# report did the same for their U-Net; the row numbers below are theirs.
 
 # %%
 wad = open_data()
@@ -211,9 +216,8 @@ show(
 )
 
 # %% [markdown]
-# At this size the two upper pictures look alike. Go closer: an object of a size that is typical for WAD (of the three
-# nearest to its median area, the one that fills its box best), once with all its pixels and once with those of the
-# network.
+# The crop removes little; the strip removes most of the frame but keeps the objects at full size. At this scale *before* and
+# *after* look the same. So we look closer, at an object of a size that is typical for WAD.
 
 # %%
 from wadlib.dataset import code_areas
@@ -230,7 +234,7 @@ usual = cite("instance_area").value["p50"]
 code = max(codes[np.argsort(np.abs(np.log(areas / usual)))[:3]], key=fill)
 
 # %% [markdown]
-# We cut a window around it, in network pixels, and the same window in the full frame.
+# We cut a window around it at network size, and the same window in the full frame.
 
 # %%
 rows, columns = np.nonzero(label == code)
@@ -253,11 +257,13 @@ show(
 )
 
 # %% [markdown]
+# At network size the contour consists of a few squares, and thin parts are gone.
+#
 # ### What it costs, in numbers
 #
-# For every object of many frames we ask: how many pixels has it in the whole frame, inside the crop, inside the
-# strip and at network size? And when its small mask is blown up again (`upsample_label` fills each 4x4 block), how
-# much does it overlap with the true one? That is the IoU of a network that reproduces its small labels *perfectly*.
+# For every object of many frames we count its pixels in the whole frame, inside the crop, inside the
+# strip and at network size. Then we enlarge its small mask again (`upsample_label` fills each 4x4 block) and compute the
+# IoU with the true mask. This **round trip** gives the score of a network that reproduces its small labels *perfectly*.
 
 # %%
 from wadlib.metrics import REPORT_TABLE_1, Overlap, pooled_iou, report_iou
@@ -288,8 +294,8 @@ objects = pd.concat([table for table, _ in results])
 print(f"{len(objects):,} objects in {len(chosen)} of {len(wad.frames)} frames")
 
 # %% [markdown]
-# Look at one frame first. Here the round trip plays the part of a prediction: blue was kept, a striped object is
-# **missed**, because it lost so much of itself that its IoU is below ½. Press `e` to go from one mistake to the next.
+# First one frame. The round trip takes the place of a prediction. Blue pixels are correct. A striped object is
+# **missed**: its IoU after the round trip is below ½. Press `e` to go from one error to the next.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -299,8 +305,8 @@ MaskViewer(
 )
 
 # %% [markdown]
-# Does the crop cut anything off, and is the strip really where the objects are? The notes on the dataset say that it
-# holds nearly all of them (the share in the facts below); here is what this data says:
+# Does the crop cut off objects? Does the strip hold them? The notes on the dataset give a share for the strip. The next
+# cell prints that share and the shares in this data:
 
 # %%
 kept = {}
@@ -321,8 +327,9 @@ print(
 print(f"and shows the objects with {per_object:.1f} times as many.")
 
 # %% [markdown]
-# Now the sizes. Two thresholds are in use, and they are easily confused: an **area of 32 pixels** (below it there is
-# hardly a shape to see), and COCO's "small", an **area of 32 x 32 pixels**.
+# Nearly nothing is lost by the crop or the strip; the loss comes from the downscale. Now the sizes of the objects. Two
+# thresholds are in use, and they are easily confused: an **area of 32 pixels** (below it, hardly a shape can be seen), and
+# COCO's "small", an **area of 32 x 32 pixels**.
 
 # %%
 tiny, coco_small = 32, 32 * 32
@@ -351,10 +358,9 @@ table = pd.DataFrame(
 table.map("{:.1%}".format)
 
 # %% [markdown]
-# A network can learn to find an object of 30 pixels, but it has little to go by. The next figure asks what even a
-# perfect answer is worth: the IoU after the round trip, by the object's size in the full frame. The
-# edges of the groups are our two thresholds, seen through the downscale: an object has 32 pixels left if it had
-# $32 s^2$ before.
+# The curve at network size lies far to the left: many objects have fewer than 32 pixels there. The next figure shows the
+# IoU after the round trip by the object's size in the full frame. The group edges are the two thresholds, multiplied by
+# $s^2$: an object has 32 pixels left if it had about $32 s^2$ before.
 
 # %%
 from itertools import pairwise
@@ -375,10 +381,12 @@ print(
 )
 
 # %% [markdown]
-# ### Mean, stride, or a soft filter?
+# The smaller the object, the lower the IoU that even a perfect network reaches.
 #
-# For the picture, we look for the place where the choice matters most: where the mean of the blocks and the
-# plain stride differ. We look inside the strip, because what happens in the sky is nobody's concern.
+# ### Mean, stride, or a Gaussian filter?
+#
+# For the image, the method matters where mean and stride differ most. The next cell finds that place. It searches inside the
+# strip, because the objects are there.
 
 # %%
 import cv2
@@ -398,9 +406,9 @@ print(f"plain stride and mean differ by {difference[place].mean():.1f} grey leve
 print(f"by {difference.mean():.1f} in the frame as a whole")
 
 # %% [markdown]
-# The report's text says that they "downscaled the image and its mask by a factor of 4". Its published code is more careful than that sentence:
-# it calls `skimage.transform.resize` with `anti_aliasing=True`, which first blurs the picture with a Gaussian of
-# standard deviation $(s - 1) / 2$ and then samples it. So here are three ways to read one sentence:
+# The report's text says that they "downscaled the image and its mask by a factor of 4". Its published code
+# calls `skimage.transform.resize` with `anti_aliasing=True`. This blurs the image with a Gaussian of
+# standard deviation $(s - 1) / 2$ and then samples it. So the sentence can be read in three ways:
 
 # %%
 from skimage.transform import resize
@@ -431,14 +439,14 @@ print(
 assert with_mean > with_stride
 
 # %% [markdown]
-# We take the mean because the equation above says exactly what it is, and it is many times faster. The labels
-# are strided in the published code too: there, all three readings agree.
+# The mean is closer to the published code than the stride. We use the mean because the equation above defines it
+# exactly, and because it is many times faster. The labels are strided in the published code too.
 #
 # ## The report's figure beside ours
 #
-# Section 4.2 has no figure of this, so we set our result beside the report's **Table 1**. The bars answer:
-# if a network gave back its small labels without one mistake, what would the report's metric say? "Pooled" adds up
-# the pixels of all frames first (notebook 09 explains the difference).
+# Section 4.2 has no figure of this. So we set our result beside the report's **Table 1**: if a network reproduced its
+# small labels without an error, what would the report's metric be? "Pooled" IoU adds up
+# the pixels of all frames first ([09](09_evaluation.ipynb) explains the difference).
 
 # %%
 overlaps = [overlap for _, overlap in results]
@@ -463,14 +471,34 @@ assert all(
 )
 
 # %% [markdown]
-# So the downscale is **not** why Table 1 reads almost zero: a network that works at this size can score far more.
-# It does cost something, though, and it costs the small objects most. Compare the first two bars of a class: in the
-# report's metric a frame with one distant car counts as much as a frame full of near ones, so the distant car's
-# ragged edge weighs more there than in the pooled number.
+# The downscale is **not** why Table 1 is almost zero: a network of this size can score far more.
+# It does have a cost, mostly for small objects. In the report's metric a frame with one distant car counts as much as a
+# frame full of near cars, so the coarse contour of the distant car counts more there than in the pooled number.
 #
 # ## Exercises
 #
-# **1.** A car and a person average to a motorbicycle. Find *all* pairs of classes whose mean is a valid third class.
+# **1.** ★ *Predict first.* An object has 96 pixels in the full frame. How many has it at network size ($s = 4$), on average over
+# the positions of the grid?
+
+# %% tags=["exercise"]
+pixels_left = ...
+
+# %% tags=["check"]
+check("02.1", pixels_left)
+
+# %% tags=["solution", "hide-cell"]
+pixels_left = 96 / 4**2
+check("02.1", pixels_left)
+
+# %% [markdown]
+# **2.** ★★ The mean of a car and a person is a motorbicycle. Find *all* pairs of different classes whose mean code
+# is a valid class. Write them as a dict `{(smaller class, larger class): class of the mean}`.
+
+# %% tags=["exercise"]
+third = {...: ...}  # such as {(33, 36): 34}
+
+# %% tags=["check"]
+check("02.2", third)
 
 # %% tags=["solution", "hide-cell"]
 third = {}
@@ -480,77 +508,129 @@ for a in IDS:
         if a < b and mean // 1000 in IDS:
             third[a, b] = mean // 1000
 for (a, b), c in third.items():
-    print(
-        f"{CLASSES[a].name} + {CLASSES[b].name} -> {CLASSES[c].name}"
-        + (" (one of the two)" if c in (a, b) else "")
-    )
-assert third[33, 36] == 34
+    same = " (one of the two)" if c in (a, b) else ""
+    print(f"{CLASSES[a].name} + {CLASSES[b].name} -> {CLASSES[c].name}{same}")
+check("02.2", third)
 
 # %% [markdown]
-# **2.** What if the report had downscaled by 2, or by 8? Compute the pooled IoU of a perfect network over the
-# classes together, for the factors 1, 2, 4, 8 and 16, on the frame above. (All of them divide the cropped frame.)
+# **3.** ★★ What if the report had downscaled by 2, or by 8? Write the IoU of a mask after a round trip with any factor. Then
+# compute it for all objects of the frame together, with the factors 1, 2, 4, 8 and 16.
+
+
+# %% tags=["exercise"]
+def round_trip_iou(mask, factor):
+    """IoU of a mask (H,W) bool with itself after stride and enlarging; factor divides H and W."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("02.3", round_trip_iou)
+
 
 # %% tags=["solution", "hide-cell"]
+def round_trip_iou(mask, factor):
+    """Keep the upper left pixel of each block, then fill the block with it."""
+    back = mask[::factor, ::factor].repeat(factor, axis=0).repeat(factor, axis=1)
+    return (mask & back).sum() / (mask | back).sum()
+
+
+check("02.3", round_trip_iou)
 crop = np.isin(decode(label[CROP_Y_PX:-CROP_Y_PX, CROP_X_PX:-CROP_X_PX])[0], IDS)
-scores = {}
 for factor in (1, 2, 4, 8, 16):
-    back = crop[::factor, ::factor].repeat(factor, axis=0).repeat(factor, axis=1)
-    scores[factor] = (crop & back).sum() / (crop | back).sum()
-    print(f"1/{factor:<2d} IoU of all objects together {scores[factor]:.3f}")
-assert scores[1] == 1
-assert scores[2] > scores[8]
+    print(f"1/{factor:<2d} IoU of all objects together {round_trip_iou(crop, factor):.3f}")
 
 # %% [markdown]
-# **3.** The challenge did not use the report's metric. It counted an object as found only if a detection had an IoU
-# *greater* than a threshold, for ten thresholds 0.50, 0.55, … 0.95, and took the mean over thresholds and classes.
-# Which share of the objects does our perfect network find at each threshold? How does the mean compare with the score
-# of the second place?
+# **4.** ★★ The challenge used another metric. An object was found only if a detection had an IoU
+# *greater* than a threshold. There were ten thresholds 0.50, 0.55, … 0.95; the score was the mean over thresholds and classes.
+# Write the share of objects that are found at each threshold. Then compare the mean for our perfect network with the
+# score of the second place.
+
+
+# %% tags=["exercise"]
+def found_share(ious, thresholds):
+    """IoU of each object (N,), thresholds (T,) -> share of the objects found at each threshold (T,)."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("02.4", found_share)
+
 
 # %% tags=["solution", "hide-cell"]
+def found_share(ious, thresholds):
+    """Greater, not equal."""
+    return (ious[:, None] > thresholds).mean(axis=0)
+
+
+check("02.4", found_share)
 thresholds = np.arange(50, 100, 5) / 100
-found = pd.DataFrame(
-    {t: (objects["iou"] > t).groupby(objects["class_id"]).mean() for t in thresholds}
-)
-print(found.mean().map("{:.1%}".format).to_string())
-mean = found.to_numpy().mean()
+per_class = {
+    c: found_share(t["iou"].to_numpy(), thresholds) for c, t in objects.groupby("class_id")
+}
+found = pd.DataFrame(per_class, index=thresholds)
+print(found.rename(columns=lambda c: CLASSES[c].name).map("{:.1%}".format).to_string())
 second = cite("second_place_private_score").value
-print(
-    f"mean over thresholds and classes {mean:.3f}; the second place scored {second} on the real test set"
-)
-assert (found.diff(axis=1).iloc[:, 1:] <= 0).all(axis=None), "a stricter threshold finds no more"
+print(f"mean {found.to_numpy().mean():.3f}; the second place scored {second} on the real test set")
+
+# %% [markdown] tags=["solution"]
+# The share of found objects is not yet the score, which also counts false positives. But the score cannot be
+# higher than that share. So the mean is the most that this network could reach.
 
 # %% [markdown]
-# The share of found objects is not yet the score, in which false alarms count as well. But the score cannot be
-# higher than that share, so the mean is the most that this network could reach.
-#
-# **4.** Is it really a ceiling for *every* method that works at network size? A mask made of 4x4 blocks need not be
-# the strided label. For each object of the frame above find the set of blocks with the best IoU: sort the blocks by
-# how much of them the object covers, and try the first one, the first two, …
+# **5.** ★★★ Is this the limit for *every* method that works at network size? A mask made of 4x4 blocks need not be
+# the strided label. Find the best IoU of any set of blocks with a mask. Hint: sort the blocks by
+# how many pixels of the object they hold, and try the first one, the first two, …
+# (`block_mean` needs a border: `np.pad(mask, 1)` and a crop of 1.)
+
+
+# %% tags=["exercise"]
+def best_block_iou(mask):
+    """Largest IoU of a set of 4x4 blocks with a mask (H,W) bool; H and W are multiples of 4."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("02.5", best_block_iou)
 
 
 # %% tags=["solution", "hide-cell"]
 def best_block_iou(mask):
-    """Largest IoU of a set of blocks with a mask (H, W) of the cropped frame."""
+    """Blocks in the order of their pixels of the object."""
     covered = np.sort(block_mean(np.pad(mask, 1), 1, 1, FACTOR).ravel() * FACTOR**2)[::-1]
     inside = np.cumsum(covered)  # pixels of the object in the first k blocks
     taken = FACTOR**2 * np.arange(1, len(covered) + 1)
     return (inside / (mask.sum() + taken - inside)).max()
 
 
+check("02.5", best_block_iou)
 inner = label[CROP_Y_PX:-CROP_Y_PX, CROP_X_PX:-CROP_X_PX]
-back = upsample_label(small_label)[CROP_Y_PX:-CROP_Y_PX, CROP_X_PX:-CROP_X_PX]
-by_stride, best = [], []
-for code in instance_codes(inner):
-    by_stride.append(
-        ((inner == code) & (back == code)).sum() / ((inner == code) | (back == code)).sum()
-    )
-    best.append(best_block_iou(inner == code))
+masks = [inner == code for code in instance_codes(inner)]
+by_stride, best = ([f(m) for m in masks] for f in (lambda m: round_trip_iou(m, 4), best_block_iou))
 print(
-    f"Mean IoU of {len(best)} objects: strided labels {np.mean(by_stride):.3f}, best blocks {np.mean(best):.3f}"
+    f"mean IoU of {len(masks)} objects: stride {np.mean(by_stride):.3f}, best {np.mean(best):.3f}"
 )
 assert all(b >= s - 1e-9 for b, s in zip(best, by_stride, strict=True))
 
+# %% [markdown] tags=["solution"]
+# The strided label is a limit for a network that *learns from strided labels*, not for every network of this size.
+# Labels with the majority of each block can do better. So can a network whose masks are finer than its input.
+
 # %% [markdown]
-# So the strided label is a ceiling for a network that *learns from strided labels*, not for every network of this size.
-# Labels with the majority of each block, or a network that draws its masks finer than its input, can do better. No
-# choice of blocks brings back what never was in the picture, though.
+# **6.** ★★★ *Open task.* You have a budget of 532,480 pixels per frame (832x640). Choose a crop, a strip, a factor or several
+# tiles. Argue with the tables of this notebook which objects your choice keeps, and which it loses.
+
+# %% [markdown] tags=["open"]
+# *Your answer.*
+
+# %% [markdown] tags=["solution"]
+# For example: the strip at factor 2.6 has about that many pixels and shows each object with more than twice as many pixels
+# as the whole frame at factor 4. It loses the few objects outside the strip, and very near vehicles are cut at its edge.
+# A good answer names the loss in the unit of the table (share of objects or of pixels), not only the gain.
+
+# %% [markdown]
+# ## You can now
+#
+# - crop and downscale an image and its label, and say why the two need different rules;
+# - explain aliasing with an example;
+# - compute the best score that a given resolution allows;
+# - say why the downscale does not explain Table 1.

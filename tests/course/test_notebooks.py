@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from wadlib.course import book, classroom, notebooks
-from wadlib.course.notebooks import NotebookError, check, execute, execute_all, fingerprint_of, hand_out, read_source
+from wadlib.course.handing_out import hand_out
+from wadlib.course.notebooks import NotebookError, check, execute, execute_all, fingerprint_of, read_source
 from wadlib.dataset import open_wad
 from wadlib.errors import WadError
 from wadlib.frames import write_label
@@ -47,7 +48,8 @@ def test_source_becomes_cells_with_stable_ids(course):
     notebook = read_source(source(course))
     assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code"]
     assert [cell.id for cell in notebook.cells] == ["00-000", "00-001", "00-002"]
-    assert notebook.cells[2].metadata == {"tags": ["solution"]}
+    folded = {"source_hidden": True, "outputs_hidden": True}
+    assert notebook.cells[2].metadata == {"tags": ["solution"], "jupyter": folded}
 
 
 @pytest.mark.notebook
@@ -216,7 +218,7 @@ with mock.patch("IPython.display.display", shown.append):
         figure, axes = plt.subplots()
         axes.imshow(np.zeros({(*shape, 3)}, np.uint8))
         show(figure, 'a "black" picture <of nothing>')
-assert shown[0].data == shown[1].data, "the same figure gives the same bytes"
+assert shown[0].data == shown[1].data, "the same figure gives the same bytes, and keeps its number"
 assert not plt.get_fignums(), "the figure is closed"
 print(shown[0].data[:160])
 """

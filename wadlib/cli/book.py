@@ -28,6 +28,8 @@ def report(
 def notebooks(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the notebooks match their sources.")] = False,
     handout: Annotated[Path | None, typer.Option(metavar="OUT", help="Write notebooks without solutions here.")] = None,
+    solutions: Annotated[Path | None, typer.Option(metavar="OUT", help="Write notebooks with solutions here.")] = None,
+    nbgrader: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a course for nbgrader here.")] = None,
 ) -> None:
     """Execute notebooks/src/*.py into notebooks/*.ipynb."""
     from wadlib.course import notebooks as tools
@@ -35,9 +37,13 @@ def notebooks(
     if check:
         tools.check()
         say("The notebooks match their sources.")
-    elif handout is not None:
-        for path in tools.hand_out(handout):
-            say(f"  {path}")
+    elif handout or solutions or nbgrader:
+        from wadlib.course import handing_out
+
+        writers = (handing_out.hand_out, handing_out.write_solutions, handing_out.write_nbgrader)
+        for writer, folder in zip(writers, (handout, solutions, nbgrader), strict=True):
+            if folder is not None:
+                say(f"{folder}: notebooks: {len(writer(folder))}")
     else:
         for path in tools.render(say=say):
             say(f"  {path}")

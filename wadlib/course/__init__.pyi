@@ -8,6 +8,8 @@ from .classroom import project_root as project_root
 from .classroom import say as say
 from .classroom import show as show
 from .classroom import show_drawing as show_drawing
+from .exercises.judging import check as check
+from .exercises.judging import solved as solved
 from .facts import cite as cite
 from .facts import report_facts as report_facts
 from .kept_predictions import scored_instances as scored_instances

@@ -79,6 +79,8 @@ def _gather(book: Path, executed: list[Path], target: Path) -> Path:
     make_folder(target)
     wanted = {path.name: path for path in executed}
     wanted |= {path.name: path for path in book.iterdir() if path.is_file()}
+    glossary = book.parent / "notebooks" / "glossary.md"  # beside the notebooks, which link to it in JupyterLab too
+    wanted |= {glossary.name: glossary} if glossary.is_file() else {}
     note = target / _WRITTEN
     ours = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
     foreign = []

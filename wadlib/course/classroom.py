@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOOK_SLIDES",
+    "NOTEBOOK",
     "PROFILES",
     "figure_slider",
     "data_root",
@@ -168,8 +169,11 @@ def say(text: str) -> None:
     display(Markdown(text))
 
 
-def show(figure: Figure, alt: str) -> None:
-    """Display a figure with its description for those who cannot see it, and close it.
+_NUMBERS: dict[str, int] = {}  # alt text -> number of the figure in this notebook
+
+
+def show(figure: Figure, alt: str, caption: str | None = None) -> None:
+    """Display a figure with its number, caption and description for those who cannot see it, and close it.
 
     Drawings become SVG (sharp on a projector), photographs JPEG (small). The same figure gives the
     same bytes.
@@ -179,10 +183,28 @@ def show(figure: Figure, alt: str) -> None:
     figure : matplotlib Figure
     alt : str
         What one learns from looking at it, in one or two sentences.
+    caption : str, optional
+        What stands below it, behind the number; by default the first sentence of `alt`.
     """
     from IPython.display import HTML, display
 
-    display(HTML(_image(_address(figure, alt), alt)))
+    display(HTML(_image(_address(figure, alt), alt) + _captioned(alt, caption)))
+
+
+def _captioned(alt: str, caption: str | None) -> str:
+    """Number and caption; a figure that is shown again keeps its number."""
+    number = _NUMBERS.setdefault(alt, len(_NUMBERS) + 1)
+    # JupyterLab names the notebook in the first variable, `execute` of this package in the second.
+    name = Path(os.environ.get("JPY_SESSION_NAME") or os.environ.get(NOTEBOOK) or "").name
+    chapter = f"{int(name[:2])}." if re.match(r"\d\d_", name) else ""
+    text = caption or re.split(r"(?<=[.!?]) ", alt)[0]
+    return f'<p class="caption" style="{_CAPTION_STYLE}"><b>Figure {chapter}{number}.</b> {escape(text)}</p>'
+
+
+NOTEBOOK = "WADLIB_NOTEBOOK"
+"""Variable of the environment in which `execute` names the notebook that runs."""
+
+_CAPTION_STYLE = "font-size: 0.9em; margin: 0.2em 0 1em"
 
 
 def show_drawing(name: str) -> None:
@@ -205,7 +227,8 @@ def show_drawing(name: str) -> None:
     svg = drawings[one_of(name, drawings, "show_drawing: name", WadError)].read_text(encoding="utf-8")
     found = re.search("<desc>(.*?)</desc>", svg, re.DOTALL)
     alt = unescape(found[1]) if found else ""
-    display(HTML(_image(f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", alt)))
+    image = _image(f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", alt)
+    display(HTML(image + _captioned(alt, name)))
 
 
 def _address(figure: Figure, alt: str) -> str:

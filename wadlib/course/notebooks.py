@@ -18,7 +18,7 @@ from typing import Any
 
 from wadlib._shared.files import make_folder, write_text
 from wadlib._shared.parallel import map_frames
-from wadlib.course.classroom import data_root, is_rendered, own_data, profile, project_root
+from wadlib.course.classroom import NOTEBOOK, data_root, is_rendered, own_data, profile, project_root
 from wadlib.errors import WadError
 from wadlib.viewer import page
 
@@ -27,7 +27,6 @@ __all__ = [
     "check",
     "execute",
     "execute_all",
-    "hand_out",
     "read_source",
     "render",
     "sources",
@@ -63,6 +62,8 @@ def read_source(path: Path) -> Any:
         cell.metadata.clear()
         if tags:
             cell.metadata["tags"] = tags
+        if tags and SOLUTION in tags:  # JupyterLab opens the notebook with these folded
+            cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
     return notebook
 
 
@@ -100,7 +101,9 @@ def execute(path: Path, timeout_s: int = 900) -> str:
         "PYTHONHASHSEED": "0",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         page.STATIC: "1",
+        NOTEBOOK: path.stem,
     }
+    environment.pop("JPY_SESSION_NAME", None)
     try:
         asyncio.run(client.async_execute(env=environment, cleanup_kc=True))
     # Which cell, and why: too slow, no kernel any more, or an error of its own.
@@ -268,35 +271,3 @@ def check(root: Path | None = None) -> None:
             cause="an .ipynb was edited by hand, or a source was changed and not run",
             fix="edit notebooks/src/*.py, then run `make render-notebooks`",
         )
-
-
-def hand_out(out: Path, root: Path | None = None) -> list[Path]:
-    """Write the notebooks for a class: no outputs, and an empty cell in place of each solution.
-
-    Raises
-    ------
-    NotebookError
-        A notebook of that name is there and says something else: somebody's work is never overwritten.
-    """
-    import nbformat
-
-    root = root or project_root()
-    make_folder(out)
-    texts: dict[Path, str] = {}
-    for path in sources(root):
-        notebook = read_source(path)
-        for cell in notebook.cells:
-            if SOLUTION in cell.metadata.get("tags", []):
-                cell.source = "# Your turn.\n" if cell.cell_type == "code" else "*Your answer.*"
-                cell.metadata.pop("tags")
-        texts[out / f"{path.stem}.ipynb"] = nbformat.writes(notebook) + "\n"
-    edited = [target.name for target, text in texts.items() if target.exists() and target.read_bytes() != text.encode()]
-    if edited:
-        raise NotebookError(
-            f"hand_out: {out.as_posix()} holds other notebooks of these names: {', '.join(edited)}",
-            cause="somebody has worked in them, or they are of another version",
-            fix="choose another folder, or move them away first",
-        )
-    for target, text in texts.items():
-        write_text(target, text)
-    return list(texts)

@@ -1,0 +1,238 @@
+"""How an exercise is judged: one call in a notebook, one line of feedback that does not give the answer away.
+
+>>> from wadlib.course import check                    # doctest: +SKIP
+>>> check("00.1", 1 / 3)                               # doctest: +SKIP
+Exercise 00.1: right, 1 point (1 of 6 in this notebook).
+
+Answers that are fixed numbers or words are kept as digests only, so that nobody reads them by accident. Answers that
+are functions are tried on inputs and compared with the package or with a brute-force search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from wadlib._shared.words import one_of
+from wadlib.errors import WadError
+
+__all__ = ["Exercise", "check", "choice", "digest", "exercises_of", "number", "numbers_list", "solved"]
+
+Judge = Callable[..., str | None]
+
+_MODULES = {
+    "00": "labels_and_sizes",
+    "01": "labels_and_sizes",
+    "02": "labels_and_sizes",
+    "03": "counts",
+    "04": "cuts",
+    "05": "cuts",
+    "06": "networks",
+    "07": "networks",
+    "08": "networks",
+    "09": "scores",
+    "10": "scores",
+    "11": "scores",
+}
+_SOLVED: dict[str, bool] = {}
+_NO_ANSWER = "It is not written yet."
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise of a notebook.
+
+    Attributes
+    ----------
+    key : str
+        Notebook and number, such as ``"04.2"``.
+    level : int
+        1 (recall), 2 (apply), 3 (think).
+    points : int
+    judge : callable
+        From the answer, and what the notebook hands over by name, to a sentence about what is wrong; None where the
+        answer is right.
+    predict : bool
+        Whether the answer is given before the experiment is run.
+    """
+
+    key: str
+    level: int
+    points: int
+    judge: Judge = field(repr=False)
+    predict: bool = False
+
+
+def check(key: str, answer: Any = ..., **given: Any) -> None:
+    """Print whether an answer is right; where it is not, what is wrong with it (and not what is right).
+
+    Parameters
+    ----------
+    key : str
+        Notebook and number of the exercise, such as ``"04.2"``.
+    answer : object
+        The answer; ``...`` (what a scaffold holds) counts as none.
+    **given
+        What the answer is judged with, such as the label of the frame that the notebook shows.
+
+    Raises
+    ------
+    WadError
+        There is no such exercise.
+    """
+    notebook = exercises_of(key[:2])
+    exercise = notebook[one_of(key, notebook, "check: exercise", WadError)]
+    wrong = _judge(exercise, answer, given)
+    if wrong is _NO_ANSWER:
+        print(f"Exercise {key}: not answered yet ({_points(exercise.points)}, level {exercise.level}).")
+        return
+    _SOLVED[key] = wrong is None
+    if wrong is None:
+        have = sum(each.points for each in notebook.values() if _SOLVED.get(each.key))
+        most = sum(each.points for each in notebook.values())
+        print(f"Exercise {key}: right, {_points(exercise.points)} ({have} of {most} in this notebook).")
+    else:
+        print(f"Exercise {key}: not yet. {wrong}")
+
+
+def solved(key: str) -> bool:
+    """Whether the last answer to an exercise was right (an autograder asserts it)."""
+    return _SOLVED.get(key, False)
+
+
+def exercises_of(notebook: str) -> dict[str, Exercise]:
+    """Key -> exercise, of a notebook (``"04"``), in order."""
+    name = _MODULES[one_of(notebook, _MODULES, "exercises_of: notebook", WadError)]
+    module = importlib.import_module(f"wadlib.course.exercises.{name}")
+    return {each.key: each for each in module.EXERCISES if each.key.startswith(notebook)}
+
+
+def _judge(exercise: Exercise, answer: Any, given: Mapping[str, Any]) -> str | None:
+    if not callable(answer) and _is_missing(answer):
+        return _NO_ANSWER
+    try:
+        return exercise.judge(answer, **given)
+    except NotImplementedError:  # what the scaffold of a function raises
+        return _NO_ANSWER
+    except Exception as error:  # a student's function may raise anything
+        return f"It could not be tried: {type(error).__name__}: {error}"
+
+
+def _is_missing(answer: Any) -> bool:
+    if isinstance(answer, Mapping):
+        return any(_is_missing(value) for value in answer.values())
+    if isinstance(answer, list | tuple):
+        return any(_is_missing(value) for value in answer)
+    return answer is ... or answer is None
+
+
+def _points(number: int) -> str:
+    return f"{number} point" + ("" if number == 1 else "s")
+
+
+def digest(key: str, value: Any) -> str:
+    """Digest of an answer: twelve hexadecimal digits, different for each exercise."""
+    return hashlib.sha256(f"wadlib {key} {value}".encode()).hexdigest()[:12]
+
+
+def _near(value: Any, decimals: int) -> list[str]:
+    """How a number may be written with so many decimals: rounded, and a unit of the last place to either side."""
+    if not decimals:
+        return [str(round(value)) if value == round(value) else str(value)]
+    middle = round(Fraction(value) * 10**decimals)
+    return [str(k) for k in (middle, middle - 1, middle + 1)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
+
+
+def number(
+    key: str,
+    right: str,
+    *,
+    decimals: int = 3,
+    low: float | None = None,
+    high: float | None = None,
+    mistakes: Mapping[str, str] | None = None,
+) -> Judge:
+    """Make a judge of one number.
+
+    Parameters
+    ----------
+    key : str
+        Of the exercise; salts the digests.
+    right : str
+        `digest` of the answer times ``10**decimals``, rounded.
+    decimals : int
+        How exactly it has to be given; 0: a whole number.
+    low, high : float, optional
+        Bounds that every sensible answer keeps.
+    mistakes : mapping, optional
+        Digest of a number that a known mistake leads to -> what to say.
+    """
+
+    def judge(answer: Any, **_: Any) -> str | None:
+        if not _is_number(answer):
+            return f"A number is asked for, this is of type {type(answer).__name__}."
+        if low is not None and answer < low:
+            return f"Such a number is never below {low:g}."
+        if high is not None and answer > high:
+            return f"Such a number is never above {high:g}."
+        near = [digest(key, text) for text in _near(answer, decimals)]
+        if right in near:
+            return None
+        for wrong, remark in (mistakes or {}).items():
+            if wrong in near:
+                return remark
+        return "The number is another one. Go through the definition once more, term by term."
+
+    return judge
+
+
+def numbers_list(key: str, right: str, *, size: int, mistakes: Mapping[str, str] | None = None) -> Judge:
+    """Make a judge of several whole numbers in any order; parameters as for `number`."""
+
+    def judge(answer: Any, **_: Any) -> str | None:
+        values = list(answer) if isinstance(answer, set | list | tuple | frozenset) else None
+        if values is None or not all(_is_number(value) for value in values):
+            return "A list of numbers is asked for."
+        if len(set(values)) != size:
+            return f"{len(set(values))} different numbers: there are {'more' if len(set(values)) < size else 'fewer'}."
+        found = digest(key, sorted(int(value) for value in values))
+        if found == right:
+            return None
+        return (mistakes or {}).get(found, "At least one of them does not belong here.")
+
+    return judge
+
+
+def choice(key: str, options: tuple[str, ...], right: str, *, mistakes: Mapping[str, str] | None = None) -> Judge:
+    """Make a judge of one word out of some.
+
+    Parameters
+    ----------
+    key : str
+        Of the exercise; salts the digests.
+    options : tuple of str
+        What may be answered.
+    right : str
+        `digest` of the right one.
+    mistakes : mapping, optional
+        Digest of a wrong one -> what to say.
+    """
+
+    def judge(answer: Any, **_: Any) -> str | None:
+        if not isinstance(answer, str) or answer.strip().lower() not in options:
+            return f"Answer with one of: {', '.join(options)}."
+        found = digest(key, answer.strip().lower())
+        if found == right:
+            return None
+        return (mistakes or {}).get(found, "Run the experiment below, look again, and choose anew.")
+
+    return judge

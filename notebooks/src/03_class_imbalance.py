@@ -1,29 +1,36 @@
 # %% [markdown]
 # # 03 · Class imbalance
 #
+# **After this notebook you can** measure class imbalance in three units, compute class weights, change what a network
+# sees by sampling, and write the cost of a label at a pixel.
+# **You need:** [01](01_labels.ipynb) (instances), [02](02_preprocessing.ipynb) (sizes).
+# **Time:** about 60 minutes (reading 35, exercises 25).
+#
 # ## The question
 #
-# A street is full of cars, and now and then a tricycle passes. A network learns from what it sees, so how much does
-# it see of each class? The answer depends on what you count: objects, pixels, or frames in which the class
-# occurs at all. And what can one do about it? (Report, section 3.1, Fig 4.)
+# A street is full of cars, and a tricycle is rare. A network learns from what it sees. How much does
+# it see of each class? The answer depends on the unit: objects, pixels, or frames in which the class
+# occurs. What can one do about it? (Report, section 3.1, Fig 4.)
 #
 # ## The idea in five lines
 #
-# With $n_c$ the count of class $c$ (instances, pixels or frames), the **share** of the class is $p_c$. A **weight**
-# $w_c$ in the loss makes a rare class louder. The plain remedy is $1 / p_c$; the report's published code for its
-# U-Net takes a gentle power of it, anew for each batch:
+# $n_c$ is the count of class $c$ in some unit (instances, pixels or frames), and $p_c$ its **share** of all counts.
+# A **loss** is the number that training makes small. It is a sum over pixels or objects.
+# A **class weight** $w_c$ multiplies the part of the loss that belongs to class $c$.
+# The plain choice is $1 / p_c$. The report's published U-Net code takes a weaker power, computed for each batch:
 #
 # $$p_c = \frac{n_c}{\sum_k n_k}, \qquad w_c = \frac{1}{p_c}
 # \qquad\text{or}\qquad w_c = \left(\frac{\max_k p_k}{p_c + 10^{-6}}\right)^{0.3}$$
 #
-# After weighting, a class speaks with $p_c w_c$. With $1 / p_c$ this is the same for all of them.
+# After weighting, the share of class $c$ in the loss is proportional to $p_c w_c$. With $w_c = 1 / p_c$ all classes have
+# the same share.
 
 # %%
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course import cite, open_data, profile, show
+from wadlib.course import check, cite, open_data, profile, show
 from wadlib.figures import draw_bars, draw_grid, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IDS, by_name, decode
 
@@ -33,8 +40,8 @@ names = {class_id: row.name for class_id, row in CLASSES.items()}
 # %% [markdown]
 # ## By hand
 #
-# Six tiny frames of 3x4 pixels. Cars (33) are in most of them, a bus (39) fills half a frame, people (36) are
-# many and small, and one tricycle (40) is out there.
+# Six small frames of 3x4 pixels. Cars (33) are in most of them. A bus (39) fills half a frame. People (36) are
+# many and small. There is one tricycle (40).
 
 # %%
 street = np.full((6, 3, 4), BACKGROUND, np.uint16)
@@ -55,7 +62,7 @@ show(
 
 # %% [markdown]
 # Count on paper before you go on: instances, pixels and frames of each class. (An instance is a code *in one frame*:
-# 33000 in two frames is two instances.) Which class is the rarest, and does it depend on what you count?
+# 33000 in two frames is two instances.) Which class is the rarest? Does it depend on the unit?
 
 # %%
 table = pd.DataFrame(
@@ -69,8 +76,8 @@ print(weight.round(2).add_prefix("1 / share of ").rename(index=names).to_string(
 np.testing.assert_allclose(share * weight, 1)
 
 # %% [markdown]
-# Cars lead in every column, but the bus is among the rarest by instances and the second by pixels. A loss that adds
-# up pixels (U-Net's) and one that adds up objects (Mask R-CNN's) do not suffer from the same imbalance.
+# Cars lead in every column. The bus is among the rarest by instances and the second by pixels. So the imbalance
+# depends on the loss: the U-Net's loss adds up pixels, Mask R-CNN's adds up objects.
 #
 # The library counts the same. `code_areas` lists the objects of one frame; `InstanceCounts` holds those of many.
 
@@ -93,7 +100,10 @@ for class_id in table.index:
     )
 
 # %% [markdown]
-# And the classifier that never opens its eyes? It says "background" for every pixel:
+# The assertions pass: the library's counts equal the table.
+#
+# Imbalance also affects scores. A classifier that says "background" for every pixel has this **accuracy** (the
+# share of pixels that are correct):
 
 # %%
 accuracy = (street == BACKGROUND).mean()
@@ -103,9 +113,39 @@ print(
 assert accuracy == (6 * 12 - table["pixels"].sum()) / (6 * 12)
 
 # %% [markdown]
+# So accuracy is useless here: it is high for a classifier that finds no object.
+#
+# ### From counts to costs: the unary
+#
+# Counts also give a first, simple predictor. Notebooks 04 and 05 use it. Let $x_p$ be the colour of pixel $p$. The
+# **unary cost** of label $l$ at pixel $p$ is
+#
+# $$D_p(l) = -\log P(x_p \mid l) - \log P(l \mid p)$$
+#
+# The first term asks: how frequent is this colour among training pixels of label $l$? The second term asks: how frequent is
+# label $l$ at this place of the image? The unit is **nats** (natural logarithm). The label of least cost is the most
+# probable one. By hand, with two labels and two colours:
+
+# %%
+P_colour = {"road": {"dark": 1 / 4, "bright": 3 / 4}, "car": {"dark": 3 / 4, "bright": 1 / 4}}
+P_label = {"far left": {"road": 1 / 10, "car": 9 / 10}, "middle": {"road": 9 / 10, "car": 1 / 10}}
+for place, prior in P_label.items():
+    for colour in ("dark", "bright"):
+        D_p = {k: -np.log(P_colour[k][colour]) - np.log(prior[k]) for k in prior}
+        costs = ", ".join(f"{k} {cost:.2f}" for k, cost in D_p.items())
+        print(f"{place:9s}{colour:7s} costs in nats: {costs} -> {min(D_p, key=D_p.get)}")
+        product = {k: P_colour[k][colour] * prior[k] for k in prior}
+        assert min(D_p, key=D_p.get) == max(product, key=product.get)
+
+# %% [markdown]
+# In the middle even a dark pixel becomes road: the place outweighs the colour. A rare label needs strong evidence. This is
+# class imbalance once more. The library's `ColourLocationUnary` does the same, with mixtures of Gaussians for the colours
+# and a map of places for each label.
+
+# %% [markdown]
 # ## The library on a real frame
 #
-# One frame says little about shares, so we count many: `count_instances` reads the labels (and no pictures),
+# One frame says little about shares, so we count many: `count_instances` reads the labels (and no images),
 # which takes milliseconds per frame.
 
 # %%
@@ -118,7 +158,7 @@ print(f"{counts.frames} of {len(wad.frames)} frames\n")
 print(counts.table())
 
 # %% [markdown]
-# Now the shares in the three units. "Frames" is here the share of frames in which the class occurs, so that it does
+# Now the shares in the three units. "Of frames" is the share of frames in which the class occurs, so these do
 # not add up to 1.
 
 # %%
@@ -150,7 +190,8 @@ print(
 )
 
 # %% [markdown]
-# Against the background, all of them are rare:
+# Cars lead in all units. A class with large objects has a larger share of pixels than of instances. Compared with the
+# background, every class is rare:
 
 # %%
 size = cite("frame_size").value
@@ -162,10 +203,10 @@ print(
 )
 
 # %% [markdown]
-# ### Is our data like WAD in other ways, too?
+# ### Is our data similar to WAD in other ways?
 #
-# Shares are one thing. A dataset also has a typical number of objects per frame, typical sizes, and a place in the
-# picture where the objects are. The right column holds what is known about WAD; its areas come from few frames.
+# A dataset also has a typical number of objects per frame, typical sizes, and a typical position of the objects. The
+# right column holds what is known about WAD. Its areas come from few frames.
 
 # %%
 strip = cite("objects_between_rows").value
@@ -203,11 +244,14 @@ print("WAD's areas:", cite("instance_area").where)
 pd.DataFrame(rows, index=["this data", "WAD"]).T.map("{:,.1f}".format)
 
 # %% [markdown]
+# Compare the two columns: the number of objects and their sizes are of the same order; where they differ, conclusions from
+# this data about WAD are weaker.
+#
 # ## The report's figure beside ours
 #
 # Figure 4 of the report shows how many instances of each class its training data holds. We read the heights of its
-# bars off the printed page, so each may be wrong by about 200. Beside them stand the counts of the whole training set,
-# from a later public listing, and ours. (The scale is logarithmic: one step is a factor of ten.)
+# bars off the printed page, so each may be wrong by about 200. Beside them are the counts of the whole training set,
+# from a later public listing, and ours. The scale is logarithmic: one step is a factor of ten.
 
 # %%
 reported = {by_name(name).id: n for name, n in cite("figure_4_counts").value.items()}
@@ -227,7 +271,7 @@ show(
 )
 
 # %% [markdown]
-# Three datasets of different size are easier to compare as shares:
+# Three datasets of different size are easier to compare by shares:
 
 # %%
 shares = {
@@ -242,8 +286,8 @@ show(
 )
 
 # %% [markdown]
-# Where do the report and the whole training set agree? We compare the shares class by class. A misread bar moves the
-# ratio, by little for the tall bars and by much for the short ones: the last two columns say how far.
+# Where do the report and the whole training set agree? We compare the shares class by class. An error in reading a bar changes the
+# ratio little for high bars and much for low ones. The columns *at least* and *at most* give the range.
 
 # %%
 a, b = pd.Series(shares["report, Fig 4"]), pd.Series(shares["whole training set"])
@@ -260,14 +304,14 @@ rarer = comparison.index[comparison["at most"] < 0.9]
 print("\nClearly rarer in the report's sample:", ", ".join(names[c] for c in rarer))
 
 # %% [markdown]
-# The big picture is the same: cars, then people, then everything else far behind. Some of the rare classes differ by
-# more than a misread bar explains. That is no mistake: the report drew a sample of *videos*, and neighbouring frames of
-# a video show the same objects over and over. One bus that drives ahead for a minute is hundreds of instances.
-# (Exercise 4.)
+# The order is similar: cars, then people, then all other classes. Some of the rare classes differ by
+# more than the reading error. The reason: the report drew a sample of *videos*, and neighbouring frames of
+# a video show the same objects. One bus that drives ahead for a minute is hundreds of instances.
+# (See the open task.)
 #
-# Which frames do the bars count? The published notebook that drew them reads a list of its own, nearly all frames of the
-# sampled videos. The training set is smaller: the text and the conversion for Mask R-CNN agree on that. The mean number of
-# instances per frame says whether the sampled videos were quieter than the whole set.
+# Which frames do the bars count? The published notebook that drew them reads its own list, nearly all frames of the
+# sampled videos. The training set is smaller: the text and the conversion for Mask R-CNN agree on its size. The mean
+# number of instances per frame shows whether the sampled videos have fewer objects than the whole set.
 
 # %%
 whole_set = cite("full_train_set_frames").value
@@ -285,9 +329,11 @@ assert abs(code / text - 1) < 0.05, "text and code agree"
 print("Note on the listing:", cite("full_train_set_counts").note)
 
 # %% [markdown]
-# **The remedy that section 3.1 names.** Other driving datasets hold more of the rare classes. The report names three and says why
-# it did not use them. BDD100K and Cityscapes are real streets, CARLA is a simulator. None of them labels tricycles, so they
-# could not help the rarest class.
+# The sampled videos have fewer objects per frame than the whole set.
+#
+# **The remedy that section 3.1 names.** Other driving datasets hold more objects of the rare classes. The report names three and says why
+# it did not use them. BDD100K and Cityscapes are real streets; CARLA is a simulator. None of them labels tricycles, so they
+# could not help for the rarest class.
 
 # %%
 print(cite("other_datasets"), cite("imbalance_not_addressed"), sep="\n")
@@ -295,9 +341,10 @@ print(cite("other_datasets"), cite("imbalance_not_addressed"), sep="\n")
 # %% [markdown]
 # ### What follows for training
 #
-# The report trained for a number of epochs, but an "epoch" there is a handful of steps. How many pictures did the
-# network see in all, and how many instances of each class were in them? The number of steps stands only in the published
-# code. (Mask R-CNN also keeps only some of a frame's objects, which we leave aside.)
+# The report trained for a number of **epochs**. Usually an epoch is one pass over the data; here it is a fixed, small
+# number of steps. How many images did the
+# network see in all, and how many instances of each class? The number of steps is given only in the published
+# code. (Mask R-CNN also keeps only some of a frame's objects. We ignore this.)
 
 # %%
 steps, batch, epochs = (cite(k).value for k in ("steps_per_epoch", "images_per_step", "epochs"))
@@ -329,13 +376,13 @@ exposure.loc[list(IDS)].rename(index=names).round(
 )
 
 # %% [markdown]
-# Not one full pass over the data, and a few motorbicycles per epoch. Imbalance is not the whole story of Table 1
-# (people are plentiful and score next to nothing; notebook 10 goes through the causes), but it certainly did not help.
+# The network saw less than one full pass over the data, and a few motorbicycles per epoch. Imbalance does not explain all of
+# Table 1: people are frequent and also score almost zero. Notebook 10 treats the other causes.
 #
 # ### A remedy: draw frames by class
 #
-# Weights in the loss are one remedy. Another is to change what the network sees: first draw a class, all with the
-# same chance, then one of the frames in which it occurs. Frame $f$ is then drawn with the probability
+# Class weights are one remedy. Another is to change what the network sees: first draw a class, all with the
+# same probability, then draw one of the frames in which it occurs. Frame $f$ is then drawn with the probability
 #
 # $$q_f = \frac{1}{C} \sum_{c \in f} \frac{1}{|F_c|}$$
 #
@@ -353,8 +400,8 @@ uniform = np.full(counts.frames, 1 / counts.frames)
 assert np.isclose(by_class.sum(), 1)
 
 # %% [markdown]
-# Draw as many frames as the report did, in both ways, and count what a network would see. The exact expectation,
-# $\sum_f q_f n_{fc}$ per frame drawn, tells us whether the simulation is right: no count may be off by more than five
+# Now draw as many frames as the report did, in both ways, and count what a network would see. The exact expectation per
+# drawn frame is $\sum_f q_f n_{fc}$. It checks the simulation: no count may differ from it by more than five
 # standard deviations.
 
 # %%
@@ -375,8 +422,9 @@ show(
 )
 
 # %% [markdown]
-# What is in the frames that come up most often? Here are the first of them. The buttons below the picture count the
-# objects of each class and hide them, so that you can look for the one that brought the frame here:
+# The shares of rare classes grow, and the share of cars falls. Which frames are drawn most often? Here are
+# the first of them. The buttons below the image count the
+# objects of each class and hide them. Use them to find the object for which the frame was chosen:
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -385,9 +433,9 @@ often = [frames[i] for i in np.argsort(-by_class, kind="stable")[:6]]
 MaskViewer(often, names=True, title="frames with rare classes")
 
 # %% [markdown]
-# It helps where rare classes stand in few frames, and it has a limit: a frame that holds a tricycle nearly always
-# holds cars as well. They come along, and no way of drawing *frames* makes the shares of *instances* equal. The price
-# is repetition: the few frames with rare classes come up again and again.
+# The method helps if rare classes occur in few frames. It has a limit: a frame with a tricycle nearly always
+# holds cars as well. So no way of drawing *frames* makes the shares of *instances* equal. It also has a cost: the
+# few frames with rare classes are repeated often.
 
 # %%
 for name, chance in {"every frame alike": uniform, "frames by class": by_class}.items():
@@ -398,51 +446,96 @@ for name, chance in {"every frame alike": uniform, "frames by class": by_class}.
 # %% [markdown]
 # ## Exercises
 #
-# **1.** The published U-Net code takes the power 0.3. Compute $p_c w_c$ by pixels with the background as an eighth
-# class, for the powers 0, 0.3, 0.5 and 1, and scale each column to add up to 1. Which share of the loss is left to the
-# background?
+# **1.** ★ *Predict first.* In the published U-Net code (power 0.3), class A is 1000 times rarer than class B. About how many times
+# larger is the weight of A: `"2"`, `"8"`, `"300"` or `"1000"`? (Ignore the $10^{-6}$.)
+
+# %% tags=["exercise"]
+times_larger = ...
+
+# %% tags=["check"]
+check("03.1", times_larger)
 
 # %% tags=["solution", "hide-cell"]
-p = (
-    pd.Series({"background": everything - objects, **{names[c]: n for c, n in pixels.items() if n}})
-    / everything
-)
-voice = pd.DataFrame(
-    {f"power {power}": p * (p.max() / (p + 1e-6)) ** power for power in (0, 0.3, 0.5, 1)}
-)
-voice /= voice.sum()
-print(voice.map("{:.2%}".format).to_string())
-assert voice.loc["background"].is_monotonic_decreasing
-assert voice["power 1"].max() < 1.2 / len(p), (
-    "the power 1 makes all nearly equal; 1e-6 is why not exactly"
-)
+print(f"1000 to the power 0.3 is {1000**0.3:.2f}")
+times_larger = "8"
+check("03.1", times_larger)
 
 # %% [markdown]
-# **2.** That code computes the weights *per batch*. What weight has a class that is absent from a batch, and what harm
-# does it do? What weight has a class of which a single pixel is in the batch? (Take the share of the background as 1;
-# the sizes are in `cite("unet_input")`.)
+# **2.** ★★ Write the share of each class in the loss after weighting, for any power in place of 0.3: proportional to $p_c w_c$, and
+# all shares add up to 1. Then compute it by pixels, with the background as an eighth
+# class, for the powers 0, 0.3, 0.5 and 1. What share is left to the background?
+
+
+# %% tags=["exercise"]
+def loss_shares(p, power):
+    """Shares p (C,) of the classes -> shares of the weighted loss (C,)."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("03.2", loss_shares)
+
 
 # %% tags=["solution", "hide-cell"]
+def loss_shares(p, power):
+    """p w, scaled."""
+    weighted = p * (p.max() / (p + 1e-6)) ** power
+    return weighted / weighted.sum()
+
+
+check("03.2", loss_shares)
+by_pixels = {"background": everything - objects, **{names[c]: n for c, n in pixels.items() if n}}
+p = pd.Series(by_pixels) / everything
+in_loss = pd.DataFrame({f"power {power}": loss_shares(p, power) for power in (0, 0.3, 0.5, 1)})
+print(in_loss.map("{:.2%}".format).to_string())
+assert in_loss.loc["background"].is_monotonic_decreasing
+
+# %% [markdown]
+# **3.** ★★ That code computes the weights *per batch*. What weight has a class that is absent from a batch? What weight has a
+# class of which a single pixel is in the batch? Take $\max_k p_k = 1$. The sizes are in `cite("unet_input")` and `cite("unet_batch")`.
+
+# %% tags=["exercise"]
 size = cite("unet_input").value
-batch = cite("unet_batch").value * size["width"] * size["height"]
-absent, single = ((1 / (n / batch + 1e-6)) ** 0.3 for n in (0, 1))
-print(f"absent: {absent:.0f}, a single pixel among {batch:,}: {single:.0f}")
-print("The absent class has no pixel to be weighted, so its weight does nothing.")
-print(
-    "The single pixel counts as much as that many pixels of background: a noisy vote, but 1e-6 keeps it bounded."
-)
-assert absent > single > 50
+pixels_of_batch = cite("unet_batch").value * size["width"] * size["height"]
+weight_absent = ...
+weight_single = ...
 
-# %% [markdown]
-# **3.** *Repeat-factor sampling* (from the LVIS dataset) is gentler than ours: a class in a share $f_c$ of the frames
-# gets $r_c = \max(1, \sqrt{t / f_c})$ with a threshold $t$, and a frame is repeated by the largest $r_c$ of its
-# classes. Take $t = 0.5$. Compare the shares of instances, and how often the most frequent frame is drawn, with both
-# ways above.
+# %% tags=["check"]
+check("03.3", (weight_absent, weight_single), pixels=pixels_of_batch)
 
 # %% tags=["solution", "hide-cell"]
-in_frames = present.mean(axis=0)
-repeat = np.maximum(1, np.sqrt(0.5 / np.where(occurs, in_frames, 1)))
-chance = np.where(present, repeat, 1).max(axis=1)
+weight_absent, weight_single = ((1 / (n / pixels_of_batch + 1e-6)) ** 0.3 for n in (0, 1))
+print(f"absent: {weight_absent:.0f}, a single pixel of {pixels_of_batch:,}: {weight_single:.0f}")
+print("In cross entropy an absent class has no pixel, so its weight has no effect.")
+print("The single pixel counts as much as that many pixels of background.")
+check("03.3", (weight_absent, weight_single), pixels=pixels_of_batch)
+
+# %% [markdown]
+# **4.** ★★★ *Repeat-factor sampling* (from the LVIS dataset) is weaker than our method. A class in a share $g_c$ of the frames
+# gets the rate $r_c = \max(1, \sqrt{t / g_c})$ with a threshold $t$. A frame is repeated by the largest $r_c$ of its
+# classes (1 if it has none). Write it. Then take $t = 0.5$ and compare with both ways above.
+
+
+# %% tags=["exercise"]
+def repeat_factors(present, t):
+    """present[f, c]: frame f holds class c, (F,C) bool -> repeat factor of each frame, (F,)."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("03.4", repeat_factors)
+
+
+# %% tags=["solution", "hide-cell"]
+def repeat_factors(present, t):
+    """A class in no frame repeats none."""
+    g = present.mean(axis=0)
+    rates = np.maximum(1, np.sqrt(t / np.where(g > 0, g, 1)))
+    return np.where(present, rates, 1).max(axis=1)
+
+
+check("03.4", repeat_factors)
+chance = repeat_factors(present, 0.5)
 chance /= chance.sum()
 ways = {"every frame alike": uniform, "repeat factor": chance, "frames by class": by_class}
 shares = {
@@ -451,11 +544,14 @@ shares = {
 print(pd.DataFrame(shares).map("{:.1%}".format).to_string(), "\n")
 for name, q in ways.items():
     print(f"{name:18s} most frequent frame: {images * q.max():,.0f} times in {images:,}")
-assert uniform.max() <= chance.max() + 1e-12
 
 # %% [markdown]
-# **4.** How much do the shares depend on which *videos* one draws? Draw half of the videos of this data a thousand
+# **5.** ★★★ *Open task.* How much do the shares depend on which *videos* one draws? Draw half of the videos of this data a thousand
 # times and look at the 5th and the 95th percentile of each class's share. Then draw as many *frames*, from any video.
+# Explain the difference. What does it mean for Fig 4 of the report?
+
+# %% [markdown] tags=["open"]
+# *Your answer.*
 
 # %% tags=["solution", "hide-cell"]
 videos = np.unique([frame.video for frame in frames])
@@ -479,6 +575,14 @@ print(
 )
 print(pd.DataFrame(spread, index=names.values()).to_string())
 
+# %% [markdown] tags=["solution"]
+# Frames of one video are not independent: they show the same objects. So the interval is wider when videos are drawn. Shares
+# measured on few videos, such as Fig 4 of the report or ours, are more uncertain than the number of frames suggests.
+
 # %% [markdown]
-# A thousand frames of one street are not a thousand independent looks at the world. Shares measured on few videos,
-# such as the report's Fig 4 or our own, carry an uncertainty that no error bar on the number of *frames* shows.
+# ## You can now
+#
+# - count a class by instances, pixels and frames, and say which loss needs which count;
+# - compute class weights and their effect on the loss;
+# - draw frames by class, and say what this cannot achieve;
+# - write the unary cost of a label at a pixel.

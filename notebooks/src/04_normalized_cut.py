@@ -1,26 +1,31 @@
 # %% [markdown]
 # # 04 · Normalized cut
 #
+# **After this notebook you can** write an image as a graph, compute a normalized cut by hand and with an eigenvector, and
+# say what this method can and cannot do for object classes.
+# **You need:** [03](03_class_imbalance.ipynb) (the unary), eigenvectors of symmetric matrices.
+# **Time:** about 75 minutes (reading 45, exercises 30).
+#
 # ## The question
 #
-# Show somebody a photograph of a street and ask for its parts, and you get: the sky, the trees, the road, a
-# truck. Nobody had to say what a truck is; things that look alike and lie together belong together. Can a program
-# divide a picture like that, without ever having seen a label? And how far does it get us towards the
+# A person who sees a photograph of a street names its parts: the sky, the trees, the road, a
+# truck. Pixels that look alike and lie together belong to one part. Can a program
+# divide an image in this way, without any label? And does this help with the
 # *classes* that the challenge asks for? (Report, section 2.1, equations 1 to 6.)
 #
 # ## The idea in five lines
 #
-# Make every pixel a node of a graph, and join near pixels by an edge that weighs the more, the more alike they are:
-# $w(u, v) = e^{-|F(u) - F(v)|^2 / \sigma_I} \, e^{-|X(u) - X(v)|^2 / \sigma_X}$, with $F$ the brightness and $X$ the
-# place. (Both sigmas divide as they are; they are not squared.) Now divide the nodes $V$ into two sides $A$ and $B$:
+# Every pixel is a node of a **graph**, and near pixels are joined by an edge. The edge is heavier the more similar its pixels $u$ and $v$ are:
+# $w(u, v) = e^{-|F(u) - F(v)|^2 / \sigma_I} \, e^{-|X(u) - X(v)|^2 / \sigma_X}$. Here $F$ is the brightness and $X$ the
+# position. (Both sigmas divide directly; they are not squared.) Divide the nodes $V$ into two sides $A$ and $B$:
 #
 # $$cut(A, B) = \sum_{u \in A,\, v \in B} w(u, v), \qquad assoc(A, V) = \sum_{u \in A,\, t \in V} w(u, t)$$
 #
 # $$Ncut(A, B) = \frac{cut(A, B)}{assoc(A, V)} + \frac{cut(A, B)}{assoc(B, V)}
 # = 2 - \left( \frac{assoc(A, A)}{assoc(A, V)} + \frac{assoc(B, B)}{assoc(B, V)} \right)$$
 #
-# To find the least $Ncut$ is NP-hard. Let $y$ be any real numbers in place of two sides, and it becomes an eigenproblem,
-# $(D - W)\,y = \lambda D\,y$: take the second smallest $\lambda$ and cut its $y$ at a threshold.
+# Finding the least $Ncut$ is NP-hard. $W$ is the table of all $w(u, v)$, and $D$ the diagonal table of its row sums. If a real number $y$
+# per node may replace the side, the problem becomes $(D - W)\,y = \lambda D\,y$. Take the second smallest $\lambda$ and cut its $y$ at a threshold.
 
 # %%
 import itertools
@@ -31,7 +36,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from wadlib.course import cite, open_data, profile, project_root, say, show
+from wadlib.course import check, cite, open_data, profile, project_root, say, show
 from wadlib.figures import (
     PALETTE,
     draw_bars,
@@ -58,7 +63,7 @@ plot_style()
 # %% [markdown]
 # ## By hand
 #
-# A picture of 2x4 pixels, dark on the left and bright on the right. Each pixel is joined to its eight neighbours.
+# An image of 2x4 pixels, dark on the left and bright on the right. Each pixel is joined to its eight neighbours.
 # The table on the right holds all weights: row $u$, column $v$, pixels numbered in reading order.
 
 # %%
@@ -87,8 +92,8 @@ show(
 )
 
 # %% [markdown]
-# Check one weight with a pencil: pixels 0 and 1 differ by 0.1 and are 1 apart. The diagonal is 0: a pixel is not its own
-# neighbour (exercise 2 shows why that matters). Then write the two sums exactly as the equations say:
+# Check one weight on paper: pixels 0 and 1 differ by 0.1 in brightness, and their distance is 1. The diagonal is 0: a pixel is not its own
+# neighbour (exercise 3 shows why). Now write the two sums as in the equations:
 
 # %%
 assert np.isclose(W[0, 1], np.exp(-(0.1**2) / 0.1) * np.exp(-(1**2) / 4))
@@ -106,8 +111,8 @@ def ncut_by_hand(W, A):
 
 
 # %% [markdown]
-# Eight pixels can be divided into two sides in $2^7 - 1$ ways (pixel 0 may always be in $B$; both sides need a pixel).
-# So few that we can simply try them all, by hand and with `wadlib`:
+# Eight pixels can be divided into two sides in $2^7 - 1$ ways: exchanging $A$ and $B$ gives the same cut, so pixel 0 is always in $B$;
+# and $A$ needs at least one pixel. These are few enough to try all, by hand and with `wadlib`:
 
 # %%
 cuts = [np.array([False, *r]) for r in itertools.product([False, True], repeat=7) if any(r)]
@@ -137,8 +142,8 @@ show(
 )
 
 # %% [markdown]
-# The best cut is the one you would have drawn, by far. Now the second form of the equation: $assoc(A, V) = assoc(A, A) +
-# cut(A, B)$, so *little between the sides* and *much within them* are one and the same wish. It holds for every cut:
+# The best cut separates dark from bright. Now the second form of the equation. Because $assoc(A, V) = assoc(A, A) +
+# cut(A, B)$, a small weight *between* the sides and a large weight *within* them are the same goal. It holds for every cut:
 
 # %%
 for A in cuts:
@@ -147,9 +152,9 @@ for A in cuts:
 print(f"Ncut = 2 - (what stays within) for all {len(cuts)} cuts, to 1e-12")
 
 # %% [markdown]
-# **A slip worth knowing.** A machine-read text of the report prints $cut(B, V) / assoc(B, V)$ for the
-# second fraction of equation 4; both public PDFs print $cut(A, B)$, as they should. Read it slowly: $cut(B, V)$ sums $w$ from $B$ to *everything*, and that is just what
-# $assoc(B, V)$ is. So what does the fraction say about a cut?
+# **A misprint in one copy.** A machine-read text of the report has $cut(B, V) / assoc(B, V)$ as the
+# second fraction of equation 4. Both public PDFs have $cut(A, B)$, which is correct. $cut(B, V)$ sums $w$ from $B$ to *all* nodes. This
+# is the definition of $assoc(B, V)$. What is the fraction then?
 
 # %%
 V = np.ones(8, bool)
@@ -158,13 +163,12 @@ print("cut(B, V) / assoc(B, V) over all cuts:", fractions)
 assert fractions == {1.0}, "identically 1"
 
 # %% [markdown]
-# Nothing: it is always 1. It must be $cut(A, B)$. A typing slip like that happens to everybody; trying all cuts of a
-# tiny picture is how one notices.
+# It is 1 for every cut, so it says nothing about the cut. The numerator must be $cut(A, B)$.
 #
-# ### Why normalize at all?
+# ### Why normalize?
 #
-# Why divide by $assoc$? A plain *minimum cut* would be simpler. Here is another picture, two grey halves
-# and one glint, and for each of its cuts the two quantities:
+# Why divide by $assoc$? A **minimum cut**, without the division, would be simpler. Here is another image, two grey halves
+# and one bright pixel, with both quantities for each of its cuts:
 
 # %%
 glint = np.array([[0.2, 0.2, 0.6, 0.6], [0.2, 0.2, 0.6, 1.0]])
@@ -196,9 +200,9 @@ print(f"the chip: cut {plain[least]:.3f}, Ncut {normal[least]:.3f}")
 print(f"the half: cut {plain[best_normal]:.3f}, Ncut {normal[best_normal]:.3f}")
 
 # %% [markdown]
-# A single pixel has few edges, so cutting them is cheap. But *all* its edges are cut: its fraction
-# $cut / assoc$ is 1, and $Ncut$ sees through it. That takes **both** fractions. With the slip of equation 4 only one is
-# left, and it is smallest if $A$ is nearly everything (now either side may be $A$):
+# A single pixel has few edges, so cutting them is cheap. But *all* its edges are cut. So its fraction
+# $cut / assoc$ is 1, and $Ncut$ is large. Both fractions are needed. With the misprint, only the first fraction can change. It is
+# smallest if $A$ holds nearly all pixels. The next cell lets either side be $A$ and shows this:
 
 # %%
 either = [*cuts, *(~A for A in cuts)]
@@ -209,8 +213,8 @@ assert np.array_equal(~slipped, cuts[least])
 # %% [markdown]
 # ### From 127 cuts to one eigenvector
 #
-# A small frame has no $2^7$ cuts but $2^{500{,}000}$. So we relax: solve $(D - W)\,y = \lambda D\,y$, take $y$ of
-# $\lambda_2$, and try all thresholds. That is one pass over the edges (`sweep`):
+# A small frame has about $2^{500{,}000}$ cuts, too many to try. The **relaxed** problem allows real numbers: solve $(D - W)\,y = \lambda D\,y$, take $y$ of
+# the second smallest value $\lambda_2$, and try all thresholds. This takes one pass over the edges (`sweep`):
 
 # %%
 e = smallest_eigenvectors(W, 3)
@@ -235,7 +239,7 @@ show(
 )
 
 # %% [markdown]
-# Two things are guaranteed: no cut is below $\lambda_2$, and no threshold is below the best cut. The sweep is usually
+# Two inequalities hold: no cut has an $Ncut$ below $\lambda_2$, and no threshold is better than the best cut. Often the best threshold gives
 # the best cut, as here, but **not always**:
 
 # %%
@@ -254,7 +258,7 @@ assert system.values[0] <= ncut_value(C, winner) < swept.ncut
 # ## The library on a real frame
 #
 # Now a frame of the dataset, cropped and downscaled as in the report: 832x640 pixels, each joined to the 68 others less
-# than 5 pixels away. (We choose a frame with much to see, among those that we will not learn from.)
+# than 5 pixels away. We choose the held-out frame with the most object pixels.
 
 # %%
 from wadlib.labels import BACKGROUND, CLASSES, IDS, NETWORK_INDEX, by_name, decode, encode
@@ -325,15 +329,14 @@ show(
 )
 
 # %% [markdown]
-# Nobody told it about streets. Each eigenvector is nearly flat inside a thing and jumps at its contour. But look also
-# where it changes *slowly*, across a plain wall or the sky: a threshold has to fall somewhere, and may
-# divide what belongs together. And look at what the cut did **not** choose: it takes the cheapest border in
-# the picture, not the one that matters to a driver.
+# No label was used. Each eigenvector is nearly constant inside a region and changes fast at its contour. There are two weaknesses.
+# Where it changes *slowly*, across a plain wall or the sky, the threshold may divide one region.
+# And the cut takes the border with the lowest cost, which is often not the contour of an object.
 #
 # ### Superpixels instead of pixels
 #
-# Half a million nodes are many. Merge them first: SLIC makes patches of like colour, and the graph joins patches that
-# touch. It is so small that we can go on: cut the cheaper side again, and again, as long as a part has a cut below 0.2.
+# The pixel graph has half a million nodes. **Superpixels** are small regions of similar colour (by the method SLIC). The graph joins superpixels that
+# touch. It is small enough to cut again and again: each part is divided as long as its best $Ncut$ is below 0.2.
 
 # %%
 patches = normalized_cut(image, threshold=0.2)
@@ -356,11 +359,11 @@ show(
 )
 
 # %% [markdown]
-# Look at the sizes of the sides. Normalizing asks for balance, but it cannot force it: patches whose colour nobody
-# near them has are joined by next to nothing, and are the first to go.
+# Look at the sizes of the sides. Normalization prefers balanced sides but does not enforce them. A superpixel whose colour differs from
+# all neighbours has very light edges, and is cut off first.
 #
-# Which graph is better? An $Ncut$ on patches and one on pixels are sums over *different* edges: do not compare
-# them. Put both cuts on the same ruler, the weights of the pixel graph:
+# Which graph is better? An $Ncut$ on superpixels and one on pixels are sums over *different* edges and cannot be
+# compared. So we compute both cuts with the same metric, the weights of the pixel graph:
 
 # %%
 same_ruler = {
@@ -374,16 +377,15 @@ assert np.isclose(same_ruler["cut found on pixels"], pixels.ncut, rtol=1e-6)
 assert min(same_ruler.values()) >= pixels.eigenvalues[0], "lambda_2 bounds every cut of that graph"
 
 # %% [markdown]
-# The pixel graph is the honest problem, and its cut follows brightness, pixel by pixel. The superpixel graph sees
-# *colour*, takes a small fraction of the time for dozens of cuts (`make bench` measures both on your machine), and
-# makes one mistake that it cannot take back: a contour that SLIC missed is gone. Far cars are smaller than a patch.
+# The pixel graph sees brightness only. The superpixel graph sees
+# *colour* and needs a small fraction of the time (`make bench` measures both on your machine). It has
+# one disadvantage: a contour that SLIC missed cannot be recovered, and far cars are smaller than a superpixel.
 #
 # ### What can it say about classes?
 #
-# A segment has a number, not a name. To get names, somebody must vote: here the **unary** of notebook 05, learnt from
-# the training frames, which knows the colours and places of each class. Each segment takes the class that most of its
-# pixels vote for. To give small things a chance we now let colours differ less, `sigma_colour=100`, which makes more
-# segments.
+# A segment has no class. We let its pixels vote. Each pixel votes for the class of least unary cost $D_p(l)$, defined in
+# [notebook 03](03_class_imbalance.ipynb) and learnt here from the training frames. The segment takes the class with the most votes. For
+# smaller segments, we reduce the effect of colour differences less: `sigma_colour=100`.
 
 # %%
 from wadlib.instances import instances_from_indices
@@ -403,8 +405,8 @@ votes, parts = np.array([[0, 1, 1, 3]]), np.array([[0, 0, 0, 1]])
 assert majority(votes, parts).tolist() == [[1, 1, 1, 3]]
 
 # %% [markdown]
-# To be fair to the normalized cut we ask a second question: what if the voter were perfect? Let the *truth* vote.
-# Then every mistake that is left is a segment that runs across the border of an object.
+# The vote depends on the unary. To test the segments alone, let the *truth* vote as well.
+# Then every remaining error comes from a segment that crosses the contour of an object.
 
 # %%
 UNARY, PATCHES, CUT, PERFECT = "unary alone", "+ superpixels", "+ Ncut", "truth votes, Ncut"
@@ -463,13 +465,13 @@ voted = instances_from_indices(maps[CUT])
 MaskViewer(image, truth=label, prediction=voted, mode="swipe", zoom="objects", title="Ncut")
 
 # %% [markdown]
-# The speckle is gone, and with it many a small object: a car of ten pixels is outvoted in a segment that is mostly
+# The speckle is gone, and so are many small objects: a car of ten pixels is outvoted in a segment that is mostly
 # road.
 #
 # ## The report's figure beside ours
 #
-# The report has no figure for this section and no scores, so we set the report's **Table 1** (its Mask R-CNN) beside
-# ours, by the same mean IoU. (The last column is the mean over the classes that have a number.)
+# The report has no figure and no scores for this section. So we set the report's **Table 1** (its Mask R-CNN) beside
+# ours, with the same metric, the mean IoU. The last column is the mean over the classes that have a number.
 
 # %%
 from wadlib.metrics import Overlap, mean_iou, report_iou
@@ -505,19 +507,18 @@ absent = [CLASSES[c].name for c in IDS if np.isnan(scores[UNARY][c])]
 print("Not in the held-out frames (–): " + (", ".join(absent) or "no class is absent"))
 
 # %% [markdown]
-# It is the same ruler, **not the same test**: the report scored a trained network on thousands of real frames; these are a
-# few frames, drawn ones unless `WAD_ROOT` is set, and the last line saw the answers. What one can read from it:
+# The metric is the same, but **the test is not**. The report scored a trained network on thousands of real frames. These are a
+# few frames, drawn ones unless `WAD_ROOT` is set, and the row *truth votes* uses the ground truth. The figure shows:
 #
-# - **What Ncut can say:** where a large thing ends. No training, no labels, and any voter may use the segments.
-# - **What it cannot say:** what the thing is. Its weights know only *differences* (exercise 3).
-# - **What it gets wrong for this task:** the last bar. Even if the truth votes, much is lost, because the segments are
-#   large and the objects of these videos are small. Balance is built into $Ncut$: a small side has a small
-#   $assoc$, and pays for it.
+# - **What Ncut gives:** contours of large regions, without training and without labels.
+# - **What it cannot give:** the class. Its weights depend only on *differences* (see the open task).
+# - **What it gets wrong for this task:** even if the truth votes, much is lost, because the segments are
+#   large and the objects of these videos are small. A small side has a small $assoc$, which makes its $Ncut$ large.
 #
 # ### Three sentences of section 2.1
 #
-# Section 2.1 calls the normalized cut "relatively cheap" beside a neural network. Is it? The times below were measured on one machine in
-# one run (`results/relatively_cheap`): what it costs to process *one* frame of 832x640 pixels. The network has learnt already, the cut has nothing to learn.
+# Section 2.1 calls the normalized cut "relatively cheap" beside a neural network. The times below were measured on one machine in
+# one run (`results/relatively_cheap`): the cost to process *one* frame of 832x640 pixels with a network that is already trained.
 
 # %%
 print(cite("normalized_cut_cost"))
@@ -540,57 +541,107 @@ say(
 print(cite("normalized_cut_maximum_flow"), cite("terminals"), sep="\n")
 
 # %% [markdown]
-# Vertices $s$ and $t$ belong to another method. A maximum flow finds the minimum cut between *two given terminals*, exactly, and so
-# solves an energy with two labels (notebook 05). The normalized cut has no terminals and is NP-hard. What we compute is the
-# eigenvector of a relaxed problem, and $\lambda_2$ tells how far off we may be.
+# The vertices $s$ and $t$ belong to another method. A **maximum flow** finds the minimum cut between *two given terminals* exactly, and so
+# minimizes an energy with two labels (notebook 05). The normalized cut has no terminals. It is NP-hard; we compute the
+# eigenvector of a relaxed problem, and $\lambda_2$ bounds the error.
 #
 # ## Exercises
 #
-# **1.** How many cuts does a frame of 832x640 pixels have? Print the number of its digits. If a computer tried a
-# million million cuts in a second, for how many pixels would it finish within a year?
+# **1.** ★ *Predict first.* A computer tries $10^{12}$ cuts in a second. What is the largest number of pixels for which it
+# finishes within a year of 365 days?
+
+# %% tags=["exercise"]
+largest_image = ...
+
+# %% tags=["check"]
+check("04.1", largest_image)
 
 # %% tags=["solution", "hide-cell"]
-n = label.size
-digits = int((n - 1) * np.log10(2)) + 1  # of 2^(n - 1) - 1
-largest = int(np.log2(1e12 * 365 * 24 * 3600)) + 1
-print(f"{n:,} pixels: a number of {digits:,} digits; in a year: {largest} pixels")
-assert 2 ** (largest - 1) - 1 <= 1e12 * 365 * 24 * 3600 < 2**largest - 1
+tried = 10**12 * 365 * 24 * 3600
+largest_image = max(n for n in range(2, 100) if 2 ** (n - 1) - 1 <= tried)
+print(f"{largest_image} pixels; a frame has {label.size:,}")
+check("04.1", largest_image)
 
 # %% [markdown]
-# **2.** Some programs give every pixel an edge to itself, $w(u, u) = 1$: after all, it is like itself. Do it to the
-# picture with the glint, and with larger weights too. What happens to the $Ncut$ of the chip and of the half?
+# **2.** ★★ Write $Ncut$ without a loop, with `W[A][:, ~A]` and sums.
+
+
+# %% tags=["exercise"]
+def my_ncut(W, A):
+    """Ncut of the side A (n,) bool and the rest, for the weights W (n,n)."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("04.2", my_ncut)
+
+
+# %% tags=["solution", "hide-cell"]
+def my_ncut(W, A):
+    """The same numerator, and the row sums of either side."""
+    crossing = W[A][:, ~A].sum()
+    return crossing / W[A].sum() + crossing / W[~A].sum()
+
+
+check("04.2", my_ncut)
+
+# %% [markdown]
+# **3.** ★★ *Predict first.* Some programs give every pixel an edge to itself, $w(u, u) = 1$. In the image with the bright
+# pixel: what happens to the $Ncut$ of the cut that separates this pixel: `"falls"`, `"rises"` or `"stays"`?
+
+# %% tags=["exercise"]
+ncut_of_bright_pixel = ...
+
+# %% tags=["check"]
+check("04.3", ncut_of_bright_pixel)
 
 # %% tags=["solution", "hide-cell"]
 for loop in (0, 1, 4, 16, 64):
     looped = G + loop * np.eye(8)
     chip, half = (ncut_value(looped, cuts[k]) for k in (least, best_normal))
-    print(
-        f"w(u, u) = {loop:2d}   chip {chip:.3f}   half {half:.3f}   chip / half {chip / half:.2f}"
-    )
-one = G + np.eye(8)
-assert ncut_value(one, cuts[least]) < ncut_value(G, cuts[least]) / 2
+    print(f"w(u, u) = {loop:2d}   pixel {chip:.3f}   half {half:.3f}   ratio {chip / half:.2f}")
+ncut_of_bright_pixel = "falls"
+check("04.3", ncut_of_bright_pixel)
+
+# %% [markdown] tags=["solution"]
+# The pixel is now associated with itself, so $assoc(A, V)$ grows and its fraction is below 1. With eight pixels the half still
+# wins. On a whole frame with many unusual pixels, such a cut of one pixel can win.
 
 # %% [markdown]
-# The lonely pixel is now "associated" with itself: its fraction is no longer 1, and all the more the less it is joined to
-# others. On eight pixels the half still wins. On a whole frame with many odd pixels one of them does, and
-# the cut is a single glint.
-#
-# **3.** A bright car on a dark road, or a dark car on a bright road? Show that the pixel graph cannot tell: it is the same
-# for a picture and its negative. What does that mean for classes?
+# **4.** ★★★ Write the search for the best threshold: given $W$ and the numbers $y$, try every threshold (all $y$ differ) and
+# return the least $Ncut$ with its side.
+
+
+# %% tags=["exercise"]
+def best_threshold(W, y):
+    """Least Ncut over all thresholds of y (n,), and one side of it, (n,) bool."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("04.4", best_threshold)
+
 
 # %% tags=["solution", "hide-cell"]
-bright = brightness(image)
-positive, negative = (
-    pixel_affinity(b, radius=2, sigma_intensity=0.1) for b in (bright, 1 - bright)
-)
-np.testing.assert_allclose(positive.weights, negative.weights, atol=1e-6)
-np.testing.assert_allclose(weights_of(picture), weights_of(1 - picture), atol=1e-6)
-print("The same weights, so the same cuts: a class cannot be read from them, only a border.")
+def best_threshold(W, y):
+    """The largest y is left out: nothing lies above it."""
+    found = [(ncut_value(W, y <= t), t) for t in np.sort(y)[:-1]]
+    value, t = min(found)
+    return value, y <= t
+
+
+check("04.4", best_threshold)
+print(best_threshold(W, e.vectors[0])[0], "by the library:", s.ncut)
 
 # %% [markdown]
-# **4.** With a higher threshold there are more segments. Let the truth vote in them: what share of the pixels *of objects*
-# and of *all* pixels gets its true class, with thresholds of 0.1, 0.2, 0.5 and with all superpixels? One of the two can
-# only rise. Which, and why?
+# **5.** ★★ With a higher threshold there are more segments. Let the truth vote in them. Which share of correct pixels can
+# only rise when a segment is divided further: that of `"all pixels"` or that of `"pixels of objects"`?
+
+# %% tags=["exercise"]
+can_only_rise = ...
+
+# %% tags=["check"]
+check("04.5", can_only_rise)
 
 # %% tags=["solution", "hide-cell"]
 truth, objects = indices(label), indices(label) > 0
@@ -612,7 +663,35 @@ for name, found in segments.items():
     )
 assert (np.diff(right) >= 0).all()
 
+# %% tags=["solution", "hide-cell"]
+can_only_rise = "all pixels"
+check("04.5", can_only_rise)
+
+# %% [markdown] tags=["solution"]
+# The share of all pixels: the majority of each half is correct at least as often as the majority of the whole. For objects there is no such
+# guarantee: a half that is mostly road outvotes the part of a car that the whole segment had won.
+
 # %% [markdown]
-# The share of all pixels. The cheapest cut is always made first, so a higher threshold only divides the same segments
-# further, and the majority of each half is right at least as often as the majority of the whole. Objects have no such
-# guarantee: a half that is mostly road outvotes the part of a car that the whole had won.
+# **6.** ★★★ *Open task.* Show that the pixel graph is the same for an image and its negative (`1 - brightness`). What does this mean
+# for classes? Propose a weight $w(u, v)$ that could tell a bright car on a dark road from a dark car on a bright road.
+
+# %% [markdown] tags=["open"]
+# *Your answer.*
+
+# %% tags=["solution", "hide-cell"]
+bright = brightness(image)
+both = [pixel_affinity(b, radius=2, sigma_intensity=0.1) for b in (bright, 1 - bright)]
+np.testing.assert_allclose(both[0].weights, both[1].weights, atol=1e-6)
+print("The same weights, so the same cuts: only a contour can be read from them, not a class.")
+
+# %% [markdown] tags=["solution"]
+# No function of differences alone can do it. A weight may use absolute values, for example the unary costs: pixels whose cheapest label is the
+# same are joined more strongly. This is the step from normalized cut to the energies of notebook 05.
+
+# %% [markdown]
+# ## You can now
+#
+# - compute $cut$, $assoc$ and $Ncut$ on paper;
+# - say why normalization needs both fractions;
+# - find a cut with the second eigenvector, and bound its error with $\lambda_2$;
+# - say what the method can and cannot do for classes.

@@ -27,11 +27,13 @@ def round_trip(mask, k):
     return (mask & back).sum() / (mask | back).sum()
 
 
-MEANS = {(33, 35): 34, (33, 36): 34}
+def repeat_factors(present, t):
+    rates = np.maximum(1, np.sqrt(t / np.maximum(present.mean(axis=0), 1e-9)))
+    return np.where(present, rates, 1).max(axis=1)
+
+
 IDS = (33, 34, 35, 36, 38, 39, 40)
-MEANS = {
-    (a, b): (a + b) * 500 // 1000 for a in IDS for b in IDS if a < b and (a + b) * 500 // 1000 in IDS
-}
+MEANS = {(a, b): (a + b) * 500 // 1000 for a in IDS for b in IDS if a < b and (a + b) * 500 // 1000 in IDS}
 
 ANSWERS = {
     "00.1": (1 / 7, [1 / 8, 2 / 6, "1/7"], {}, ["1/7", "1 / 7", "0.143"]),
@@ -64,7 +66,7 @@ ANSWERS = {
     "02.1": (6, [24, 96, 12], {}, ["96 / 4", "= 6\n"]),
     "02.2": (
         MEANS,
-        [{(33, 36): 34}, {**MEANS, (33, 34): 33, (36, 38): 37}, {key: 36 for key in MEANS}],
+        [{(33, 36): 34}, {**MEANS, (33, 34): 33, (36, 38): 37}, dict.fromkeys(MEANS, 36)],
         {},
         ["mean // 1000", "truck -> person"],
     ),
@@ -89,5 +91,32 @@ ANSWERS = {
         [lambda m: 1.0, lambda m: m.mean(), lambda m: round_trip(m, 4)],
         {},
         ["np.cumsum(covered)", "0.844"],
+    ),
+    "03.1": ("8", ["300", "1000", 8], {}, ["0.3:.2f", "7.94"]),
+    "03.2": (
+        lambda p, k: (w := p * (p.max() / (p + 1e-6)) ** k) / w.sum(),
+        [
+            lambda p, k: p * (p.max() / (p + 1e-6)) ** k,
+            lambda p, k: (w := (p.max() / (p + 1e-6)) ** k) / w.sum(),
+            lambda p, k: p / p.sum(),
+        ],
+        {},
+        ["weighted.sum()"],
+    ),
+    "03.3": (
+        ((1 / 1e-6) ** 0.3, (1 / (1e-5 + 1e-6)) ** 0.3),
+        [(1e6, 30), (63.1, 63.1), (1, 1)],
+        {"pixels": 100_000},
+        ["absent: 63", "63.1"],
+    ),
+    "03.4": (
+        repeat_factors,
+        [
+            lambda x, t: repeat_factors(x, t) ** 2,
+            lambda x, t: np.ones(len(x)),
+            lambda x, t: 1 / np.maximum(x.mean(axis=0), 1e-9),
+        ],
+        {},
+        ["np.sqrt(t / "],
     ),
 }

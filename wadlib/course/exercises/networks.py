@@ -1,0 +1,90 @@
+"""Exercises of notebook 06: losses, weights and what a U-Net sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wadlib.course.exercises.judging import Exercise, number
+
+__all__ = ["EXERCISES"]
+
+
+def _constant_dice(answer: Callable[..., float], **_: Any) -> str | None:
+    for q, s in ((1.0, 0.05), (0.5, 0.05), (0.05, 0.05), (0.2, 0.0), (0.3, 0.9)):
+        right, value = 1 - 2 * q * s / (q + s), float(answer(q, s))
+        if abs(value - right) < 1e-9:
+            continue
+        if abs(value - 2 * q * s / (q + s)) < 1e-9:
+            return "This is the overlap itself. The loss is low where the overlap is high."
+        if abs(value - (1 - q * s / (q + s))) < 1e-9:
+            return "A factor is missing: with q = s = 1 the loss should be 0."
+        return f"For q = {q:g} and s = {s:g} it gives {value:.4f}, and the sums over the pixels give another number."
+    return None
+
+
+def _cells_seen(answer: Callable[..., int], **_: Any) -> str | None:
+    for poolings in range(5):
+        right = 5  # two convolutions at the bottom, seen from one cell of it
+        for _level in range(poolings):
+            right = 2 * right + 4
+        value = int(answer(poolings))
+        if value == right:
+            continue
+        if poolings and value == 5 + 4 * poolings:
+            return "A convolution after a pooling widens the field by more cells of the input than one before it."
+        return f"With {poolings} poolings it gives {value}. Go from the bottom upwards: how many cells make one?"
+    return None
+
+
+def _cars_and_pieces(answer: Callable[..., Any], **_: Any) -> str | None:
+    one, two = (np.full((6, 9), 255, np.uint16) for _ in range(2))
+    one[1:3, 1:3], one[1:3, 3:5], one[4, 6:8] = 33000, 33001, 36000
+    two[2, 0:9], two[0:5, 4], two[5, 8] = 33000, 36001, 33004
+    found = answer([one, two])
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        return "It should return two numbers: cars, and connected pieces of car."
+    cars, pieces = (int(value) for value in found)
+    if cars != 4:
+        return (
+            "Cars: 33000 in two frames is two cars."
+            if cars == 3
+            else f"Cars: {cars} in the two labels it was tried on is not the number of instances of class 33."
+        )
+    if pieces != 4:
+        return f"Pieces: {pieces}. Two cars that touch are one piece; a car behind a person may be two."
+    return None
+
+
+EXERCISES = (
+    Exercise(
+        "06.1",
+        1,
+        1,
+        number(
+            "06.1",
+            "2343d4c8dafa",
+            decimals=0,
+            low=1,
+            mistakes={"0385e8284e52": "After so many steps a little more than 5 % is left."},
+        ),
+        predict=True,
+    ),
+    Exercise("06.2", 2, 2, _constant_dice),
+    Exercise(
+        "06.3",
+        2,
+        1,
+        number(
+            "06.3",
+            "8b81431c7ba5",
+            decimals=0,
+            low=0,
+            mistakes={"33aca1259bf7": "That is the weight of one of the three."},
+        ),
+    ),
+    Exercise("06.4", 3, 3, _cells_seen),
+    Exercise("06.5", 2, 2, _cars_and_pieces),
+)

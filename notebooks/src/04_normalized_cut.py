@@ -385,7 +385,7 @@ assert min(same_ruler.values()) >= pixels.eigenvalues[0], "lambda_2 bounds every
 #
 # A segment has no class. We let its pixels vote. Each pixel votes for the class of least unary cost $D_p(l)$, defined in
 # [notebook 03](03_class_imbalance.ipynb) and learnt here from the training frames. The segment takes the class with the most votes. For
-# smaller segments, we reduce the effect of colour differences less: `sigma_colour=100`.
+# more and smaller segments we use `sigma_colour=100`: edges between different colours are lighter.
 
 # %%
 from wadlib.instances import instances_from_indices

@@ -1,30 +1,33 @@
 # %% [markdown]
 # # 09 · Evaluation: Table 1 and what a number rewards
 #
+# **After this notebook you can** compute the report's IoU, pooled IoU, panoptic quality and average precision by hand,
+# choose a metric for a purpose, and detect leakage between training and validation.
+# **You need:** [00](00_start_here.ipynb) (IoU), [01](01_labels.ipynb) (codes), [03](03_class_imbalance.ipynb) (the unary).
+# **Time:** about 90 minutes (reading 55, exercises 35). The section *By hand* can be read directly after 01.
+#
 # ## The question
 #
-# The report validates on more than a billion pixels. Its Table 1 sums them up in seven numbers, one per
-# class, and most of these are close to zero. How does one get from pixels to such a number?
-# What does it reward, what does it forgive, and what do our methods get, the simple ones first? And which numbers would a
-# user of the challenge ask for besides? (Report, section 5, Table 1.)
+# The report validates on more than a billion pixels. Its Table 1 gives seven numbers, one per
+# class, and most of them are almost zero. How are they computed?
+# What does this metric reward, and which errors does it ignore? What do our methods score? Which other numbers would a
+# participant of the challenge need? (Report, section 5, Table 1.)
 #
 # ## The idea in five lines
 #
-# In frame $f$ let $A_{fc}$ be the pixels that were predicted to be of class $c$, and $B_{fc}$ those that truly are (the report's letters).
-# $F_c$ are the frames whose truth holds the class. The report takes the intersection over union of each of these
-# frames and then the mean (left). **Pooled** IoU adds up the pixels of *all* frames first (right):
+# In frame $f$ let $A_{fc}$ be the pixels predicted as class $c$, and $B_{fc}$ those that truly are (the report's letters).
+# $F_c$ are the frames whose truth holds the class. The report takes the mean IoU over these frames (left).
+# **Pooled** IoU adds up the pixels of *all* frames first (right):
 #
 # $$\mathrm{IoU}_c = \frac1{|F_c|}\sum_{f\in F_c}\frac{|A_{fc}\cap B_{fc}|}{|A_{fc}\cup B_{fc}|}
 # \qquad\qquad
 # \mathrm{IoU}^{\mathrm{pooled}}_c = \frac{\sum_f |A_{fc}\cap B_{fc}|}{\sum_f |A_{fc}\cup B_{fc}|}$$
 #
-# Both follow from one table per frame, the joint histogram $H_{gp}$: how many pixels have the true code
-# $g$ and the predicted code $p$. So do the numbers that ask about *objects*: **instance IoU** (each true object with
-# the one that found it best), **panoptic quality** (pairs of IoU above one half, and all that is left over), and, with scores,
-# **average precision**. A frame is read once, whatever we ask of it afterwards.
+# Both follow from one table per frame, the **joint histogram** $H_{gp}$: how many pixels have the true code $g$ and the predicted code $p$.
+# Other metrics compare *objects*: **instance IoU**, **panoptic quality** and, with scores, **average precision**.
 #
-# Why per class? Section 5 gives its reason in one sentence, shown below: to lessen the complexity. It defines IoU for a predicted and a
-# true *instance* and computes it per class. The price is shown further down: instances of one class that touch count as one.
+# Section 5 defines IoU for a predicted and a true *instance* but computes it per class, to lessen the complexity. The
+# consequence: instances of one class that touch count as one. The two facts:
 
 # %%
 from fractions import Fraction
@@ -34,6 +37,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from wadlib.course import (
+    check,
     cite,
     figure_slider,
     open_data,
@@ -81,8 +85,8 @@ print(cite("metric"), cite("iou_letters"), sep="\n")
 # %% [markdown]
 # ## By hand
 #
-# Two frames of 6x6 pixels, with a car (`c`) and persons (`p`). The program calls its car number 7 (`C`), which is
-# its good right: instance numbers are names and mean nothing by themselves.
+# Two frames of 6x6 pixels, with a car (`c`) and persons (`p`). The program gives its car the number 7 (`C`). This is
+# allowed: instance numbers only distinguish instances.
 
 # %%
 CODES = {".": BACKGROUND, "c": 33000, "C": 33007, "p": 36000}
@@ -115,7 +119,7 @@ show(
 )
 
 # %% [markdown]
-# Take a pencil and count for each frame and each of the two classes: how many pixels are in $A$, in $B$, in both
+# Count on paper for each frame and each of the two classes: how many pixels are in $A$, in $B$, in both
 # ($I$), in at least one of the two ($U$)? Then run the next cell.
 
 # %%
@@ -150,9 +154,9 @@ for c in (33, 36):
 assert np.isnan(by_report[39]), "a class in no truth has no IoU: nan, not 0"
 
 # %% [markdown]
-# Two things to see. The *person* does better in the pooled number, because the frame where it is larger went
-# better; the report lets every frame weigh the same. And the invented *car* of frame 2 costs nothing in the
-# report's number. Take it away, and only the pooled one moves:
+# First, the *person* scores higher in the pooled number, because the frame with more person pixels has the higher
+# IoU. In the report's mean every frame has the same weight. Second, the false positive *car* of frame 2 costs nothing in the
+# report's number. If we remove it, only the pooled number changes:
 
 # %%
 no_car = predictions[1].copy()
@@ -164,7 +168,7 @@ assert report_iou(cleaned)[33] == by_report[33]
 assert pooled_iou(cleaned)[33] == 9 / 15 > by_pooled[33]
 
 # %% [markdown]
-# All of this was read from the joint histograms. Here is that of frame 1; each of the $A$, $B$ and $I$ above is a sum
+# All of this follows from the joint histograms. Here is that of frame 1. Each $A$, $B$ and $I$ above is a sum
 # over a part of it. Find them:
 
 # %%
@@ -174,8 +178,8 @@ assert (H[true_codes == 33000].sum(), H[:, predicted_codes == 33007].sum()) == c
 pd.DataFrame(H, index=pd.Index(true_codes, name="truth ↓ prediction →"), columns=predicted_codes)
 
 # %% [markdown]
-# Up to here classes were compared, not objects: two cars melted into one blob would be perfect. So ask per object. **Instance
-# IoU** takes each true object and the found one that fits it best. The car: 9/15. The persons: 2/4 and 6/8.
+# So far classes were compared, not objects: two cars merged into one region would be perfect. **Instance
+# IoU** takes, for each true object, the predicted object with the highest IoU. The car: 9/15. The persons: 2/4 and 6/8.
 
 # %%
 each = instance_iou(overlaps)
@@ -184,13 +188,13 @@ assert each[33] == 9 / 15
 assert each[36] == (2 / 4 + 6 / 8) / 2
 
 # %% [markdown]
-# **Panoptic quality** makes pairs: a true and a found object of IoU *above* one half belong together (TP). What is left over on
-# either side is missed (FN) or invented (FP). Then
+# **Panoptic quality** (PQ) makes pairs: a true and a predicted object with an IoU *above* one half are a **true positive** (TP). The remaining
+# predicted objects are false positives (FP). The remaining true objects are false negatives (FN), also called missed. Then
 #
 # $$PQ=\frac{\sum_{TP} IoU}{|TP|+\frac12|FP|+\frac12|FN|}$$
 #
-# The car of frame 1 is found, that of frame 2 invented. The person of frame 1 has IoU 2/4, which is *not above* one half: it
-# counts as missed **and** as invented.
+# The car of frame 1 is a TP, that of frame 2 an FP. The person of frame 1 has IoU 2/4, which is *not above* one half: it
+# counts as missed **and** as a false positive.
 
 # %%
 quality = panoptic_quality(overlaps)
@@ -200,18 +204,24 @@ by_hand = {
 }
 for k, c in enumerate(CLASSES):
     if c in by_hand:
-        print(f"{CLASSES[c].name:7s} found {quality.tp[k]}, invented {quality.fp[k]}, ", end="")
+        print(
+            f"{CLASSES[c].name:7s} true positive {quality.tp[k]}, false positive {quality.fp[k]}, ",
+            end="",
+        )
         print(f"missed {quality.fn[k]}: PQ {by_hand[c]} = {quality.pq[c]:.4f}")
         assert abs(quality.pq[c] - float(by_hand[c])) < 1e-12
-print("no car in sight:", quality.pq[39], "for the bus")
+print("PQ of the bus, which is in neither frame:", quality.pq[39])
 
 # %% [markdown]
-# **Average precision** listens to how *sure* the method is. Rank all cars of both frames by score. Walk down the list: each one
-# that finds a free true object (IoU of the threshold *or more*) is right, the others are wrong. Note precision and recall after
-# each step; AP is the mean precision over the recalls 0, 0.01, … 1. Say the program gives these scores:
+# **Average precision** (AP) uses the **score** of each detection, the confidence that the method gives. Rank all cars of both frames by score. Go down the list: a
+# detection that matches a free true object (IoU at the threshold *or higher*) is correct. **Precision** is the correct share of the detections so far,
+# **recall** the found share of the true objects. AP is the mean precision over the recalls 0, 0.01, … 1. Example scores:
 
 # %%
-scores = [{33007: 0.6, 36000: 0.9}, {33007: 0.8, 36000: 0.7}]  # it is surer of the invented car
+scores = [
+    {33007: 0.6, 36000: 0.9},
+    {33007: 0.8, 36000: 0.7},
+]  # the false positive car has a higher score
 table_of_matches = MatchTable()
 for overlap, of_frame in zip(overlaps, scores, strict=True):
     table_of_matches.add(match(InstanceOverlap.from_overlap(overlap, of_frame)))
@@ -227,8 +237,8 @@ assert abs(ap.ap50[33] - 1 / 2) < 1e-12  # the first in the list is wrong, the s
 assert abs(ap.ap50[36] - 1) < 1e-12  # both persons, and here 2/4 is enough
 
 # %% [markdown]
-# Had the invented car been the *less* sure one, its AP would be 1: a false alarm below all true finds costs nothing. And which
-# class is taken for which? Pixels by true and by predicted class:
+# If the false positive car had the *lower* score, the AP of car would be 1: a false positive below all true positives costs nothing.
+# The **confusion matrix** shows which class is taken for which, in pixels by true and by predicted class:
 
 # %%
 mixed = confusion(overlaps)
@@ -236,13 +246,12 @@ assert mixed.sum() == 2 * 36
 confusion_table(mixed).loc[["background", "car", "person"], ["background", "car", "person"]]
 
 # %% [markdown]
-# One remark for later: pixels of truth 65535 (*ignore*) are "not a car" to the report's code. The other numbers leave them out.
+# For the report's code, pixels of truth 65535 (*ignore*) are "not a car". The other metrics leave them out.
 #
 # ## The library on a real frame
 #
-# We need a method to score. The simplest honest one: learn for each class which colours it has (a mixture of Gaussians)
-# and where in the picture it is found, and give each pixel the label that explains it best. It is the *unary
-# term* of the graph cuts in notebook 05. As in the report, frames are cropped and divided by 4 first.
+# We need a method to score. The simplest one is the unary of notebook 03: colours and places of each class. Each pixel gets
+# the label of least cost. As in the report, frames are cropped and divided by 4 first.
 
 # %%
 import tempfile
@@ -259,8 +268,8 @@ split = wad.split("report", seed=0)
 print(split.report())
 
 # %% [markdown]
-# A prediction is a file: `PRED/label/<frame>_instanceIds.png`, in the format of the true labels. Files can be kept,
-# compared and scored again, and they are paired with the truth **by name**.
+# A prediction is a file: `PRED/label/<frame>_instanceIds.png`, in the format of the true labels. Predictions are paired with
+# the truth **by name**.
 
 
 # %%
@@ -287,8 +296,8 @@ print("never seen, so never predicted:", ", ".join(absent) or "none")
 predict_folder(unary, split.validation, folder / "unary")
 
 # %% [markdown]
-# And here is the table. The columns `frames` and `objects` say in how many frames the truth holds the class, and how many
-# there are: an average over two is hardly an average. A class in no frame has no number, and shows as "-". (For all frames of
+# The columns `frames` and `objects` say in how many frames the truth holds the class, and how many objects
+# there are. A mean over two frames is not reliable. A class in no frame has no number and shows as "-". (For all frames of
 # a dataset, `wadlib evaluate ROOT PRED` prints this table.)
 
 # %%
@@ -296,10 +305,10 @@ result = evaluate_folder(split.validation, folder / "unary", progress=False)
 print(result.summary(draws=500))
 
 # %% [markdown]
-# The last lines are **bootstrap intervals**: how far would a number move with other streets? Videos are drawn anew, with
-# replacement, not frames: frames of one video show the same cars, and a thousand pictures of one street are one street.
+# The **bootstrap intervals** estimate how much a number would change with other videos. Videos are drawn again with
+# replacement, not frames, because frames of one video show the same cars.
 #
-# Numbers want to be looked at. Which frame went best, and which worst?
+# Look at the images too. Which frame has the best score, and which the worst?
 
 # %%
 per_frame = result.per_frame().dropna(subset="report IoU")
@@ -326,8 +335,8 @@ show(
 )
 
 # %% [markdown]
-# Is such a score good or bad? Nobody can tell without a scale. So score two predictors that give the *same* label
-# map for every frame and never open a picture: nothing at all, and a car on every pixel of the rows where
+# Is this score high or low? A **baseline** is needed. We score two predictors that give the *same* label
+# map for every frame and use no image: nothing at all, and a car on every pixel of the rows where
 # objects are.
 
 # %%
@@ -347,11 +356,11 @@ for name, o in floors.items():
 assert mean_iou(report_iou(floors["nothing"])) == 0
 
 # %% [markdown]
-# Painting a stripe is already worth something, and only what a method adds to *that* is what it has understood.
-# Remember it when you read "0.01" in a table, the report's or ours. Exercise 3 drives this further.
+# The band of car has a score above zero without using any image. Only what a method adds to *that* comes from the image.
+# The same holds for "0.01" in a table. The open task continues this.
 #
-# What else does a mean over frames hide? Take the class that most frames hold, and draw one dot per frame: how
-# much of the class it shows, and how well that was found.
+# What does a mean over frames hide? Take the class that most frames hold, and draw one dot per frame: the number of its
+# pixels, and its IoU.
 
 # %%
 with_class = result.iou.frames_with_class()
@@ -376,22 +385,22 @@ show(
 print(f"mean over frames {result.report_iou[common]:.4f}, pooled {result.pooled_iou[common]:.4f}")
 
 # %% [markdown]
-# In the report's mean, a frame with one distant object counts as much as one full of them. In the pooled number
-# each pixel counts the same: large objects near the camera decide, and large mistakes do too. Neither is wrong. They
-# answer different questions, and a table should say which one it answers.
+# In the report's mean, a frame with one distant object counts as much as a frame full of objects. In the pooled number
+# each pixel counts the same, so large objects near the camera have most of the weight. Both are valid answers to
+# different questions; a table should say which one it gives.
 #
 # ### Methods that give scores
-# A detector reports objects with *scores*, and its masks may overlap: that is a file `PRED/instances.json` beside
-# the label maps. If the companion keeps the predictions of a trained network for these frames, we take them. If not, a
-# **simulated predictor** stands in: the truth, spoilt by seeded dice. It has never seen a picture and is no method. It
-# shows what the numbers *say*.
+# A detector reports objects with *scores*, and its masks may overlap: this is the file `PRED/instances.json` beside
+# the label maps. If the companion keeps predictions of a trained network for these frames, we use them. If not, a
+# **simulated predictor** is used: the truth with seeded random errors. It is not a method and uses no image. It
+# only shows how the metrics behave.
 
 # %%
 from wadlib.instances import instances_from_indices, write_predictions
 
 method, found = scored_instances(split.validation)
 kept = stored_predictions(split.validation)
-if method in kept:  # its label maps hold only the sure ones
+if method in kept:  # its label maps hold only high scores
     where = kept[method].folder
 else:
     where = folder / "scored"
@@ -401,8 +410,8 @@ print(method)
 print(scored.summary(draws=500))
 
 # %% [markdown]
-# Precision against recall, as the score threshold falls: the area under the curve is AP. A curve that ends
-# early has never found the rest, at any threshold.
+# Precision against recall, as the score threshold falls. The area under the curve is AP. A curve that ends
+# early means: the remaining objects were found at no threshold.
 
 # %%
 in_truth = [c for c, frames in scored.iou.frames_with_class().items() if frames]
@@ -424,15 +433,15 @@ show(
 )
 
 # %% [markdown]
-# Which threshold would you choose? A sweep over scores: what is found, missed and invented, and F1, their compromise. (Leaving
-# out the unsure ones changes no match of the sure ones, so one matching serves all thresholds.)
+# Which threshold is best? The next cell counts true positives, false positives and missed objects for each threshold, and F1, the harmonic mean of precision
+# and recall. (Removing detections with low scores does not change the matches of the others, so one matching serves all thresholds.)
 
 # %%
 sweep = score_sweep(scored.scores.matches, common)
 figure, axes = plt.subplots(1, 2, figsize=(10.5, 3.4))
 for values, style, label in (
     (sweep.found, "o-", "found"),
-    (sweep.wrong, "s--", "invented"),
+    (sweep.wrong, "s--", "false positive"),
     (sweep.missed, "^:", "missed"),
 ):
     axes[0].plot(sweep.thresholds, values, style, markersize=4, label=label)
@@ -447,7 +456,8 @@ for values, style, label in (
 axes[1].set(xlabel="lowest score that is kept", ylim=(-0.03, 1.05))
 axes[1].legend()
 show(
-    figure, "Objects found, invented and missed; and precision, recall and F1, by score threshold."
+    figure,
+    "Objects found, false positives and missed objects; and precision, recall and F1, by score threshold.",
 )
 if not np.isnan(sweep.f1).all():
     print(
@@ -455,7 +465,7 @@ if not np.isnan(sweep.f1).all():
     )
 
 # %% [markdown]
-# The report's IoU depends on the threshold as well, class by class. Where would you set it for cars, and where for
+# The report's IoU depends on the threshold as well, for each class differently. Which threshold would you choose for cars, and which for
 # persons?
 
 
@@ -477,7 +487,7 @@ few = split.validation[:: -(-len(split.validation) // 12)]
 figure_slider("threshold", np.arange(0, 0.96, 0.05).round(2), iou_above, start=10, form="{:.2f}")
 
 # %% [markdown]
-# The same in pictures: drag "Score from" and watch detections go; `e` leads from one mistake to the next.
+# The same in images: drag "Score from" and watch detections disappear; `e` leads from one error to the next.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -485,7 +495,7 @@ from wadlib.viewer import MaskViewer
 MaskViewer(few, prediction=found, mode="errors", title=method)
 
 # %% [markdown]
-# And what is taken for what? Each row shows where the pixels of a true class went; a row adds up to 1.
+# Which class is taken for which? Each row shows where the pixels of a true class went; a row adds up to 1.
 
 # %%
 names = ["background", *(c.name for c in CLASSES.values())]
@@ -497,9 +507,12 @@ axes.set_title(f"Where the pixels of a class went: {method}", fontsize=10)
 show(figure, "A matrix: for each true class the share of its pixels by predicted class.")
 
 # %% [markdown]
-# ### Knowing the street
-# Now for the split. The published code trains on the first 70 % of *each* video and validates on the rest, so train and
-# validation share every video: often the very same parked car. What remains when whole videos are kept apart?
+# The values in the column *background* are missed pixels.
+#
+# ### Leakage between training and validation
+# Now the split. The published code trains on the first 70 % of *each* video and validates on the rest. So training and
+# validation share every video, often even the same parked car. Such shared information is called **leakage**. What is the score if
+# whole videos are kept apart?
 
 # %%
 both = len({frame.video for frame in wad.frames}) > 1
@@ -513,9 +526,9 @@ else:
     print("The data has one video, which cannot be on one side only: this part needs two or more.")
 
 # %% [markdown]
-# The two splits validate on different frames, which alone moves a score. For a fair comparison take those that
-# both validate on. The first method has been trained on the beginning of their videos; the second has never seen
-# these streets.
+# The two splits validate on different frames, which alone changes a score. For a fair comparison we take the frames that
+# both validate on. One model was trained on the beginning of their videos (*same videos*), the other on
+# other videos only (*other videos*).
 
 # %%
 if both:
@@ -523,8 +536,8 @@ if both:
     columns = {
         "report's split": result,
         "by video": result_by_video,
-        "knows the street": evaluate_folder(shared, folder / "unary", progress=False),
-        "never saw it": evaluate_folder(shared, folder / "stranger", progress=False),
+        "same videos": evaluate_folder(shared, folder / "unary", progress=False),
+        "other videos": evaluate_folder(shared, folder / "stranger", progress=False),
     }
     table = {
         f"{name} ({each.frames})": {CLASSES[c].name: iou for c, iou in each.report_iou.items()}
@@ -535,14 +548,14 @@ if both:
     print(pd.DataFrame(table).to_string(na_rep="-", float_format="{:.4f}".format))
 
 # %% [markdown]
-# Where the third number is far above the fourth, the method remembered that street and did not understand it. Few
-# frames decide here, so single classes jump about in both directions (the full profile is steadier); look at the rare
-# classes first. From now on every number of ours says which split it comes from.
+# Where the column *same videos* is far above *other videos*, the score comes from leakage. Few
+# frames decide here, so single classes vary in both directions (the full profile is more stable). From now on every number of ours
+# names its split.
 #
 # ## The report's figure beside ours
 #
 # Table 1 of the report, and all methods of the companion that have predictions for these frames. Notebook 05 smoothed the
-# first one with α-expansion; we do it again for each frame. Networks appear here when their predictions are kept.
+# unary with α-expansion; we do it again for each frame. Networks appear here when their predictions are kept.
 
 
 # %%
@@ -597,7 +610,7 @@ axes.set_title("Table 1 and our methods, report's split")
 show(figure, "Bars per class: Table 1 of the report, where only the car stands out, and ours.")
 
 # %% [markdown]
-# The bars stand side by side, but it is **not the same test**. Read them as "the same ruler", never as a race:
+# The metric is the same, but **the test is not**, so the bars must not be read as a ranking:
 
 # %%
 theirs = {key: fact.value for key, fact in report_facts().items()}
@@ -607,40 +620,50 @@ print(
 )
 print(f"            detections of score {theirs['min_confidence']} and more")
 print(f"ours:       frames: {result.frames}, videos: {len({f.video for f in split.validation})}")
-print("            colour and place: of each pixel, learnt in seconds, without any idea of a shape")
+print("            colour and place: of each pixel, learnt in seconds")
 
 # %% [markdown]
 # | | the report | this notebook |
 # |---|---|---|
 # | frames | real WAD frames | rendered streets, unless `WAD_ROOT` is set |
 # | method | Mask R-CNN, which finds objects one by one | a label for each pixel, then connected pieces; a small Mask R-CNN too |
-# | what is left out | detections below a high score | specks of a few pixels; of the Mask R-CNN, detections below a middle score |
+# | what is left out | detections below a high score | pieces of a few pixels; of the Mask R-CNN, detections below a medium score |
 # | formula | mean over the frames that hold the class | the same, equal to the last bit |
 # | pairs of files | two sorted listings side by side | by name |
 #
-# Table 1 says "mean IoU". Exactly which frames are skipped, and that overlapping masks are *added up* before they are
-# scored, stands in the authors' published code. Good that they published it: few reports can be checked so
-# closely, and an honest zero in a table is worth more than a flattered number. Why Table 1 is so small is the
-# question of notebook 10.
+# Table 1 says "mean IoU". Which frames are skipped, and that overlapping masks are *added up* before they are
+# scored, can be read only in the authors' published code. Because it is published, the table can be checked.
+# Notebook 10 explains why its numbers are so small.
 #
 # ## Exercises
 #
-# **1.** A square of 4x4 pixels is found one row too low and two columns too far right. What is its IoU, as a
-# fraction? Count first.
+# **1.** ★ *Predict first.* A square of 4x4 pixels is found one row too low and two columns too far right. What is its IoU, as a
+# fraction?
+
+# %% tags=["exercise"]
+iou_of_square = ...
+
+# %% tags=["check"]
+check("09.1", iou_of_square)
 
 # %% tags=["solution", "hide-cell"]
 truth = np.full((6, 8), BACKGROUND, np.uint16)
-found = truth.copy()
-truth[0:4, 0:4] = 33000
-found[1:5, 2:6] = 33000
+found_square = truth.copy()
+truth[0:4, 0:4], found_square[1:5, 2:6] = 33000, 33000
 in_both = 3 * 2  # rows in common times columns in common
-in_either = 16 + 16 - in_both
-print(f"{in_both}/{in_either} = {Fraction(in_both, in_either)}")
-assert report_iou([Overlap.from_labels(truth, found)])[33] == 3 / 13
+iou_of_square = in_both / (16 + 16 - in_both)
+assert report_iou([Overlap.from_labels(truth, found_square)])[33] == iou_of_square
+check("09.1", iou_of_square)
 
 # %% [markdown]
-# **2.** In frame 2 of the example by hand, declare the six pixels under the invented car as *ignore* (65535). Which of
-# the four numbers changes, and why only that one?
+# **2.** ★★ *Predict first.* In frame 2 of the example by hand, declare the six pixels under the false positive car as *ignore* (65535). Which of
+# the four numbers changes: `"report's car"`, `"report's person"`, `"pooled car"` or `"pooled person"`?
+
+# %% tags=["exercise"]
+number_that_changes = ...
+
+# %% tags=["check"]
+check("09.2", number_that_changes)
 
 # %% tags=["solution", "hide-cell"]
 unsure = truths[1].copy()
@@ -650,30 +673,58 @@ new_report, new_pooled = report_iou(again), pooled_iou(again)
 for c in (33, 36):
     print(f"{CLASSES[c].name:7s} report {by_report[c]:.4f} -> {new_report[c]:.4f}", end="   ")
     print(f"pooled {by_pooled[c]:.4f} -> {new_pooled[c]:.4f}")
-print("Only pooled IoU asked about those pixels at all, and it does not count what nobody knows.")
-assert all(new_report[c] == by_report[c] for c in (33, 36))
-assert new_pooled[33] == 9 / 15
+number_that_changes = "pooled car"
+check("09.2", number_that_changes)
 
 # %% [markdown]
-# **3.** Table 1 has classes at exactly zero. Build a predictor that *never opens a picture* and gets above zero in
-# as many classes as you can. What does the pooled IoU say about it?
+# **3.** ★★ Write the report's IoU of one class from masks.
+
+
+# %% tags=["exercise"]
+def my_report_iou(true_masks, predicted_masks):
+    """Lists of masks (H,W) bool of one class, one per frame -> its IoU; nan if no truth holds it."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("09.3", my_report_iou)
+
 
 # %% tags=["solution", "hide-cell"]
-# Never say background: each pixel goes to the class whose map is brightest there. Nearly every pixel is wrong, but
-# those in frames without the class cost nothing.
-cells = 1 + np.argmax(unary.location[..., 1:], axis=2)  # (80,104): one for each 8x8 pixels
-game = instances_from_indices(cells.repeat(8, axis=0).repeat(8, axis=1))
-gamed, honest = report_iou(score_map(game)), pooled_iou(score_map(game))
-print("                 report   pooled  Table 1")
-for c in (c for c, frames in with_class.items() if frames):
-    print(f"{CLASSES[c].name:15s}{gamed[c]:8.4f} {honest[c]:8.4f} {table_1[c]:8.4f}")
-above = [CLASSES[c].name for c, iou in gamed.items() if iou > 0 and table_1[c] == 0]
-print("above a zero of Table 1 without looking:", ", ".join(above) or "none")
-assert mean_iou(gamed) > 0
+def my_report_iou(true_masks, predicted_masks):
+    """Frames whose truth holds the class."""
+    pairs = zip(true_masks, predicted_masks, strict=True)
+    ious = [(a & b).sum() / (a | b).sum() for b, a in pairs if b.any()]
+    return np.mean(ious) if ious else np.nan
+
+
+check("09.3", my_report_iou)
 
 # %% [markdown]
-# **4.** The published code lists the true files and the predicted files, sorts both, and pairs them with `zip`. Take a
-# *perfect* prediction, delete its first file, and score it that way. What does `wadlib` say in its place?
+# **4.** ★★ The published code lists the true files and the predicted files, sorts both, and pairs them with `zip`. If one
+# file is missing, all pairs after it are wrong. Write a pairing by name that refuses missing and additional frames.
+
+
+# %% tags=["exercise"]
+def pairs_by_name(true_names, predicted_names):
+    """Two lists of frame names -> list of (true, predicted); ValueError if they differ."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("09.4", pairs_by_name)
+
+
+# %% tags=["solution", "hide-cell"]
+def pairs_by_name(true_names, predicted_names):
+    """The symmetric difference names the frames without a partner."""
+    alone = set(true_names) ^ set(predicted_names)
+    if alone:
+        raise ValueError(f"frames without a partner: {sorted(alone)}")
+    return [(name, name) for name in true_names]
+
+
+check("09.4", pairs_by_name)
 
 # %% tags=["solution", "hide-cell"]
 from wadlib.errors import MetricError
@@ -688,9 +739,63 @@ shifted = mean_iou(
         for t, p in zip(true_files, predicted_files, strict=False)
     )
 )
-print(f"a perfect prediction, paired by position: mean IoU {shifted:.3f}, and not a word about it")
+print(f"a perfect prediction, paired by position: mean IoU {shifted:.3f}")
 assert shifted < 1
 try:
     evaluate_folder(split.validation, folder / "perfect", progress=False)
 except MetricError as error:
     print(error)
+
+# %% [markdown]
+# **5.** ★★★ Write average precision: rank by score; at each of the 101 recalls 0, 0.01, … 1 take the largest precision that
+# is reached at this recall or a higher one (0 if none); take the mean.
+
+
+# %% tags=["exercise"]
+def my_average_precision(scores, correct, objects):
+    """Scores (N,), whether each detection is correct (N,) bool, number of true objects -> AP."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("09.5", my_average_precision)
+
+
+# %% tags=["solution", "hide-cell"]
+def my_average_precision(scores, correct, objects):
+    """1e-12: a recall such as 3/10 is not exact."""
+    hits = np.cumsum(correct[np.argsort(-scores, kind="stable")])
+    recall, precision = hits / objects, hits / np.arange(1, len(hits) + 1)
+    levels = np.linspace(0, 1, 101)
+    return np.mean([max(precision[recall >= r - 1e-12], default=0) for r in levels])
+
+
+check("09.5", my_average_precision)
+
+# %% [markdown]
+# **6.** ★★★ *Open task.* Table 1 has classes at exactly zero. Build a predictor that uses *no image* and is above zero in
+# as many classes as you can. What does the pooled IoU say about it? What does this mean for the report's metric?
+
+# %% [markdown] tags=["open"]
+# *Your answer.*
+
+# %% tags=["solution", "hide-cell"]
+# Never background: each pixel gets the class that is most frequent at its place.
+cells = 1 + np.argmax(unary.location[..., 1:], axis=2)  # (80,104): one for each 8x8 pixels
+game = instances_from_indices(cells.repeat(8, axis=0).repeat(8, axis=1))
+gamed, honest = report_iou(score_map(game)), pooled_iou(score_map(game))
+print("                 report   pooled  Table 1")
+for c in (c for c, frames in with_class.items() if frames):
+    print(f"{CLASSES[c].name:15s}{gamed[c]:8.4f} {honest[c]:8.4f} {table_1[c]:8.4f}")
+
+# %% [markdown] tags=["solution"]
+# Nearly every pixel is wrong, but false positives in frames without the class cost nothing in the report's metric. So a value above zero
+# does not show that a class was recognised. The pooled IoU is lower, because it counts these false positives.
+
+# %% [markdown]
+# ## You can now
+#
+# - compute four metrics by hand, and say which errors each of them ignores;
+# - choose a score threshold with a precision-recall curve;
+# - set a baseline before you read a score;
+# - recognise leakage in a split, and pair files safely.

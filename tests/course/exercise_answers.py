@@ -27,6 +27,50 @@ def round_trip(mask, k):
     return (mask & back).sum() / (mask | back).sum()
 
 
+def my_ncut(W, A):
+    return W[A][:, ~A].sum() * (1 / W[A].sum() + 1 / W[~A].sum())
+
+
+def is_metric(V):
+    labels = range(len(V))
+    distinct = all((V[a, b] == 0) == (a == b) and V[a, b] == V[b, a] >= 0 for a in labels for b in labels)
+    return distinct and all(V[a, c] <= V[a, b] + V[b, c] for a in labels for b in labels for c in labels)
+
+
+def least_energy_of_row(D, V):
+    so_far = D[0]
+    for costs in D[1:]:
+        so_far = costs + (so_far[:, None] + V).min(axis=0)
+    return so_far.min()
+
+
+def cells_seen(poolings):
+    return 5 * 2**poolings + 4 * (2**poolings - 1)
+
+
+def cars_and_pieces(labels):
+    cars = [label // 1000 == 33 for label in labels]
+    pieces = sum(ndimage.label(car)[1] for car in cars)
+    return sum(np.unique(label[car]).size for label, car in zip(labels, cars, strict=True)), pieces
+
+
+def report_iou_of(truths, predictions):
+    pairs = [(t, p) for t, p in zip(truths, predictions, strict=True) if t.any()]
+    return np.mean([(t & p).sum() / (t | p).sum() for t, p in pairs]) if pairs else np.nan
+
+
+def pairs_by_name(truths, predictions):
+    if set(truths) != set(predictions):
+        raise ValueError("not the same frames")
+    return [(name, name) for name in truths]
+
+
+def ap_of(scores, correct, objects):
+    hits = np.cumsum(correct[np.argsort(-scores)])
+    recall, precision = hits / objects, hits / np.arange(1, len(hits) + 1)
+    return np.mean([max(precision[recall >= r - 1e-12], default=0) for r in np.arange(101) / 100])
+
+
 def repeat_factors(present, t):
     rates = np.maximum(1, np.sqrt(t / np.maximum(present.mean(axis=0), 1e-9)))
     return np.where(present, rates, 1).max(axis=1)
@@ -118,5 +162,100 @@ ANSWERS = {
         ],
         {},
         ["np.sqrt(t / "],
+    ),
+    "04.1": (65, [64, 2, "many"], {}, ["65 pixels", "10**12 * 365"]),
+    "04.2": (
+        my_ncut,
+        [
+            lambda W, A: W[A][:, ~A].sum(),
+            lambda W, A: W[A][:, ~A].sum() / W[A].sum(),
+            lambda W, A: W[A][:, ~A].sum() * (1 / W[A][:, A].sum() + 1 / W[~A][:, ~A].sum()),
+        ],
+        {},
+        ["W[~A].sum()"],
+    ),
+    "04.3": ("falls", ["rises", "stays", "both"], {}, ['= "falls"', "pixel 0.324"]),
+    "04.4": (
+        lambda W, y: min(((my_ncut(W, y <= t), t, y <= t) for t in np.sort(y)[:-1]), key=lambda f: f[:2])[::2],
+        [
+            lambda W, y: my_ncut(W, y <= np.median(y)),
+            lambda W, y: (my_ncut(W, y <= y.min()), y <= y.min()),
+            lambda W, y: (0.0, y <= np.median(y)),
+        ],
+        {},
+        ["np.sort(y)[:-1]"],
+    ),
+    "04.5": ("all pixels", ["pixels of objects", "none", 1], {}, ['= "all pixels"']),
+    "05.1": ("equal", ["higher", "lower", 0], {}, ['= "equal"']),
+    "05.2": (
+        is_metric,
+        [lambda V: True, lambda V: bool((V == V.T).all()), lambda V: bool((np.diag(V) == 0).all())],
+        {},
+        ["V[:, None, :]"],
+    ),
+    "05.3": (1 + 2**0.5, [1 + 0.5**0.5, 3, 2**0.5], {}, ["1 + 2 / 2**0.5", "2.414"]),
+    "05.4": (
+        least_energy_of_row,
+        [
+            lambda D, V: D.min(axis=1).sum(),
+            lambda D, V: D.min(axis=1).sum() + V[D.argmin(axis=1)[:-1], D.argmin(axis=1)[1:]].sum(),
+            lambda D, V: D.sum(),
+        ],
+        {},
+        ["so_far[:, None]"],
+    ),
+    "06.1": (29, [28, 30, 20], {}, ["np.log(0.05)"]),
+    "06.2": (
+        lambda q, s: 1 - 2 * q * s / (q + s),
+        [lambda q, s: 2 * q * s / (q + s), lambda q, s: 1 - q * s / (q + s), lambda q, s: 1 - s],
+        {},
+        ["return 1 - 2"],
+    ),
+    "06.3": (186, [62, 95, 3], {}, ["0.95 / 1e-6"]),
+    "06.4": (cells_seen, [lambda d: 5 + 4 * d, lambda d: 5 * 2**d, lambda d: 5], {}, ["2 * seen"]),
+    "06.5": (
+        cars_and_pieces,
+        [
+            lambda labels: (3, cars_and_pieces(labels)[1]),
+            lambda labels: (4, 3),
+            lambda labels: len(labels),
+        ],
+        {},
+        ["np.unique(label[car])"],
+    ),
+    "09.1": (3 / 13, [6 / 32, 10 / 16, "3/13"], {}, ["3/13", "0.231", "in_both = "]),
+    "09.2": ("pooled car", ["report's car", "pooled person", "none"], {}, ['= "pooled car"']),
+    "09.3": (
+        report_iou_of,
+        [
+            lambda B, A: (
+                sum((a & b).sum() for a, b in zip(A, B, strict=True))
+                / sum((a | b).sum() for a, b in zip(A, B, strict=True))
+            ),
+            lambda B, A: np.mean([(a & b).sum() / (a | b).sum() for a, b in zip(A, B, strict=True)]),
+            lambda B, A: np.nan_to_num(report_iou_of(B, A)),
+        ],
+        {},
+        ["if b.any()"],
+    ),
+    "09.4": (
+        pairs_by_name,
+        [
+            lambda t, p: list(zip(t, p, strict=False)),
+            lambda t, p: [(n, n) for n in t if n in p],
+            lambda t, p: list(zip(sorted(t), sorted(p), strict=False)),
+        ],
+        {},
+        ["set(true_names) ^"],
+    ),
+    "09.5": (
+        ap_of,
+        [
+            lambda s, c, n: c.mean(),
+            lambda s, c, n: ap_of(np.arange(len(s)), c, n),
+            lambda s, c, n: c.sum() / n,
+        ],
+        {},
+        ["np.argsort(-scores, kind"],
     ),
 }

@@ -36,7 +36,7 @@ c.ExecutePreprocessor.timeout = 900
 
 
 def key_of(source: str) -> str | None:
-    """Key of the exercise that a cell checks, such as ``"04.2"``; None where it checks none."""
+    """Find the key of the exercise that a cell checks, such as ``"04.2"``; None where it checks none."""
     found = _KEY.search(source)
     return found[1] if found else None
 

@@ -101,12 +101,12 @@ def check(key: str, answer: Any = ..., **given: Any) -> None:
 
 
 def solved(key: str) -> bool:
-    """Whether the last answer to an exercise was right (an autograder asserts it)."""
+    """Say whether the last answer to an exercise was right (an autograder asserts it)."""
     return _SOLVED.get(key, False)
 
 
 def exercises_of(notebook: str) -> dict[str, Exercise]:
-    """Key -> exercise, of a notebook (``"04"``), in order."""
+    """Return the exercises of a notebook (``"04"``) by key, in order."""
     name = _MODULES[one_of(notebook, _MODULES, "exercises_of: notebook", WadError)]
     module = importlib.import_module(f"wadlib.course.exercises.{name}")
     return {each.key: each for each in module.EXERCISES if each.key.startswith(notebook)}
@@ -136,7 +136,7 @@ def _points(number: int) -> str:
 
 
 def digest(key: str, value: Any) -> str:
-    """Digest of an answer: twelve hexadecimal digits, different for each exercise."""
+    """Compute the digest of an answer: twelve hexadecimal digits, different for each exercise."""
     return hashlib.sha256(f"wadlib {key} {value}".encode()).hexdigest()[:12]
 
 

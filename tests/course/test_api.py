@@ -11,7 +11,7 @@ from wadlib.course.api import CORE, ROOMS, write_reference
 
 def test_every_room_has_a_page_or_is_private():
     packages = {info.name for info in pkgutil.iter_modules(wadlib.__path__) if info.ispkg}
-    assert packages - set(ROOMS) == {"_shared", "cli"}
+    assert packages - set(ROOMS) == {"_shared", "cli", "classroom"}  # the last only forwards
 
 
 def test_every_public_name_stands_on_one_page(tmp_path):

@@ -14,16 +14,17 @@ here the weights are given, by the contrast of the pictures and by optical flow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse.linalg import cg
 
 from wadlib.errors import SegmentationError
 from wadlib.graphcut.problem import kind
 from wadlib.graphcut.volume import Weights, volume_edges
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 __all__ = ["GaussianFit", "gaussian_field"]
 
@@ -111,6 +112,8 @@ def gaussian_field(
             cause="a sign that is already in the formula",
             fix="with weights below 0 there is no minimum",
         )
+    from scipy.sparse.linalg import cg
+
     shape = (given.shape[0], given.shape[1], given.shape[2])
     matrix = _matrix(shape, space_weight, edge_weights, time_weight, links)
     begin = given if start is None else start
@@ -151,6 +154,8 @@ def _matrix(
     edges = volume_edges(shape, edge_weights, 1.0, links)
     in_space = edges.p // (shape[1] * shape[2]) == edges.q // (shape[1] * shape[2])
     w = edges.w * np.where(in_space, space_weight, time_weight)
+    from scipy import sparse
+
     off = sparse.coo_array((w, (edges.p, edges.q)), (count, count)).tocsr()
     off = off + off.T
     return sparse.csr_array(sparse.diags_array(1 + off.sum(axis=1)) - off)

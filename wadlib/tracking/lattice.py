@@ -165,8 +165,8 @@ def _between(a: Tracked, b: Tracked, fields: Fields, how: str, fade: float) -> I
     length = len(fields)
     if how == "copy":
         for t in range(1, length):
-            near = a if t <= length / 2 else b
-            yield Tracked(near.found, near.ids, len(near.ids))
+            key = a if t <= length / 2 else b
+            yield Tracked(key.found, key.ids, len(key.ids))
         return
     forth, back = _carried(a.found, fields), _carried(b.found, fields, backwards=True)
     if how == "interpolate":

@@ -91,7 +91,7 @@ def warp(values: npt.NDArray[Any], field: Field, *, outside: float = 0) -> npt.N
     y, x = np.mgrid[:height, :width].astype(np.float32)
     x, y = x + field[..., 1], y + field[..., 0]
     if values.dtype.kind == "f":
-        how = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_CONSTANT, "borderValue": [outside] * 4}
+        how: Any = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_CONSTANT, "borderValue": [outside] * 4}
         flat = values.reshape(height, width, -1).astype(np.float32)
         # OpenCV takes four channels at most with a border of their own.
         parts = [

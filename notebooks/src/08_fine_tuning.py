@@ -3,26 +3,26 @@
 #
 # ## The question
 #
-# The report let the machine of notebook 07 learn for 16 hours on one graphics card, and drew six loss curves. They fall
-# as loss curves should, and yet Table 1 is almost all zeros. What did the network see in those hours, what did the
-# curves say, and what would one do differently with the same budget? (Report, sections 4.2 and 5, Figs 10 to 15.)
+# The report trained the network of notebook 07 for 16 hours on one graphics card, and drew six loss curves. Five of them
+# fall, and yet Table 1 is almost all zeros. How many images did the network see? What do the curves say? What would one
+# do differently with the same budget? (Report, sections 4.2 and 5, Figs 10 to 15.)
 #
 # ## The idea in five lines
 #
-# Fine-tuning starts from weights that already know edges, wheels and faces, and changes them a little with every
-# step. The gradient of the loss $L$ says for each weight $w$ in which direction. **Momentum** keeps a running sum
-# of it, so that directions which agree add up; a **weight penalty** pulls every tensor of $n_w$ numbers to zero:
+# Fine-tuning starts from weights that were trained on other images, and changes them a little in every step. The
+# gradient of the loss $L$ gives the direction for each weight $w$. **Momentum** $m$ is a running sum of the gradients, so
+# steps in the same direction add up. **Weight decay** pulls every tensor of $n_w$ numbers towards zero:
 #
 # $$m \leftarrow \beta m - \eta \left(\frac{\partial L}{\partial w} + \frac{2 \lambda}{n_w} w\right), \qquad w \leftarrow w + m,
 # \qquad L = \sum_k \alpha_k L_k$$
 #
-# $\eta$ is the learning rate, $\beta = 0.9$, $\lambda = 0.0001$. The $L_k$ are the five losses of notebook 07, and the
-# $\alpha_k$ their weights: 1 in the report, which proposes to change them and did not get to it.
+# $\eta$ is the learning rate, $\beta = 0.9$ the momentum, $\lambda = 0.0001$ the weight decay. The $L_k$ are the five losses of notebook
+# 07, and the $\alpha_k$ are their weights. In the report all are 1; section 5 proposes to change them.
 
 # %%
 from wadlib.training import deterministic, quiet, read_log, repeat_factors
 
-quiet()  # before the first import of Keras: TensorFlow greets with a dozen lines
+quiet()  # before the first import of Keras, which else prints a dozen lines
 deterministic(0)
 
 import json
@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course import cite, open_data, profile, project_root, report_facts, show
+from wadlib.course import cite, open_data, profile, project_root, report_facts, say, show
 from wadlib.figures import PALETTE, draw_class_legend, draw_overlay, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.maskrcnn import Config, MaskRCNN
@@ -56,7 +56,7 @@ results = project_root() / "results" / "maskrcnn"
 # One weight, $w = 1$, whose gradient is 3 and stays 3. Learning rate 1/10, momentum 9/10, no penalty. Two steps:
 #
 # $m_1 = -\frac{3}{10}$, so $w = \frac{7}{10}$. Then $m_2 = \frac{9}{10} m_1 - \frac{3}{10} = -\frac{57}{100}$, so $w = \frac{13}{100}$.
-# The second step is nearly twice the first. With a penalty of $\lambda = 1/2$ on this tensor of one number, the gradient
+# The second step is nearly twice the first. With a weight decay of $\lambda = 1/2$ on this tensor of one number, the gradient
 # becomes $3 + 2 \cdot \frac12 \cdot 1 = 4$.
 
 
@@ -87,11 +87,11 @@ print(
 assert np.allclose(first, 1 - 1 / 10, atol=1e-4)
 
 # %% [markdown]
-# Adam divides by the size of the gradient: its first step is the learning rate, whether the gradient is 3 or 300. So "0.001"
-# means something else for adam than for SGD, and the report's text (adam) and its code (SGD) do not describe the same training.
+# Adam divides by the size of the gradient. Its first step equals the learning rate, whether the gradient is 3 or 300. So a rate of 0.001
+# means different steps for adam and for SGD: the report's text (adam) and its code (SGD) describe two different trainings.
 #
-# **How much is an epoch?** In the published code an epoch has 10 steps of 5 pictures. How often does a frame get its turn in
-# 100 of them, and how many pictures with a class does the network ever see, if one frame in fifty holds it?
+# **How long is an epoch?** In the published code an epoch has 10 steps of 5 images. How often is each frame used in
+# 100 epochs? And if one frame in fifty holds a class, how many images with this class does the network see?
 
 # %%
 told = {key: fact.value for key, fact in report_facts().items()}
@@ -99,17 +99,17 @@ shown = told["epochs"] * told["steps_per_epoch"] * told["images_per_step"]
 frames = told["train_frames"]
 assert (shown, round(shown / frames, 2)) == (told["images_seen"], told["passes"])
 print(
-    f"{shown} pictures from {frames} frames: each is seen {shown / frames:.2f} times in the whole training"
+    f"{shown} images from {frames} frames: each is seen {shown / frames:.2f} times in the whole training"
 )
 print(
-    f"a class that one frame in fifty holds: {shown / 50:.0f} pictures in 100 epochs, {shown / 5000:.0f} in an epoch"
+    f"a class that one frame in fifty holds: {shown / 50:.0f} images in 100 epochs, {shown / 5000:.0f} in an epoch"
 )
 assert shown == 100 * 10 * 5
 
 # %% [markdown]
-# **Rare classes more often.** Draw a frame the more often, the rarer its rarest class: $r = \max_c \sqrt{t / s_c}$, where
-# $s_c$ is the share of frames with class $c$ (repeat factor sampling, LVIS 2019). Four frames all hold a car, one holds a
-# tricycle as well: $s = 1/4$, and with $t = 1$ this frame counts $\sqrt{4} = 2$.
+# **Repeat factor sampling** (LVIS, 2019). A frame with a rare class is drawn more often. Its repeat factor is $r = \max_c \sqrt{t / s_c}$
+# over its classes $c$, where $s_c$ is the share of frames with class $c$ and $t$ a threshold. Example: four frames hold a car, and
+# one of them holds a tricycle too. Then $s = 1/4$ for the tricycle, and with $t = 1$ this frame has $r = \sqrt{4} = 2$.
 
 # %%
 held = [[9, 1, 0], [9, 1, 0], [9, 1, 1], [9, 1, 0]]  # background, car, tricycle
@@ -119,10 +119,10 @@ print("drawn in proportion:", repeat_factors(held, share=1.0))
 # %% [markdown]
 # ## The library on a real frame
 #
-# What the classroom network is taught with. It looks at the strip that holds nearly all objects, at half the
-# resolution. A training picture is half of that strip, placed around an object of a **random class**; then
-# **copies** of rare instances from other frames are pasted in at the height at which they stood; then it is mirrored or
-# not, and put in another light.
+# These are the training images of the classroom network. It sees the strip that holds nearly all objects, at half the
+# resolution. A training image is half of that strip, placed around an object of a **random class**. Then **copies** of rare
+# instances from other frames are pasted in, at the height at which they stood. Finally the image may be mirrored, and its
+# brightness and contrast change.
 
 # %%
 from wadlib.maskrcnn.frames import TrainingBatches
@@ -149,14 +149,14 @@ for number, (piece, ax) in enumerate(zip(pieces, axes, strict=False)):
 draw_class_legend(axes[-1])
 show(
     figure,
-    "Four training pictures, half a strip each, with their labels coloured by class. Some objects are copies that "
+    "Four training images, half a strip each, with their labels coloured by class. Some objects are copies that "
     "were pasted in: they stand at the right height, though not always on a road.",
 )
 
 # %% [markdown]
-# The report's recipe beside ours. Where its text and its published code disagree, both are listed. Three of them matter: adam at 0.001 and SGD at
-# 0.0001 are different trainings; "finetune the final layers" (text) and all layers (code) as well; and one sentence of section 4.2 breaks off,
-# so a number is missing.
+# The next table sets the report's recipe beside ours. Where its text and its published code disagree, both are listed. Three disagreements matter.
+# Adam at 0.001 and SGD at 0.0001 are different trainings. To "finetune the final layers" (text) and to train all layers (code) are different
+# trainings, too. And one sentence of section 4.2 breaks off, so a number is missing.
 
 # %%
 import dataclasses
@@ -177,7 +177,7 @@ rows = {
     "images in an epoch": ("-", told["steps_per_epoch"] * told["images_per_step"], plan.steps * config.batch_size),
     "validation": ("-", "frames of the same videos", "other videos"),
     "weights evaluated": ("-", f"epoch {told['checkpoint_epoch']}", "mean of the last epochs'"),
-    "rare classes": ("-", "-", f"repeat factors, windows around them, {plan.copy_paste:g} copy in a picture"),
+    "rare classes": ("-", "-", f"repeat factors, windows around them, {plan.copy_paste:g} copy in an image"),
 }  # fmt: skip
 pd.set_option("display.max_colwidth", 60, "display.width", 200)
 table = pd.DataFrame(rows, index=["the report's text", "its code", "the classroom network"]).T
@@ -187,8 +187,8 @@ assert told["steps_per_epoch"] == report_plan.steps
 assert dataclasses.asdict(network)["weight_decay"] == told["weight_decay"]
 
 # %% [markdown]
-# **ResNet-101 weights in a ResNet-50.** Layers are loaded by name. What has no counterpart is left out, without a word
-# in the original package. Ours says it. (The file itself cannot come with this notebook; the names of its layers can.)
+# **ResNet-101 weights in a ResNet-50.** Layers are loaded by name. The original package silently skips a layer without a counterpart;
+# ours reports it. (The file itself does not come with this notebook, but the names of its layers are known.)
 
 # %%
 import string
@@ -208,9 +208,8 @@ print(
 assert len(dropped) == 17
 
 # %% [markdown]
-# **Now live.** We begin with the weights that come with this companion (the long run below), and train on for a few steps
-# on this notebook's videos. **This is a quick run**: it shows that training goes on from where it was and survives
-# a kill, not what the network can become.
+# **A live run.** It starts with the weights that come with this companion (the long run below), and trains for a few more steps
+# on this notebook's videos. **This is a quick run.** It shows how training works and what it writes. It is too short to improve the network.
 
 # %%
 quick_plan = Plan(
@@ -241,11 +240,11 @@ print(
 )
 
 # %% [markdown]
-# So few steps make no network better, and at first even worse: adam begins with empty averages, and thirty frames are fewer than
-# the network has seen. What matters is that it goes on from where it was: the loss begins low.
+# The first row is the loss before any step. It is low from the start, because the weights are trained already. So few steps do not
+# improve the network, and they may make it worse: adam starts with empty averages, and these are far fewer frames than in the long run.
 #
-# The folder of a run holds the log, the checkpoint with the state of the optimizer, the best weights, and the same
-# numbers for TensorBoard. With a live kernel the next cell opens it here; in the book it lists what TensorBoard would draw.
+# The folder of a run holds the log, a checkpoint with the state of the optimizer, the best weights, and the same
+# numbers for TensorBoard. With a live kernel the next cell opens TensorBoard here. In the book it lists the curves.
 
 # %%
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -262,8 +261,8 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
     print(folder.name, len(tags), "curves:", ", ".join(tags[:4]), "…")
 
 # %% [markdown]
-# The same command in a shell, for hours instead of seconds. Kill it at any moment: the same command goes on, to the same
-# losses.
+# In a shell the same training runs for hours instead of seconds. You can stop it at any time; the same command continues it and
+# gives the same losses.
 #
 # ```
 # wadlib train maskrcnn ROOT --config classroom --weights rendered --out runs/mine
@@ -271,12 +270,18 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
 #
 # ## The report's figure beside ours
 #
-# Figs 10 to 15: the five losses and their sum. The report's curves (digitised, 100 epochs of 10 steps), our long run (from a
-# file: see `results/maskrcnn/README.md` for its command and machine), and the quick run above. Epochs differ in length, so all
-# are drawn over the number of **pictures seen**. Heights are not to be compared between left and right: other data, other
-# network, other number of regions per picture. Shapes are. (Ours are lower on validation frames: those are whole strips in plain
-# windows, while training pictures are windows around rare objects with copies in them, two instead of one in the last two parts.
-# Where a new part of the run begins, the learning rate rises again and some validation videos have left.)
+# Figs 10 to 15: the five losses and their sum, in three columns.
+#
+# - **Left**: the report's curves, digitised.
+# - **Middle**: the report's recipe, run by us on rendered videos with the report's split: 832x640 images, 100 epochs of 10
+#   steps of 5 images, SGD at the rate of the published code, all layers. The COCO file is not available here. So the start
+#   is the best that we have without a download: the classroom network with the weights of the long run on the right.
+# - **Right**: the long run behind our weights, and the live run above.
+#
+# Both runs are read from files; `results/maskrcnn/README.md` has their commands. Epochs differ in length, so all are drawn over the
+# number of **images seen**. Compare shapes, not heights: data and networks differ. (On the right the losses are lower on validation
+# frames: training images there are windows around rare objects with copies in them. Where a new part of that run begins,
+# the learning rate rises again.)
 
 # %%
 curves = pd.read_csv(project_root() / "report" / "loss_curves.csv")
@@ -288,7 +293,11 @@ long_run = {name: np.concatenate([log[name] for log in logs]) for name in logs[0
 about = json.loads((parts[0] / "config.json").read_text())
 per_epoch = about["config"]["plan"]["steps"] * about["config"]["config"]["batch_size"]
 seen = per_epoch * np.arange(1, len(long_run["epoch"]) + 1)
-print("our long run:", " + ".join(str(len(log["epoch"])) for log in logs), "epochs of", per_epoch, "pictures; commit, machine:",
+starts = {"report-recipe": "random weights", "report-recipe-rendered": "our weights"}
+recipes = {start: read_log(results / name) for name, start in starts.items() if (results / name).is_dir()}
+for start, log in recipes.items():
+    print(f"the report's recipe, run by us from {start}: {len(log['epoch'])} of {told['epochs']} epochs")
+print("our long run:", " + ".join(str(len(log["epoch"])) for log in logs), "epochs of", per_epoch, "images; commit, machine:",
       about["environment"].get("commit", "?"), "·", about["environment"].get("machine", "?"))  # fmt: skip
 
 
@@ -305,34 +314,59 @@ def draw_curves(ax, x, train, val, style="-", suffix=""):
     )
 
 
-def draw_three(left, right, loss):
-    """The report's curves on the left; our long run and the live one on the right."""
+def draw_three(left, middle, right, loss):
+    """The report's curves; its recipe run by us; our long run and the live one."""
     theirs = curves[curves["loss"] == loss]
     per_their_epoch = told["steps_per_epoch"] * told["images_per_step"]
     draw_curves(left, (theirs["epoch"] + 1) * per_their_epoch, theirs["train"], theirs["val"])
     left.set(ylabel=loss, title=f"the report's Fig {numbers[loss]}")
+    for (start, log), style in zip(recipes.items(), ("-", "-."), strict=False):
+        x = log["epoch"] * per_their_epoch
+        draw_curves(middle, x, log[loss], log[f"val_{loss}"], style, f", from {start}")
+    middle.set(title="its recipe, run by us")
     draw_curves(right, seen, long_run[loss], long_run[f"val_{loss}"])
     later = seen[-1] + live["epoch"] * quick_plan.steps
     look = {"color": PALETTE[2], "marker": "o", "markersize": 3}
     right.plot(later, live[f"val_{loss}"], **look, label="live run, its own validation frames")
     right.set(title="ours: the long run, then the live one")
-    for ax in (left, right):
+    for ax in (left, middle, right):
         ax.set_ylim(0, 1.2 * ax.get_ylim()[1])  # room for the legend
-        ax.set_xlabel("pictures seen")
+        ax.set_xlabel("images seen")
 
 
 # %%
 numbers = dict(zip(curves["loss"], curves["figure"], strict=True))
 for part in (list(numbers)[:3], list(numbers)[3:]):
-    figure, axes = plt.subplots(3, 2, figsize=(10, 9), layout="constrained")
-    for pair, loss in zip(axes, part, strict=True):
-        draw_three(*pair, loss)
+    figure, axes = plt.subplots(3, 3, figsize=(12, 9), layout="constrained")
+    for row, loss in zip(axes, part, strict=True):
+        draw_three(*row, loss)
     axes[0, 0].legend(loc="upper right")
-    axes[0, 1].legend(loc="lower left", fontsize=9)
+    axes[0, 2].legend(loc="lower left", fontsize=8)
     show(
         figure,
-        f"Three rows of loss curves ({', '.join(part)}), the report's on the left, ours on the right. The report's "
-        "training curves are noisy, as an epoch is only fifty pictures; ours fall more smoothly.",
+        f"Three rows of loss curves ({', '.join(part)}): the report's, its recipe run by us, and our long run. "
+        "Curves of the recipe are noisy on both sides, as an epoch is only fifty images.",
+    )
+
+# %%
+rows = {}
+for loss in numbers:
+    theirs = curves[curves["loss"] == loss]
+    for side in ("train", "val"):
+        both = {"report": theirs[side].to_numpy()}
+        both |= {f"from {start}": log[f"val_{loss}" if side == "val" else loss] for start, log in recipes.items()}
+        rows[loss, side] = {
+            f"{name}, {when}": values[part].mean()
+            for name, values in both.items()
+            for when, part in {"first 10": slice(10), "last 10": slice(-10, None)}.items()
+        }
+print("mean loss of the first and of the last ten epochs")
+print(pd.DataFrame(rows).T.round(3).to_string())
+for start, log in recipes.items():
+    total, classes = log["val_loss"], log["val_mrcnn_class_loss"]
+    say(
+        f"From {start}, the total loss on validation frames goes from {total[:10].mean():.2f} to {total[-10:].mean():.2f}, and its class loss from "
+        f"{classes[:10].mean():.3f} to {classes[-10:].mean():.3f}. Notebook 10 shows what these weights find."
     )
 
 # %% [markdown]
@@ -351,10 +385,10 @@ print("rises on validation frames while it falls on training frames:", ", ".join
 assert rising == ["mrcnn_class_loss"]
 
 # %% [markdown]
-# Only the class loss shows that pattern. The change is small beside the scatter from epoch to epoch; notebook 10 (H1) puts an interval around it. The
-# report proposes other weights for the losses. We ran that, with a network that is meant to over-fit: ten frames to learn from, six of other videos to be judged by; once with all weights 1,
-# once with the class loss at a quarter, two seeds each. (Runs from a file; their commands stand in
-# `results/maskrcnn/README.md`.)
+# Only the class loss shows the pattern of over-fitting. The change is small compared with the scatter from epoch to epoch; notebook 10 (H1) computes an interval
+# for it. The report proposes other weights for the losses. We tried this on a network that over-fits on purpose: ten frames for training, and six frames of other videos
+# for validation. It was trained with all weights 1, and with the class loss at a quarter, with two seeds each. (Read from files; the
+# commands are in `results/maskrcnn/README.md`.)
 
 # %%
 runs = {path.parent.name: read_log(path) for path in (results / "reweighted").glob("*/log.csv")}
@@ -389,17 +423,17 @@ print("losses after the last epoch, without weights")
 print(pd.DataFrame(rows).round(3).to_string(index=False))
 
 # %% [markdown]
-# With one seed the network over-fits: on the ten frames the loss falls, on other videos it climbs, and at a quarter of the weight it climbs less. With
-# the other seed nothing over-fits, whatever the weight. Which videos are held out decides more than the weight does, and two seeds are too few to
-# say how much. Notebook 10 (H3) has more seeds.
+# With one seed the network over-fits: the loss falls on the ten training frames and rises on other videos. With a quarter of the weight it rises less. With
+# the other seed the network does not over-fit, whatever the weight. So the choice of the videos changes more than the weight does, and two seeds are
+# too few to say how much. Notebook 10 (H3) has more seeds.
 #
-# **Remedies, one at a time.** The report names some and had no time left to try: the same number of pictures (600, a quick budget), the
-# same network and seed, one thing changed at a time. Scored on full-size frames of videos that no run has seen; each
-# run's score threshold comes from its own validation videos. (Runs from files; `results/maskrcnn/cures.sh` makes them.)
-# The COCO file cannot be had here, so its matching backbone is not among them. The nearest: with and without weights that fit.
+# **Remedies, one at a time** (an ablation). Each run has the same number of images (600, a quick budget), the
+# same network and the same seed, and one thing is changed. The score is computed on full-size frames of videos that no run has seen. Each
+# run's score threshold comes from its own validation videos. (Read from files; `results/maskrcnn/cures.sh` makes them.)
+# The COCO weights are not available here, so the nearest comparison is with and without ImageNet weights.
 
 # %%
-cures = {
+remedies = {
     "none": "no remedy",
     "frames": "rare frames more often",
     "copies": "copies pasted in",
@@ -412,9 +446,9 @@ for path in sorted((results / "cures").glob("*-seed[01]/evaluation.json")):  # a
     name, _, seed = path.parent.name.rpartition("-seed")
     score = json.loads(path.read_text())
     rows.append(
-        {"run": cures[name], "seed": int(seed), **score["report_iou"], "AP": score["ap"]["mean"]}
+        {"run": remedies[name], "seed": int(seed), **score["report_iou"], "AP": score["ap"]["mean"]}
     )
-worth = pd.DataFrame(rows).set_index(["run", "seed"]).loc[list(cures.values())]
+worth = pd.DataFrame(rows).set_index(["run", "seed"]).loc[list(remedies.values())]
 print("report IoU per class, its mean, and AP")
 print(worth.round(3).to_string())
 
@@ -441,17 +475,17 @@ for run, change in changes.groupby(level="run", sort=False):
     )
 
 # %% [markdown]
-# After so few pictures everything is small, and rare classes are nearly nothing; what can be compared is the order. Weights that *fit*
-# come first: without them a network learns next to nothing in this time. Then the strip: each object has four times as many
-# pixels as in the /4 frame, and finding single objects (AP) gains the most. Copies help some of the very classes that are copied. Rare frames
-# drawn more often show no gain at this budget (all runs look at windows around an object of a random class, which is a remedy of
-# its own), and a lighter class loss makes the rare classes rarer still. Two seeds show which differences are larger than luck.
+# After so few images all scores are small, and those of rare classes are close to zero. Only their order can be compared. Pretrained weights
+# change most: without them the network learns next to nothing in this time. The strip comes second: an object has four times as many
+# pixels in it as in the /4 frame, and AP gains most. Copies help some of the classes that are copied. Drawing rare frames
+# more often shows no gain at this budget; all runs already use windows around an object of a random class, which is a
+# remedy, too. A lighter class loss makes the rare classes worse. A difference that has the same sign with both seeds is more likely real.
 #
-# **And what is it worth?** Table 1 of the report, and the weights that come with this figure_slider, on rendered videos with a new seed
-# that no one has trained on (another dataset than the report's, so this is no race). The score threshold was chosen on the training side.
-# The weights are not those of one epoch: with one picture a step each epoch ends somewhere else around the place to which all are
-# drawn, and the **mean of the last ones** lies nearer to it (Izmailov et al. 2018; `--average`).
-# The last column shows the few real frames that we have. The network has never seen a real street.
+# **What is the long run worth?** The table shows Table 1 of the report and the weights that come with this companion. Ours are scored on
+# rendered videos of a seed that was never used for training, the report's on real ones. So this is no competition. The score threshold was chosen on
+# validation videos. The weights are not those of one epoch but the **mean of the last epochs** (Izmailov et al. 2018; `--average`): with one
+# image per step, the weights scatter around an optimum, and their mean lies nearer to it.
+# The last column shows the few real frames that we have. No real street was used in training.
 
 # %%
 score = json.loads((results / "evaluation.json").read_text())
@@ -470,8 +504,8 @@ print(
 print(table.round(4).to_string(na_rep="-"))
 
 # %% [markdown]
-# Look at it yourself: held-out frames, found by the network as you run this. Drag "Score from", and press `e` to go from one mistake
-# to the next.
+# The viewer shows held-out frames with the network's predictions, computed by this cell. Move "Score from" to change the threshold, and press `e` to
+# go to the next error.
 
 # %%
 shipped = MaskRCNN(config.replace(min_confidence=score["threshold"]))
@@ -493,7 +527,7 @@ MaskViewer(
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Freeze the backbone (`heads`). How many of the network's numbers still learn?
+# **1.** Freeze the backbone (`heads`). How many of the network's parameters are still trained?
 
 # %% tags=["solution", "hide-cell"]
 for layers in ("heads", "4+", "all"):
@@ -508,12 +542,12 @@ for layers in ("heads", "4+", "all"):
 total = curves[curves["loss"] == "loss"].set_index("epoch")["val"]
 print(f"epoch {told['checkpoint_epoch']}: {total[told['checkpoint_epoch']]:.3f}")
 print(
-    f"least: {total.min():.3f} in epoch {total.idxmin()}; an epoch's validation has 25 pictures, so mind the noise:"
+    f"least: {total.min():.3f} in epoch {total.idxmin()}; an epoch's validation has 25 images, so it is noisy:"
 )
 print(f"the curve moves by {total.diff().abs().mean():.3f} from one epoch to the next")
 
 # %% [markdown]
-# **3.** A run has 10 steps of 5 pictures an epoch. With repeat factors ($t = 1/2$), how much more often does a class that 2 % of the
+# **3.** A run has 10 steps of 5 images an epoch. With repeat factors ($t = 1/2$), how much more often does a class that 2 % of the
 # frames hold come up?
 
 # %% tags=["solution", "hide-cell"]

@@ -3,8 +3,8 @@
 #
 # ## The question
 #
-# Graph cuts gave each pixel a class. But two cars behind each other are *two* cars, and a class per pixel does not say
-# where one car ends. Can a network find the objects first and then draw a mask for each? The report used the package
+# Graph cuts gave each pixel a class. If one car stands behind another, both have the same class, and a class per pixel
+# does not separate them. Can a network find the objects first and then draw a mask for each? The report used the package
 # `mrcnn` for this. This notebook shows each stage of that network on one image. (Report, section 4.1, Figs 6 to 9.)
 #
 # ## The idea in five lines
@@ -13,13 +13,14 @@
 # 2. The **region proposal network** (RPN) predicts for each anchor whether it lies on an object, and how to move it.
 # 3. Non-maximum suppression keeps the best boxes that do not overlap much: the **proposals**.
 # 4. **RoIAlign** crops the features of each proposal.
-# 5. Three heads predict the proposal's class $u$, its box $t$ and its mask $p$. The training adds up five losses:
+# 5. Three heads predict for each proposal the class probabilities $p$, a box correction $t$ and a mask. Below, $u$ is the true class and
+#    $v$ the true box correction. The training adds up five losses; those of box and mask count only for proposals on an object:
 #
 # $$L = L_{cls}^{rpn} + L_{box}^{rpn} + L_{cls} + L_{box} + L_{mask}, \qquad
 # L_{cls} = -\log p_u, \quad L_{box} = \sum_{i \in \{x, y, w, h\}} \text{smooth}_{L_1}(t_i^u - v_i)$$
 #
-# Four papers led to this network. Figs 6 to 9 of the report show them, and so do the four drawings below. The upper lane of
-# a drawing is computed once per image, the lower lane once per region.
+# Figs 6 to 9 of the report show R-CNN and its three successors, and so do the four drawings below. The upper row of
+# a drawing is computed once per image, the lower row once per region.
 
 # %%
 from wadlib.training import deterministic, quiet
@@ -59,7 +60,8 @@ for name in ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN"):
 #
 # **What RoIAlign does.** A feature map has 4x4 cells, and the value of a cell is $4 \cdot row + column$. A box goes from
 # row ½ to 2½ and from column ½ to 2. We want the features of this box as 2x2 numbers. *RoIPool* rounds the box to whole cells and
-# takes maxima. *RoIAlign* interpolates between the cells; here it reads the values at the corners of the box.
+# takes maxima. *RoIAlign* interpolates between the cells. The package's version, `crop_and_resize`, reads one value at each corner of the box;
+# the RoIAlign of the paper reads several points per bin (further down).
 
 # %%
 feature = np.arange(16.0, dtype=np.float32).reshape(4, 4)
@@ -77,8 +79,8 @@ assert np.allclose(aligned, by_hand)
 assert (pooled == [[5, 5], [9, 9]]).all()
 
 # %% [markdown]
-# Now shift the box by a quarter of a cell. RoIPool rounds it to the same cells, so its result does not change. On a feature map
-# with one cell for 4 pixels, a quarter of a cell is one pixel. A mask that is wrong by one pixel has a visibly worse outline.
+# Now shift the box by a quarter of a cell. RoIPool rounds both boxes to the same cells, so its result does not change. On a feature map
+# with one cell for 4 pixels, a quarter of a cell is one pixel. RoIPool ignores this shift.
 
 # %%
 shift = 1 / 4
@@ -98,7 +100,7 @@ assert np.allclose(realigned - aligned, 4 * shift + shift)
 
 # %% [markdown]
 # **Two losses of the RPN**, on three anchors. The first anchor is on an object, the second is not, and the third
-# is not used. The network gives the first anchor a probability of ¾ to be on an object, and the second a probability of ½.
+# is neutral: its IoU with an object is neither high nor low, so it does not enter the loss. In `match` these are 1, -1 and 0. The network gives the first anchor a probability of ¾ to be on an object, and the second a probability of ½.
 
 
 # %%
@@ -199,9 +201,9 @@ print(
 assert np.isclose(L_mask, (np.log(4 / 3) + np.log(2)) / 2)
 
 # %% [markdown]
-# The next table sets the losses of the package beside the printed ones, on the same two anchors and the same region. The package divides each sum by
-# the number of its terms, so it needs neither $N$ nor $\lambda$. It has **five** losses: the printed $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$
-# belong to the RPN, and the heads have a class loss over all classes and a box loss of their own.
+# The next table compares the losses of the package with the report's equations, on the same two anchors and the same region. The package divides each sum by
+# the number of its terms, so it needs neither $N$ nor $\lambda$. It has **five** losses. Two belong to the RPN: they are the report's
+# $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$. Three belong to the heads: class, box and mask.
 
 # %%
 match = np.array([[1, -1]])
@@ -291,14 +293,13 @@ print("spread over the columns, relative to the mean:", spread.round(2).to_dict(
 assert spread["paper"] < 0.01 < spread["package"]
 
 # %% [markdown]
-# The paper's RoIAlign gives a small object nearly the same weight wherever it lies in the box. The shortcut gives it much weight near a
-# sample point and little weight between two. It needs a quarter of the reads, and the released weights were trained with it. Small objects
-# lose most.
+# The paper's RoIAlign gives a small object nearly the same weight wherever it lies in the box. With the shortcut the weight depends on the distance
+# to the nearest sample point. The shortcut reads one point per bin, the version of the paper four.
 
 # %% [markdown]
 # ## The library on a real frame
 #
-# **1. Anchors.** The pyramid has five levels. Each has one scale and three shapes, centred on each of its cells.
+# **1. Anchors.** The pyramid has five levels. Each level has one anchor size. Each of its cells has three anchors of this size with different shapes.
 
 # %%
 config = Config.report()
@@ -313,8 +314,8 @@ print(f"anchors in all: {len(anchors):,}")
 # %% [markdown]
 # Which objects of the dataset fit these anchors? In training, an anchor is *positive* if its IoU with an object is at least 0.7, and
 # *negative* below 0.3. For each object we take its best anchor: once in the report's frame, which is scaled down by four, and
-# once in the strip of the classroom configuration, which is scaled down by two. If the best anchor of an object stays below 0.7, this anchor
-# is still positive. But then the network learns the object from one box that fits badly.
+# once in the strip of the classroom configuration, which is scaled down by two. If no anchor reaches 0.7, the best one is
+# positive all the same, and the RPN learns this object from one anchor that fits badly.
 
 # %%
 from wadlib.maskrcnn.frames import Placement, TrainingBatches, canvas, label_canvas, normalise
@@ -366,8 +367,8 @@ axes.set_ylim(0, 1)
 axes.legend(loc="lower center", ncols=2)
 show(
     figure,
-    "Scatter plot of the best anchor's IoU against the size of the object, with lines at 0.7 and 0.3. In the report's "
-    "frame the IoU falls off for the smallest objects, in the strip at half resolution for the largest.",
+    "Scatter plot of the best anchor's IoU against the size of the object, with lines at 0.7 and 0.3. The IoU is low for the "
+    "smallest and for the largest objects. The strip at half resolution has the higher IoU for small objects.",
 )
 
 # %% [markdown]
@@ -432,12 +433,12 @@ def level_at_work(level):
 figure_slider("pyramid level", range(2, 7), level_at_work, start=1, form="P{}")
 
 # %% [markdown]
-# Each level fits objects of one size range. From one level to the next the side doubles, so an object of a size in between has a poor
-# anchor on both levels. An object that is much smaller than the smallest anchor fits none.
+# Each level fits objects of one size range. From one level to the next the anchor size about doubles, so an object between two sizes has a low
+# IoU on both levels. For an object that is much smaller than the smallest anchor, no anchor has a high IoU.
 #
 # **2. A network for this lesson.** With random weights every stage would show noise. So we train the small classroom
-# network on one single frame until it over-fits, which takes some seconds on a laptop. It cannot find objects in other frames (notebook 08
-# trains one that can). The network sees the strip that holds the objects, at a quarter of the resolution.
+# network on one single frame, so that it over-fits this frame. That takes some seconds on a laptop. It is not meant for other frames (notebook 08
+# trains such a network). To save time, the network sees the strip at a quarter of the resolution.
 
 # %%
 deterministic(seed=0)
@@ -468,12 +469,13 @@ axes.set(xlabel="training step, always on the same frame", ylabel="loss", ylim=(
 axes.legend(ncols=2, fontsize=8)
 show(
     figure,
-    "Six loss curves over the steps: the sum and its five parts, all falling as the network over-fits the frame.",
+    "Six loss curves over the steps: the sum and its five parts. The sum falls; the box loss of the heads begins at 0, because at first no "
+    "proposal lies on an object.",
 )
 
 # %% [markdown]
 # **3. Backbone, pyramid and region proposals.** `model.stages` returns every tensor of the forward pass, by name. For each cell of a
-# level the figure shows the highest objectness score of its three anchors.
+# level the figure shows the highest objectness (the RPN's probability that an anchor lies on an object) of its three anchors.
 
 # %%
 placement = Placement.of(image.shape, small)
@@ -555,9 +557,11 @@ show(
 )
 
 # %% [markdown]
-# Finally the masks are pasted into the frame at full resolution, those with the highest score on top. In the viewer, found objects are blue,
+# Finally the masks are pasted into the frame at full resolution. Where masks overlap, the one with the highest score is used.
+#
+# In the viewer, found objects are blue,
 # missed objects (false negatives) are striped, and false positives are crossed. Press `e` to go to the next error, and move "Score from".
-# The outlines are only roughly right, although this is the training frame: the network is small, and its input has a quarter of the resolution.
+# The outlines are only roughly right, although this is the training frame: the training is short, the network is small, and its input has a quarter of the resolution.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -601,14 +605,16 @@ table = pd.DataFrame(
 agree = table["largest difference / largest value"] < 1e-3
 table["within 1e-3"] = np.where(agree, "yes", "no")
 print(table.drop(columns="largest difference / largest value").to_string())
-print("numbers in the network:", f"{ours.inference_model.count_params():,}")
+print("parameters of the network:", f"{ours.inference_model.count_params():,}")
 assert agree[["C2", "C5", "P2", "P5", "rpn_class", "rpn_bbox"]].all()
 
 # %% [markdown]
-# The table says "yes" for every layer up to the RPN: the two networks agree. The next cell shows how the report configured the network, from its text and
-# from its published code. Where the two disagree, both are listed. The released COCO weights belong to a ResNet-101, but the report's
-# configuration builds a ResNet-50. The original loads layers by name and silently skips blocks without a counterpart. Our loader
-# reports them (notebook 08 counts them).
+# The table compares layer by layer; the mask head is compared in the tests of the package.
+#
+# The next cell lists the report's settings, from its text and from its published code. Where text and code disagree, both are listed.
+#
+# The released COCO weights belong to a ResNet-101, but the report's network is a ResNet-50. The original loader copies layers by name and
+# ignores layers that the network does not have. Our loader lists them (notebook 08 counts them).
 
 # %%
 for key in ("backbone", "optimizer", "optimizer_code", "learning_rate", "learning_rate_code", "anchor_scales",

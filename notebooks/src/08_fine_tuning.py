@@ -3,15 +3,15 @@
 #
 # ## The question
 #
-# The report trained the network of notebook 07 for 16 hours on one graphics card, and drew six loss curves. Five of them
+# The report trained the network of notebook 07 for 16 hours on one graphics card, and drew six loss curves. All but the class loss
 # fall, and yet Table 1 is almost all zeros. How many images did the network see? What do the curves say? What would one
 # do differently with the same budget? (Report, sections 4.2 and 5, Figs 10 to 15.)
 #
 # ## The idea in five lines
 #
 # Fine-tuning starts from weights that were trained on other images, and changes them a little in every step. The
-# gradient of the loss $L$ gives the direction for each weight $w$. **Momentum** $m$ is a running sum of the gradients, so
-# steps in the same direction add up. **Weight decay** pulls every tensor of $n_w$ numbers towards zero:
+# gradient of the loss $L$ gives the direction for each weight $w$. With **momentum**, the update $m$ is a decaying sum of past gradients, so
+# steps in the same direction add up. **Weight decay** adds the penalty $\frac{\lambda}{n_w}\sum w^2$ for each tensor of $n_w$ weights:
 #
 # $$m \leftarrow \beta m - \eta \left(\frac{\partial L}{\partial w} + \frac{2 \lambda}{n_w} w\right), \qquad w \leftarrow w + m,
 # \qquad L = \sum_k \alpha_k L_k$$
@@ -87,8 +87,8 @@ print(
 assert np.allclose(first, 1 - 1 / 10, atol=1e-4)
 
 # %% [markdown]
-# Adam divides by the size of the gradient. Its first step equals the learning rate, whether the gradient is 3 or 300. So a rate of 0.001
-# means different steps for adam and for SGD: the report's text (adam) and its code (SGD) describe two different trainings.
+# Adam divides the update by a running estimate of the gradient's size. Its first step equals the learning rate, whether the gradient is 3 or 300. So a rate of 0.001
+# gives different steps with Adam and with SGD: the report's text (adam) and its code (SGD) describe two different trainings.
 #
 # **How long is an epoch?** In the published code an epoch has 10 steps of 5 images. How often is each frame used in
 # 100 epochs? And if one frame in fifty holds a class, how many images with this class does the network see?
@@ -99,7 +99,7 @@ shown = told["epochs"] * told["steps_per_epoch"] * told["images_per_step"]
 frames = told["train_frames"]
 assert (shown, round(shown / frames, 2)) == (told["images_seen"], told["passes"])
 print(
-    f"{shown} images from {frames} frames: each is seen {shown / frames:.2f} times in the whole training"
+    f"{shown} images from {frames} frames: each frame is used {shown / frames:.2f} times on average"
 )
 print(
     f"a class that one frame in fifty holds: {shown / 50:.0f} images in 100 epochs, {shown / 5000:.0f} in an epoch"
@@ -108,7 +108,7 @@ assert shown == 100 * 10 * 5
 
 # %% [markdown]
 # **Repeat factor sampling** (LVIS, 2019). A frame with a rare class is drawn more often. Its repeat factor is $r = \max_c \sqrt{t / s_c}$
-# over its classes $c$, where $s_c$ is the share of frames with class $c$ and $t$ a threshold. Example: four frames hold a car, and
+# over its classes $c$, and at least 1. $s_c$ is the share of frames with class $c$, and $t$ is a threshold. Example: four frames hold a car, and
 # one of them holds a tricycle too. Then $s = 1/4$ for the tricycle, and with $t = 1$ this frame has $r = \sqrt{4} = 2$.
 
 # %%
@@ -154,9 +154,9 @@ show(
 )
 
 # %% [markdown]
-# The next table sets the report's recipe beside ours. Where its text and its published code disagree, both are listed. Three disagreements matter.
+# The next table sets the report's recipe beside ours. Where its text and its published code disagree, both are listed. Two disagreements matter.
 # Adam at 0.001 and SGD at 0.0001 are different trainings. To "finetune the final layers" (text) and to train all layers (code) are different
-# trainings, too. And one sentence of section 4.2 breaks off, so a number is missing.
+# trainings, too. In addition, one sentence of section 4.2 breaks off, so a number is missing.
 
 # %%
 import dataclasses
@@ -240,8 +240,8 @@ print(
 )
 
 # %% [markdown]
-# The first row is the loss before any step. It is low from the start, because the weights are trained already. So few steps do not
-# improve the network, and they may make it worse: adam starts with empty averages, and these are far fewer frames than in the long run.
+# The row of epoch 0 is the validation loss before training. It is low, because the weights are trained already. So few steps show no clear
+# change on so few validation frames.
 #
 # The folder of a run holds the log, a checkpoint with the state of the optimizer, the best weights, and the same
 # numbers for TensorBoard. With a live kernel the next cell opens TensorBoard here. In the book it lists the curves.
@@ -261,7 +261,7 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
     print(folder.name, len(tags), "curves:", ", ".join(tags[:4]), "…")
 
 # %% [markdown]
-# In a shell the same training runs for hours instead of seconds. You can stop it at any time; the same command continues it and
+# For a long training, use the command line (`ROOT` is a folder in the Kaggle layout). You can stop it at any time; the same command continues it and
 # gives the same losses.
 #
 # ```
@@ -274,11 +274,12 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
 #
 # - **Left**: the report's curves, digitised.
 # - **Middle**: the report's recipe, run by us on rendered videos with the report's split: 832x640 images, 100 epochs of 10
-#   steps of 5 images, SGD at the rate of the published code, all layers. The COCO file is not available here. So the start
-#   is the best that we have without a download: the classroom network with the weights of the long run on the right.
+#   steps of 5 images, SGD at the rate of the published code, all layers. Two things differ. The COCO weights are not available here,
+#   so the start is the best that we have without a download: the classroom network (not a ResNet-50) after the long run on the right. And the
+#   training set has half as many frames as the report's, so each frame is used twice as often.
 # - **Right**: the long run behind our weights, and the live run above.
 #
-# Both runs are read from files; `results/maskrcnn/README.md` has their commands. Epochs differ in length, so all are drawn over the
+# The middle curves and the long run are read from files; `results/maskrcnn/README.md` has their commands. Epochs differ in length, so all are drawn over the
 # number of **images seen**. Compare shapes, not heights: data and networks differ. (On the right the losses are lower on validation
 # frames: training images there are windows around rare objects with copies in them. Where a new part of that run begins,
 # the learning rate rises again.)
@@ -294,9 +295,13 @@ about = json.loads((parts[0] / "config.json").read_text())
 per_epoch = about["config"]["plan"]["steps"] * about["config"]["config"]["batch_size"]
 seen = per_epoch * np.arange(1, len(long_run["epoch"]) + 1)
 starts = {"report-recipe": "random weights", "report-recipe-rendered": "our weights"}
-recipes = {start: read_log(results / name) for name, start in starts.items() if (results / name).is_dir()}
+recipes = {
+    start: read_log(results / name) for name, start in starts.items() if (results / name).is_dir()
+}
 for start, log in recipes.items():
-    print(f"the report's recipe, run by us from {start}: {len(log['epoch'])} of {told['epochs']} epochs")
+    print(
+        f"the report's recipe, run by us from {start}: {len(log['epoch'])} of {told['epochs']} epochs"
+    )
 print("our long run:", " + ".join(str(len(log["epoch"])) for log in logs), "epochs of", per_epoch, "images; commit, machine:",
       about["environment"].get("commit", "?"), "·", about["environment"].get("machine", "?"))  # fmt: skip
 
@@ -354,7 +359,10 @@ for loss in numbers:
     theirs = curves[curves["loss"] == loss]
     for side in ("train", "val"):
         both = {"report": theirs[side].to_numpy()}
-        both |= {f"from {start}": log[f"val_{loss}" if side == "val" else loss] for start, log in recipes.items()}
+        both |= {
+            f"from {start}": log[f"val_{loss}" if side == "val" else loss]
+            for start, log in recipes.items()
+        }
         rows[loss, side] = {
             f"{name}, {when}": values[part].mean()
             for name, values in both.items()
@@ -385,9 +393,9 @@ print("rises on validation frames while it falls on training frames:", ", ".join
 assert rising == ["mrcnn_class_loss"]
 
 # %% [markdown]
-# Only the class loss shows the pattern of over-fitting. The change is small compared with the scatter from epoch to epoch; notebook 10 (H1) computes an interval
-# for it. The report proposes other weights for the losses. We tried this on a network that over-fits on purpose: ten frames for training, and six frames of other videos
-# for validation. It was trained with all weights 1, and with the class loss at a quarter, with two seeds each. (Read from files; the
+# Only the class loss rises on validation frames. It falls a little on training frames. The change is of the same size as the scatter around it, so this may be
+# noise; notebook 10 (H1) computes an interval for it. The report proposes other weights for the losses. We tried this where over-fitting is likely: ten frames for training, and six frames of other videos
+# for validation. The network was trained with all weights 1, and with the class loss at a quarter, with two seeds each. (Read from files; the
 # commands are in `results/maskrcnn/README.md`.)
 
 # %%
@@ -425,7 +433,7 @@ print(pd.DataFrame(rows).round(3).to_string(index=False))
 # %% [markdown]
 # With one seed the network over-fits: the loss falls on the ten training frames and rises on other videos. With a quarter of the weight it rises less. With
 # the other seed the network does not over-fit, whatever the weight. So the choice of the videos changes more than the weight does, and two seeds are
-# too few to say how much. Notebook 10 (H3) has more seeds.
+# too few to say how much. The other four losses on validation frames do not become better with it. Notebook 10 (H3) has more seeds.
 #
 # **Remedies, one at a time** (an ablation). Each run has the same number of images (600, a quick budget), the
 # same network and the same seed, and one thing is changed. The score is computed on full-size frames of videos that no run has seen. Each
@@ -438,8 +446,8 @@ remedies = {
     "frames": "rare frames more often",
     "copies": "copies pasted in",
     "class-half": "class loss at 1/2",
-    "no-weights": "no weights to begin with",
-    "quarter": "/4 frame, not the strip",
+    "no-weights": "random initial weights",
+    "quarter": "whole frame at 1/4",
 }
 rows = []
 for path in sorted((results / "cures").glob("*-seed[01]/evaluation.json")):  # all have these two
@@ -477,15 +485,15 @@ for run, change in changes.groupby(level="run", sort=False):
 # %% [markdown]
 # After so few images all scores are small, and those of rare classes are close to zero. Only their order can be compared. Pretrained weights
 # change most: without them the network learns next to nothing in this time. The strip comes second: an object has four times as many
-# pixels in it as in the /4 frame, and AP gains most. Copies help some of the classes that are copied. Drawing rare frames
+# pixels in it as in the /4 frame. Copies raise the IoU of some classes with both seeds. Drawing rare frames
 # more often shows no gain at this budget; all runs already use windows around an object of a random class, which is a
-# remedy, too. A lighter class loss makes the rare classes worse. A difference that has the same sign with both seeds is more likely real.
+# remedy, too. For the lighter class loss two seeds do not decide; notebook 10 (H3) has four. With so many comparisons, some have the same sign with both seeds by chance.
 #
 # **What is the long run worth?** The table shows Table 1 of the report and the weights that come with this companion. Ours are scored on
-# rendered videos of a seed that was never used for training, the report's on real ones. So this is no competition. The score threshold was chosen on
+# rendered videos of a seed that was never used for training, the report's on real ones. The two cannot be compared directly. The score threshold was chosen on
 # validation videos. The weights are not those of one epoch but the **mean of the last epochs** (Izmailov et al. 2018; `--average`): with one
 # image per step, the weights scatter around an optimum, and their mean lies nearer to it.
-# The last column shows the few real frames that we have. No real street was used in training.
+# The column *real frames* shows the four real frames that we have; most of their classes have few objects. No real street was used in training.
 
 # %%
 score = json.loads((results / "evaluation.json").read_text())

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **After this notebook you can** compute an intersection over union by hand, open the data, read one frame, and say
+# **After this notebook you can** compute an [intersection over union](glossary.md#intersection-over-union) by hand, open the data, read one [frame](glossary.md#frame), and say
 # what the course is about.
 # **You need:** Python and NumPy at the level of a first course. Nothing about images.
 # **Time:** about 30 minutes (reading 15, exercises 15).
@@ -19,8 +19,8 @@
 # ## The idea in five lines
 #
 # The input is one image of a video, a **frame**. The output is a list of objects.
-# Each object is an **instance**: a class (such as car) and the set of pixels that belong to it, its **mask**.
-# A person drew the correct masks; they are the **ground truth**.
+# Each object is an **[instance](glossary.md#instance)**: a class (such as car) and the set of pixels that belong to it, its **[mask](glossary.md#mask)**.
+# A person drew the correct masks; they are the **[ground truth](glossary.md#ground-truth)**.
 # The **intersection over union** (IoU) compares a predicted mask $A$ with the true mask $B$:
 #
 # $$\mathrm{IoU} = \frac{|A \cap B|}{|A \cup B|}$$
@@ -72,7 +72,7 @@ assert iou == 2 / 6
 # An error of one column costs two thirds of the score, because the car is only two columns wide. This matters: after
 # the report's downscaling, most objects in these videos are only a few pixels wide.
 #
-# A pixel in $A$ but not in $B$ is a **false positive**. A pixel in $B$ but not in $A$ is a **false negative**. Both
+# A pixel in $A$ but not in $B$ is a **[false positive](glossary.md#false-positive)**. A pixel in $B$ but not in $A$ is a **[false negative](glossary.md#false-negative)**. Both
 # make the union larger, and so the IoU smaller.
 #
 # ## The library on a real frame
@@ -98,7 +98,7 @@ show(
 # The left image is the input. The right image shows the ground truth: each colour is one class, each outline one instance.
 #
 # **Where does the data come from?** The real WAD videos have 100 GB and may not be copied. So this companion brings
-# **rendered** streets: images drawn by `wadlib.rendered` in the same file format and with similar statistics. Every
+# **[rendered](glossary.md#rendered)** streets: images drawn by `wadlib.rendered` in the same file format and with similar statistics. Every
 # notebook says which data its numbers come from. If you have the Kaggle download, set `WAD_ROOT` to its folder before
 # you start JupyterLab. Nothing else changes.
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 01 · From a 16-bit PNG to instances
 #
-# **After this notebook you can** decode a label file into classes and instances, and name three mistakes that programs
+# **After this notebook you can** decode a [label](glossary.md#label) file into classes and instances, and name three mistakes that programs
 # make with such files.
 # **You need:** [00 · Start here](00_start_here.ipynb).
 # **Time:** about 45 minutes (reading 25, exercises 20).
@@ -21,9 +21,9 @@
 # \mathrm{class} = \left\lfloor \frac{\mathrm{code}}{1000} \right\rfloor, \quad
 # \mathrm{instance} = \mathrm{code} \bmod 1000$$
 #
-# Two codes are no instance: 255 is the **background**, and 65535 is **ignore** (the annotators could not tell).
+# Two codes are no instance: 255 is the **[background](glossary.md#background)**, and 65535 is **ignore** (the annotators could not tell).
 # All pixels with the same code are one instance.
-# An instance may have several connected pieces, for example a car behind a tree.
+# An instance may have several [connected pieces](glossary.md#connected-pieces), for example a car behind a tree.
 
 # %%
 import numpy as np
@@ -205,7 +205,7 @@ viewer.selected
 # In the published code, 255 gives class 0 and 65535 gives class 65. Neither is among the seven ids, so the comparison
 # drops them, and the result is correct. A program that lists *all* classes of a file would report class 65.
 #
-# The row *the files* matters for videos: an instance number is not a **track** (the same object followed over time).
+# The row *the files* matters for videos: an instance number is not a **[track](glossary.md#track)** (the same object followed over time).
 # The next cell lists the cars of successive frames of one video:
 
 # %%

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 02 · Crop, downscale, and what it costs
 #
-# **After this notebook you can** crop and downscale an image with its label correctly, and measure what a network of
+# **After this notebook you can** [crop](glossary.md#crop) and [downscale](glossary.md#downscale) an image with its label correctly, and measure what a network of
 # that size can reach at best.
 # **You need:** [00](00_start_here.ipynb) (IoU) and [01](01_labels.ipynb) (codes).
 # **Time:** about 60 minutes (reading 30, exercises 30).
@@ -17,7 +17,7 @@
 #
 # **Crop**: cut $c_x$ columns off the left and the right and $c_y$ rows off the top and the bottom of a $W \times H$ frame.
 # **Downscale**: make one pixel out of every block of $s \times s$ pixels.
-# The image $I$ takes the *mean* of a block. The label $L$ takes the code of *one* pixel, the upper left (a **stride**):
+# The image $I$ takes the *mean* of a block. The label $L$ takes the code of *one* pixel, the upper left (a **[stride](glossary.md#stride)**):
 #
 # $$I'(y, x) = \frac{1}{s^2} \sum_{i=0}^{s-1} \sum_{j=0}^{s-1} I(c_y + s y + i,\; c_x + s x + j),
 # \qquad L'(y, x) = L(c_y + s y,\; c_x + s x)$$
@@ -98,7 +98,7 @@ show(
 
 # %% [markdown]
 # **Image.** In the mean, the person who stands alone is still visible: 100 lies between 180 and 20. In the stride, that person
-# is gone. Whether a thin object appears then depends on the position of the grid. This is called **aliasing**.
+# is gone. Whether a thin object appears then depends on the position of the grid. This is called **[aliasing](glossary.md#aliasing)**.
 #
 # **Label.** For codes, the mean is wrong. A code is a name, not an amount:
 
@@ -169,7 +169,7 @@ assert difference.max() <= 0.5
 # ## The library on a real frame
 #
 # We take the frame with the most object pixels. The second-place team of the challenge saved pixels in another way: it
-# kept full resolution, but only for the **strip** of rows where the objects are. The authors of the
+# kept full resolution, but only for the **[strip](glossary.md#strip)** of rows where the objects are. The authors of the
 # report did the same for their U-Net; the row numbers below are theirs.
 
 # %%
@@ -263,7 +263,7 @@ show(
 #
 # For every object of many frames we count its pixels in the whole frame, inside the crop, inside the
 # strip and at network size. Then we enlarge its small mask again (`upsample_label` fills each 4x4 block) and compute the
-# IoU with the true mask. This **round trip** gives the score of a network that reproduces its small labels *perfectly*.
+# IoU with the true mask. This **[round trip](glossary.md#round-trip)** gives the score of a network that reproduces its small labels *perfectly*.
 
 # %%
 from wadlib.metrics import REPORT_TABLE_1, Overlap, pooled_iou, report_iou

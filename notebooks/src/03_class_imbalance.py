@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 03 · Class imbalance
 #
-# **After this notebook you can** measure class imbalance in three units, compute class weights, change what a network
+# **After this notebook you can** measure [class imbalance](glossary.md#class-imbalance) in three units, compute [class weights](glossary.md#class-weight), change what a network
 # sees by sampling, and write the cost of a label at a pixel.
 # **You need:** [01](01_labels.ipynb) (instances), [02](02_preprocessing.ipynb) (sizes).
 # **Time:** about 60 minutes (reading 35, exercises 25).
@@ -15,7 +15,7 @@
 # ## The idea in five lines
 #
 # $n_c$ is the count of class $c$ in some unit (instances, pixels or frames), and $p_c$ its **share** of all counts.
-# A **loss** is the number that training makes small. It is a sum over pixels or objects.
+# A **[loss](glossary.md#loss)** is the number that training makes small. It is a sum over pixels or objects.
 # A **class weight** $w_c$ multiplies the part of the loss that belongs to class $c$.
 # The plain choice is $1 / p_c$. The report's published U-Net code takes a weaker power, computed for each batch:
 #
@@ -102,7 +102,7 @@ for class_id in table.index:
 # %% [markdown]
 # The assertions pass: the library's counts equal the table.
 #
-# Imbalance also affects scores. A classifier that says "background" for every pixel has this **accuracy** (the
+# Imbalance also affects scores. A classifier that says "background" for every pixel has this **[accuracy](glossary.md#accuracy)** (the
 # share of pixels that are correct):
 
 # %%
@@ -118,12 +118,12 @@ assert accuracy == (6 * 12 - table["pixels"].sum()) / (6 * 12)
 # ### From counts to costs: the unary
 #
 # Counts also give a first, simple predictor. Notebooks 04 and 05 use it. Let $x_p$ be the colour of pixel $p$. The
-# **unary cost** of label $l$ at pixel $p$ is
+# **[unary cost](glossary.md#unary-cost)** of label $l$ at pixel $p$ is
 #
 # $$D_p(l) = -\log P(x_p \mid l) - \log P(l \mid p)$$
 #
 # The first term asks: how frequent is this colour among training pixels of label $l$? The second term asks: how frequent is
-# label $l$ at this place of the image? The unit is **nats** (natural logarithm). The label of least cost is the most
+# label $l$ at this place of the image? The unit is **[nats](glossary.md#nats)** (natural logarithm). The label of least cost is the most
 # probable one. By hand, with two labels and two colours:
 
 # %%
@@ -341,7 +341,7 @@ print(cite("other_datasets"), cite("imbalance_not_addressed"), sep="\n")
 # %% [markdown]
 # ### What follows for training
 #
-# The report trained for a number of **epochs**. Usually an epoch is one pass over the data; here it is a fixed, small
+# The report trained for a number of **[epochs](glossary.md#epoch)**. Usually an epoch is one pass over the data; here it is a fixed, small
 # number of steps. How many images did the
 # network see in all, and how many instances of each class? The number of steps is given only in the published
 # code. (Mask R-CNN also keeps only some of a frame's objects. We ignore this.)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 04 · Normalized cut
 #
-# **After this notebook you can** write an image as a graph, compute a normalized cut by hand and with an eigenvector, and
+# **After this notebook you can** write an image as a [graph](glossary.md#graph), compute a normalized cut by hand and with an eigenvector, and
 # say what this method can and cannot do for object classes.
 # **You need:** [03](03_class_imbalance.ipynb) (the unary), eigenvectors of symmetric matrices.
 # **Time:** about 75 minutes (reading 45, exercises 30).
@@ -167,7 +167,7 @@ assert fractions == {1.0}, "identically 1"
 #
 # ### Why normalize?
 #
-# Why divide by $assoc$? A **minimum cut**, without the division, would be simpler. Here is another image, two grey halves
+# Why divide by $assoc$? A **[minimum cut](glossary.md#minimum-cut)**, without the division, would be simpler. Here is another image, two grey halves
 # and one bright pixel, with both quantities for each of its cuts:
 
 # %%
@@ -335,7 +335,7 @@ show(
 #
 # ### Superpixels instead of pixels
 #
-# The pixel graph has half a million nodes. **Superpixels** are small regions of similar colour (by the method SLIC). The graph joins superpixels that
+# The pixel graph has half a million nodes. **[Superpixels](glossary.md#superpixels)** are small regions of similar colour (by the method SLIC). The graph joins superpixels that
 # touch. It is small enough to cut again and again: each part is divided as long as its best $Ncut$ is below 0.2.
 
 # %%
@@ -541,7 +541,7 @@ say(
 print(cite("normalized_cut_maximum_flow"), cite("terminals"), sep="\n")
 
 # %% [markdown]
-# The vertices $s$ and $t$ belong to another method. A **maximum flow** finds the minimum cut between *two given terminals* exactly, and so
+# The vertices $s$ and $t$ belong to another method. A **[maximum flow](glossary.md#maximum-flow)** finds the minimum cut between *two given [terminals](glossary.md#terminals)* exactly, and so
 # minimizes an energy with two labels (notebook 05). The normalized cut has no terminals. It is NP-hard; we compute the
 # eigenvector of a relaxed problem, and $\lambda_2$ bounds the error.
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 · α-β swap and α-expansion
 #
-# **After this notebook you can** write the energy of a labelling, build the graph of a swap, say when an expansion is
+# **After this notebook you can** write the [energy](glossary.md#energy) of a [labelling](glossary.md#labelling), build the graph of a swap, say when an expansion is
 # allowed, and judge what smoothing gains and loses.
 # **You need:** [03](03_class_imbalance.ipynb) (the unary), [04](04_normalized_cut.ipynb) (cuts).
 # **Time:** about 75 minutes (reading 45, exercises 30).
@@ -9,7 +9,7 @@
 # ## The question
 #
 # The unary of notebook 03 gives each pixel the label of least cost. The result is
-# speckled: a red sign becomes three pixels of bus, a car has holes. But neighbours mostly have the
+# [speckled](glossary.md#speckled): a red sign becomes three pixels of bus, a car has holes. But neighbours mostly have the
 # same label. If a formula says so, does the speckle disappear? Do the objects become correct?
 # (Report, section 2.1, Fig 1.)
 #
@@ -20,7 +20,7 @@
 # $$E(f) = \sum_p D_p(f_p) \;+\; \sum_{\{p,q\} \in N} w_{pq} \, V(f_p, f_q)$$
 #
 # $N$ are the pairs of neighbours, and $w_{pq}$ is a weight of the pair. For three labels and more, finding the best $f$ is NP-hard.
-# So one improves $f$ by **moves**. In an **α-β swap**, each pixel labelled α or β chooses between α and β. In an **α-expansion**, *every* pixel
+# So one improves $f$ by **moves**. In an **[α-β swap](glossary.md#α-β-swap)**, each pixel labelled α or β chooses between α and β. In an **[α-expansion](glossary.md#α-expansion)**, *every* pixel
 # keeps its label or takes α. Each pixel has two choices, so a **minimum cut** finds the best of all $2^n$ outcomes of a move.
 
 # %%
@@ -57,7 +57,7 @@ plot_style()
 # ## By hand
 #
 # An image of one row: four pixels, three labels. `D` holds a row per pixel and a column per label. Two
-# neighbours with different labels cost 2 (the **Potts** model). The labels are 0, 1, 1, 2. What is the energy?
+# neighbours with different labels cost 2 (the **[Potts](glossary.md#potts)** model). The labels are 0, 1, 1, 2. What is the energy?
 
 # %%
 D = np.array([[0, 4, 9], [1, 3, 9], [5, 2, 9], [9, 9, 0]])  # (4 pixels, 3 labels)
@@ -496,8 +496,8 @@ print(f"ours:       frames: {len(held_out)}, for training: {len(split.train)}, l
 print(cite("mrf_crf"), cite("terminals"), sep="\n")
 
 # %% [markdown]
-# With the probability $P(f \mid x) \propto e^{-E(f)}$ the labelling of least energy is the most probable one. This is a **conditional random field** (CRF) if the
-# weights $w_{pq}$ depend on the image $x$, as ours do, and a **Markov random field** (MRF) if they do not. In both, a
+# With the probability $P(f \mid x) \propto e^{-E(f)}$ the labelling of least energy is the most probable one. This is a **[conditional random field](glossary.md#conditional-random-field)** (CRF) if the
+# weights $w_{pq}$ depend on the image $x$, as ours do, and a **[Markov random field](glossary.md#markov-random-field)** (MRF) if they do not. In both, a
 # pixel's label depends on the rest of the labelling only through its neighbours.
 #
 # What section 2.1 says, and what is correct:

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 06 · The U-Net that did not converge
 #
-# **After this notebook you can** explain a U-Net layer by layer, compute cross entropy and dice by hand, recognise a
+# **After this notebook you can** explain a U-Net layer by layer, compute [cross entropy](glossary.md#cross-entropy) and [dice](glossary.md#dice) by hand, recognise a
 # network that has learnt only a constant, and find out which causes prevent learning.
 # **You need:** [03](03_class_imbalance.ipynb) (class weights), [05](05_graph_cuts.ipynb) (unary and smoothing), what a convolution is.
 # **Time:** about 75 minutes (reading 50, exercises 25).
@@ -14,9 +14,9 @@
 #
 # ## The idea in five lines
 #
-# On the way **down**, convolutions process the image, and each **pooling** halves its resolution, so deeper cells see more of the street.
+# On the way **down**, convolutions process the image, and each **[pooling](glossary.md#pooling)** halves its resolution, so deeper cells see more of the street.
 # On the way **up**, the resolution is doubled again. The map of the same level on the way down is **copied** beside it, so that fine edges are kept.
-# At the end each pixel $p$ has a score for each class $c$. The **softmax** turns the scores into probabilities $q_{pc}$.
+# At the end each pixel $p$ has a score for each class $c$. The **[softmax](glossary.md#softmax)** turns the scores into probabilities $q_{pc}$.
 # The truth $t_{pc}$ is 1 for the correct class and 0 otherwise. Two losses for $N$ pixels, **cross entropy** and **dice**:
 #
 # $$L_{CE} = -\frac{1}{N} \sum_p \sum_c w_c \, t_{pc} \log q_{pc}, \qquad
@@ -244,7 +244,7 @@ if is_rendered():
     assert upper < 1.02 * last["val_loss"]
 
 # %% [markdown]
-# The loss starts near that of the constant and stays there. Does the network receive a training signal? The **gradient** says how the loss
+# The loss starts near that of the constant and stays there. Does the network receive a training signal? The **[gradient](glossary.md#gradient)** says how the loss
 # changes with each layer's weights:
 
 # %%
@@ -271,7 +271,7 @@ show(
 print(f"largest / smallest: {max(norms.values()) / min(norms.values()):,.0f}")
 
 # %% [markdown]
-# The gradient is not zero in any layer. But the step is small: the optimizer Adam changes each weight by about the **learning rate**,
+# The gradient is not zero in any layer. But the step is small: the optimizer Adam changes each weight by about the **[learning rate](glossary.md#learning-rate)**,
 # whatever the size of the gradient.
 #
 # ### One cause at a time
@@ -332,7 +332,7 @@ show(
 
 # %% [markdown]
 # No single change is enough. With a larger learning rate the loss falls, but only to that of the constant: the
-# network has learnt how frequent the classes are. So we reverse the **ablation** (removing parts to see what matters). We remove **all** causes and
+# network has learnt how frequent the classes are. So we reverse the **[ablation](glossary.md#ablation)** (removing parts to see what matters). We remove **all** causes and
 # put one back at a time. Two are shown; the open task asks for the others.
 
 # %%

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 09 · Evaluation: Table 1 and what a number rewards
 #
-# **After this notebook you can** compute the report's IoU, pooled IoU, panoptic quality and average precision by hand,
-# choose a metric for a purpose, and detect leakage between training and validation.
+# **After this notebook you can** compute the report's IoU, [pooled IoU](glossary.md#pooled-iou), [panoptic quality](glossary.md#panoptic-quality) and [average precision](glossary.md#average-precision) by hand,
+# choose a metric for a purpose, and detect [leakage](glossary.md#leakage) between training and validation.
 # **You need:** [00](00_start_here.ipynb) (IoU), [01](01_labels.ipynb) (codes), [03](03_class_imbalance.ipynb) (the unary).
 # **Time:** about 90 minutes (reading 55, exercises 35). The section *By hand* can be read directly after 01.
 #
@@ -23,8 +23,8 @@
 # \qquad\qquad
 # \mathrm{IoU}^{\mathrm{pooled}}_c = \frac{\sum_f |A_{fc}\cap B_{fc}|}{\sum_f |A_{fc}\cup B_{fc}|}$$
 #
-# Both follow from one table per frame, the **joint histogram** $H_{gp}$: how many pixels have the true code $g$ and the predicted code $p$.
-# Other metrics compare *objects*: **instance IoU**, **panoptic quality** and, with scores, **average precision**.
+# Both follow from one table per frame, the **[joint histogram](glossary.md#joint-histogram)** $H_{gp}$: how many pixels have the true code $g$ and the predicted code $p$.
+# Other metrics compare *objects*: **[instance IoU](glossary.md#instance-iou)**, **panoptic quality** and, with scores, **average precision**.
 #
 # Section 5 defines IoU for a predicted and a true *instance* but computes it per class, to lessen the complexity. The
 # consequence: instances of one class that touch count as one. The two facts:
@@ -188,7 +188,7 @@ assert each[33] == 9 / 15
 assert each[36] == (2 / 4 + 6 / 8) / 2
 
 # %% [markdown]
-# **Panoptic quality** (PQ) makes pairs: a true and a predicted object with an IoU *above* one half are a **true positive** (TP). The remaining
+# **Panoptic quality** (PQ) makes pairs: a true and a predicted object with an IoU *above* one half are a **[true positive](glossary.md#true-positive)** (TP). The remaining
 # predicted objects are false positives (FP). The remaining true objects are false negatives (FN), also called missed. Then
 #
 # $$PQ=\frac{\sum_{TP} IoU}{|TP|+\frac12|FP|+\frac12|FN|}$$
@@ -238,7 +238,7 @@ assert abs(ap.ap50[36] - 1) < 1e-12  # both persons, and here 2/4 is enough
 
 # %% [markdown]
 # If the false positive car had the *lower* score, the AP of car would be 1: a false positive below all true positives costs nothing.
-# The **confusion matrix** shows which class is taken for which, in pixels by true and by predicted class:
+# The **[confusion matrix](glossary.md#confusion-matrix)** shows which class is taken for which, in pixels by true and by predicted class:
 
 # %%
 mixed = confusion(overlaps)
@@ -305,7 +305,7 @@ result = evaluate_folder(split.validation, folder / "unary", progress=False)
 print(result.summary(draws=500))
 
 # %% [markdown]
-# The **bootstrap intervals** estimate how much a number would change with other videos. Videos are drawn again with
+# The **[bootstrap intervals](glossary.md#bootstrap-intervals)** estimate how much a number would change with other videos. Videos are drawn again with
 # replacement, not frames, because frames of one video show the same cars.
 #
 # Look at the images too. Which frame has the best score, and which the worst?
@@ -335,7 +335,7 @@ show(
 )
 
 # %% [markdown]
-# Is this score high or low? A **baseline** is needed. We score two predictors that give the *same* label
+# Is this score high or low? A **[baseline](glossary.md#baseline)** is needed. We score two predictors that give the *same* label
 # map for every frame and use no image: nothing at all, and a car on every pixel of the rows where
 # objects are.
 

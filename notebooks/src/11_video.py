@@ -232,6 +232,19 @@ show(
 )
 
 # %% [markdown]
+# The viewer follows a track: click on a car and play. It stays selected, its path is drawn, and the strip under the
+# slider shows in which frames it is. The key `i` leads to the next gap.
+
+# %%
+from wadlib.viewer import MaskViewer
+
+tracks = [
+    dict(zip(m.codes.tolist(), i.tolist(), strict=True)) for m, i in zip(masks, best, strict=True)
+]
+labels = [m.to_label() for m in masks]
+MaskViewer(frames, truth=False, prediction=labels, tracks=tracks, colour="track", zoom="objects")
+
+# %% [markdown]
 # ### What time is worth
 #
 # Now the masks of a network: the Mask R-CNN whose weights come with the package. Its predictions of this video are kept in `results/`.
@@ -425,9 +438,9 @@ print(f"Gaussian field: residual {field.residual:.1e} after {field.iterations} i
 # %%
 CODE = np.array([BACKGROUND, *(encode(c, 0) for c in IDS)], np.uint16)  # index -> a label code
 true = np.stack([evaluated_index(cells.label(truths[t])) for t in there])
-middle, cut = 2, slice(14, 44)  # the frame of the five, and the rows that hold objects
+middle, cut = 2, slice(8, 58)  # the frame of the five, and the rows that hold objects
 heights = [4] * (len(maps) + 1) + [1]
-figure, axes = plt.subplots(len(heights), 1, figsize=(8.6, 8.4), height_ratios=heights)
+figure, axes = plt.subplots(len(heights), 1, figsize=(8.6, 9.6), height_ratios=heights)
 title = "The truth of the middle frame"
 draw_overlay(axes[0], small[middle][cut], CODE[true[middle]][cut], title, smallest_name_px=40)
 for ax, (name, labels) in zip(axes[1:-1], maps.items(), strict=True):

@@ -51,7 +51,23 @@ export class Pane {
     const context = this.overlay.getContext("2d");
     this.paint(scene);
     context.putImageData(this.pixels, 0, 0);
+    if (scene.path.length > 1) this.drawPath(context, scene);
     if (scene.names) this.drawNames(context, scene);
+  }
+
+  /** The way of the followed track: a dark line under a bright one, a dot for each frame. */
+  drawPath(context, { path, enlarged }) {
+    const { scale, left, top } = this.place;
+    const points = path.map(([y, x]) => [(x * enlarged - left) * scale, (y * enlarged - top) * scale]);
+    context.lineJoin = "round";
+    for (const [colour, width] of [["rgb(22, 26, 32)", 4], ["rgb(255, 224, 0)", 2]]) {
+      context.strokeStyle = context.fillStyle = colour;
+      context.lineWidth = width * this.thick;
+      context.beginPath();
+      points.forEach(([x, y], n) => (n ? context.lineTo(x, y) : context.moveTo(x, y)));
+      context.stroke();
+      for (const [x, y] of points) context.fillRect(x - width * this.thick, y - width * this.thick, 2 * width * this.thick, 2 * width * this.thick);
+    }
   }
 
   drawPicture(frame, zoomed) {

@@ -87,6 +87,7 @@ export function scenesOf(state, frame, whole, facts, config) {
       tiles: facts.tiles,
       style,
       swipe: state.swipe,
+      path: state.path ?? [],
       glow,
       names: namesOf(state, frame, whole, facts, config, layer, glow),
       caption: layers.length > 1 || layer === "swipe" || layer === "errors" ? CAPTIONS[layer] ?? "" : "",

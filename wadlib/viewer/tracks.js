@@ -24,6 +24,22 @@ export function lifeOf(lives, one) {
   return lives.map((_, frame) => codeIn(lives, frame, one) !== null);
 }
 
+const PATH = 60; // frames that a path goes back
+
+/**
+ * The way of a track up to a frame: the middles [y, x] of its boxes in the frames that were seen.
+ * trail: Map frame -> Map code -> box [y1, x1, y2, x2]
+ */
+export function pathOf(lives, trail, frame, one) {
+  const path = [];
+  for (let at = Math.max(0, frame - PATH); at <= frame; at++) {
+    const code = codeIn(lives, at, one);
+    const box = code === null ? null : trail.get(at)?.get(code);
+    if (box) path.push([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]);
+  }
+  return path;
+}
+
 /**
  * Where tracks flicker: { frame, last, code, track, classId } for each gap; `frame` is the first one without the
  * track, `last` the frame before, in which it was called `code`. In order of frames; of one track, or of all.

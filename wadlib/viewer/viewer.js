@@ -13,7 +13,7 @@ import { Facts, layersOf, scenesOf } from "./scene.js";
 import { Share } from "./share.js";
 import { Stage } from "./stage.js";
 import { Table } from "./table.js";
-import { lifeOf } from "./tracks.js";
+import { lifeOf, pathOf } from "./tracks.js";
 import { FIT, panBy, place, zoomAt } from "./view.js";
 
 const clip = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -21,7 +21,7 @@ const clip = (value, low, high) => Math.min(Math.max(value, low), high);
 class Viewer {
   constructor(model, feed, parent) {
     const config = model.get("_config");
-    Object.assign(this, { model, feed, config, facts: new Facts(config), shown: null, picking: new Picking(this) });
+    Object.assign(this, { model, feed, config, facts: new Facts(config), shown: null, picking: new Picking(this), trail: new Map() });
     this.share = new Share(model, (key, value) => this.fromPython(key, value));
     this.state = {
       ...config.start, // mode, style, colour, opacity, names
@@ -101,6 +101,7 @@ class Viewer {
 
   arrived(frame) {
     const ready = frame && this.feed.ready(frame.index); // not `frame`, which may be the one at full resolution
+    if (ready?.boxes && this.config.lives) this.trail.set(ready.index, ready.boxes[this.picking.tracked]);
     if (ready && frame.index === this.state.frame) {
       const shape = (one) => one && `${one.width} ${one.height}`;
       const same = shape(this.shown) === shape(ready);
@@ -208,7 +209,7 @@ class Viewer {
     this.facts.refresh(shown, state);
     const dense = place(state.view, this.stage.panes[0], shown).scale > 1.2;
     const whole = shown.meta.factor > 1 && dense && this.config.full ? this.feed.whole(shown.index) : null;
-    const scenes = scenesOf({ ...state, selected: this.picked }, shown, whole?.error ? null : whole, this.facts, this.config);
+    const scenes = scenesOf({ ...state, selected: this.picked, path: this.path }, shown, whole?.error ? null : whole, this.facts, this.config);
     this.stage.draw(scenes);
     this.root.dataset.resolution = whole ? "full" : "view";
     this.stage.say(shown.index === state.frame ? "" : this.stage.message.textContent);
@@ -228,6 +229,12 @@ class Viewer {
     this.stage.say(`Frame ${shown.index + 1} cannot be shown. ${shown.error}`);
     this.controls.show(this.state, shown, new Map(), new Map());
     this.table.show([], this.state.scored);
+  }
+
+  /** The way of the followed track so far. */
+  get path() {
+    const { following, config, trail } = this;
+    return following ? pathOf(config.lives, trail, this.shown.index, following) : [];
   }
 
   showLife() {

@@ -10,7 +10,7 @@ import { actionOf } from "./keys.js";
 import { countClasses, match } from "./matching.js";
 import { Samples, kindOf, kindTiles, paintGlow, paintKinds, paintLabel } from "./paint.js";
 import { fileName } from "./save.js";
-import { codeIn, flickers, lifeOf, nextFlicker, trackOf } from "./tracks.js";
+import { codeIn, flickers, lifeOf, nextFlicker, pathOf, trackOf } from "./tracks.js";
 import { FIT, around, clamp, panBy, place, zoomAt, zoomTo } from "./view.js";
 
 const config = { classes: [{ id: 33, name: "car", colour: [1, 2, 3] }, { id: 36, name: "person", colour: [4, 5, 6] }], names: { 33: "car", 36: "person" } };
@@ -268,4 +268,12 @@ test("tracks: a short gap is a flicker, a long one is not", () => {
   assert.equal(nextFlicker(all, 5, -1).frame, 2);
   assert.equal(nextFlicker(all, 2, 1), null);
   assert.deepEqual(flickers([]), []);
+});
+
+test("tracks: a path goes through the frames that were seen, up to this one", () => {
+  const trail = new Map([[0, new Map([[33001, [0, 0, 10, 20]]])], [1, new Map([[33002, [10, 0, 20, 20]]])], [3, new Map([[33000, [20, 0, 30, 20]]])]]);
+  const car = { track: 4, classId: 33 };
+  assert.deepEqual(pathOf(LIVES, trail, 2, car), [[5, 10], [15, 10]]);
+  assert.deepEqual(pathOf(LIVES, trail, 3, car).at(-1), [25, 10]);
+  assert.deepEqual(pathOf(LIVES, new Map(), 3, car), []);
 });

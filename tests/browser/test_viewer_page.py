@@ -164,7 +164,7 @@ def test_what_is_selected_stays_so_through_the_video(opened, street, tmp_path):
     shown.wait_for_selector(".wv[data-frame='1']")
     shown.wait_for_selector("tr.wv-selected")
     assert "car 2" in shown.locator("tr.wv-selected").inner_text()
-    assert shown.evaluate("document.querySelector('.wv').parentElement.wadViewer?.path?.length ?? 2") == 2
+    assert shown.evaluate("document.querySelector('.wv').parentElement.wadViewer.path.length") == 2
     stage.press("i")
     shown.wait_for_selector(".wv[data-frame='2']")
     assert life.get_attribute("aria-label") == "car, track 4: in 3 of 4 frames, not in this one"

@@ -15,12 +15,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
+from wadlib._shared.cluster import cores_of, is_killed, packed, run_packed, unpacked
 from wadlib.errors import WorkerError
 
 __all__ = ["available_cores", "in_order", "map_frames"]
@@ -44,6 +46,8 @@ def map_frames(
     workers: int | None = None,
     threads: bool = False,
     executor: Executor | None = None,
+    chunk: int = 1,
+    killed: Callable[[Item, WorkerError], Result] | None = None,
     description: str = "",
     progress: bool = True,
 ) -> Iterator[tuple[Item, Result]]:
@@ -60,12 +64,19 @@ def map_frames(
         that an interrupted run goes on where it was.
     workers : int, optional
         How many at once; by default one for each core. 1 computes in this process. With `executor`:
-        how many workers that one has, by default taken as 32.
+        how many workers that one has; by default a Dask executor is asked, others are taken for 32.
     threads : bool
         Threads instead of processes: right where the work is in C code that lets go of the
         interpreter lock (decoding, resizing).
     executor : concurrent.futures.Executor, optional
-        Use this one, which stays open afterwards: for example ``dask.distributed.Client().get_executor()``.
+        Use this one, which stays open afterwards: for example
+        ``dask.distributed.Client().get_executor(pure=False)``. Whatever `function` and an item hold is sent with each
+        task: an item says itself where its files are, and the function holds no index of all frames.
+    chunk : int
+        Items in one task of `executor`, where an item takes milliseconds.
+    killed : callable, optional
+        ``killed(item, error)`` is the result of an item that killed every worker of a Dask cluster that it came to
+        (the others of its chunk are done one by one). By default that error is raised.
     description : str
         Beside the progress bar, such as ``"preparing"``.
     progress : bool
@@ -74,7 +85,7 @@ def map_frames(
     Raises
     ------
     WorkerError
-        A worker process was killed.
+        A worker process was killed, or the connection to the cluster was lost.
 
     Notes
     -----
@@ -92,7 +103,7 @@ def map_frames(
     everything = list(items)
     todo = [item for item in everything if done is None or not done(item)]
     if workers is None:
-        workers = available_cores() if executor is None else 32  # an executor does not tell; too many only queue up
+        workers = available_cores() if executor is None else cores_of(executor)
     # The bar of notebooks does not look at TQDM_DISABLE by itself.
     wanted = progress and bool(todo) and not os.environ.get("TQDM_DISABLE")
     with tqdm(
@@ -105,9 +116,63 @@ def map_frames(
         if executor is None and (workers <= 1 or len(todo) < 2):
             workers = 0
         workers = min(workers, len(todo))
-        for pair in in_order(function, todo, workers=workers, threads=threads, executor=executor):
+        if executor is not None and chunk > 1:
+            pairs = _in_chunks(function, todo, executor, workers, chunk, killed)
+        else:
+            given_up = partial(_given_up, function, killed)
+            pairs = in_order(function, todo, workers=workers, threads=threads, executor=executor, given_up=given_up)
+        for pair in pairs:
             bar.update()
             yield pair
+
+
+def _in_chunks(
+    function: Callable[[Item], Result],
+    items: list[Item],
+    executor: Executor,
+    workers: int,
+    chunk: int,
+    killed: Callable[[Item, WorkerError], Result] | None,
+) -> Iterator[tuple[Item, Result]]:
+    """Yield the pairs of `map_frames`, with `chunk` items in a task of the executor."""
+    groups = [items[i : i + chunk] for i in range(0, len(items), chunk)]
+
+    def one_by_one(task: bytes, _: Exception) -> list[Result]:
+        """Do a chunk of which an item kills: each by itself, so that only that one is lost."""
+        again: list[Item] = unpacked(task)
+        given_up = partial(_given_up, function, killed)
+        return [result for _, result in in_order(function, again, workers=1, executor=executor, given_up=given_up)]
+
+    tasks = in_order(
+        partial(run_packed, function), map(packed, groups), workers=workers, executor=executor, given_up=one_by_one
+    )
+    with contextlib.closing(tasks):
+        for group, (_, results) in zip(groups, tasks, strict=True):
+            yield from zip(group, results, strict=True)
+
+
+def _given_up(
+    function: Callable[[Item], Result],
+    killed: Callable[[Item, WorkerError], Result] | None,
+    item: Item,
+    error: Exception,
+) -> Result:
+    """Return the result of an item that killed its workers."""
+    name = str(getattr(item, "name", item))
+    found = WorkerError(
+        f"{_name(function)}: {name if len(name) < 100 else name[:100] + '…'} killed each worker that it came to",
+        cause="the workers have too little memory for it, or their machines were switched off one after the other",
+        fix="look at that frame, give the workers more memory (dask worker --memory-limit), and run the command again",
+    )
+    if killed is None:
+        raise found from error
+    return killed(item, found)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    while isinstance(function, partial):
+        function = function.args[0] if function.func is run_packed else function.func
+    return str(getattr(function, "__name__", "map_frames")).strip("_")
 
 
 def in_order(
@@ -118,6 +183,7 @@ def in_order(
     threads: bool = True,
     executor: Executor | None = None,
     ahead: int | None = None,
+    given_up: Callable[[Item, Exception], Result] | None = None,
 ) -> Generator[tuple[Item, Result], None, None]:
     """Yield ``(item, function(item))`` in the order of `items`, which are taken only as they are needed.
 
@@ -130,13 +196,15 @@ def in_order(
         How many at once; 0 computes each in this thread when it is asked for.
     ahead : int, optional
         How many may be begun, or done and not yet taken; by default four for each worker.
+    given_up : callable, optional
+        ``given_up(item, error)`` is the result of an item that a cluster does not try again.
 
     Raises
     ------
     WorkerError
-        A worker process was killed.
+        A worker process was killed, or the connection to the cluster was lost.
     """
-    results = _in_order(function, iter(items), workers, threads, executor, ahead or 4 * workers)
+    results = _in_order(function, iter(items), workers, threads, executor, ahead or 4 * workers, given_up)
     next(results)
     return results
 
@@ -148,6 +216,7 @@ def _in_order(
     threads: bool,
     executor: Executor | None,
     ahead: int,
+    given_up: Callable[[Item, Exception], Result] | None,
 ) -> Generator[Any, None, None]:
     """Yield None when the work has begun, then the pairs of `in_order`."""
     if executor is None and workers < 1:
@@ -166,18 +235,28 @@ def _in_order(
             yield
             while waiting:
                 first, future = waiting.popleft()
-                result = future.result()
+                try:
+                    result = future.result()
+                except Exception as error:
+                    if given_up is None or not is_killed(error):
+                        raise
+                    result = given_up(first, error)
                 waiting.extend((item, begin(function, item)) for item in islice(source, 1))
                 yield first, result
         except BrokenExecutor as error:
-            name = getattr(function, "__name__", "map_frames")
             codes = re.search(r"exit codes.*\{(.+)\}", str(error))  # of loky
             detail = codes[1] if codes else str(error).split("\n")[0].rstrip(".")
             raise WorkerError(
-                f"{name}: a worker process ended in the middle of its work ({detail})",
+                f"{_name(function)}: a worker process ended in the middle of its work ({detail})",
                 cause="the system ran out of memory and killed it, or somebody else did",
                 fix="call it again with fewer workers; what is finished is kept",
             ) from None
+        except CancelledError as error:
+            raise WorkerError(
+                f"{_name(function)}: the cluster no longer knows its tasks",
+                cause="the scheduler ended, or the network between it and this machine",
+                fix="start the scheduler again, and the same command: what is finished is kept",
+            ) from error
         finally:
             # What has not begun is dropped: leaving after an error or Ctrl-C does not wait for the whole queue.
             for _, future in waiting:

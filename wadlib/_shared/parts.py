@@ -41,9 +41,9 @@ def is_part(name: str) -> bool:
     return _LEFT.search(name) is not None
 
 
-def sweep(folder: Path) -> None:
-    """Remove the parts in `folder` whose process is gone; a process looks into each folder once."""
-    if folder in _swept or os.name != "posix":
+def sweep(folder: Path, *, again: bool = False) -> None:
+    """Remove the parts in `folder` whose process is gone; a process looks into each folder once, or `again`."""
+    if (folder in _swept and not again) or os.name != "posix":
         return
     _swept.add(folder)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from wadlib import __version__
+from wadlib._shared.cluster import connected
 
-__all__ = ["Root", "Workers", "app", "file_to_write", "finite"]
+__all__ = ["Dask", "Root", "Workers", "app", "file_to_write", "finite"]
 
 app = typer.Typer(
     name="wadlib",
@@ -24,6 +26,23 @@ Root = Annotated[
     Path,
     typer.Argument(
         metavar="ROOT", help="WAD in the Kaggle layout (train_color, train_label…), or Cityscapes, BDD100K, CARLA…"
+    ),
+]
+
+
+def _until_the_end(context: typer.Context, value: Any) -> Any:
+    """Enter what `connected` gives; it is left when the command ends."""
+    return None if value is None else context.with_resource(value)
+
+
+Dask = Annotated[
+    Executor | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        parser=connected,
+        callback=_until_the_end,
+        help="Work on a Dask cluster: its scheduler, such as tcp://10.0.0.1:8786.",
     ),
 ]
 Workers = Annotated[int | None, typer.Option(help="Frames at once; by default one for each core.", min=1, max=1024)]

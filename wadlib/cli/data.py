@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wadlib.cli.choice import View
-from wadlib.cli.common import Root, Workers, app
+from wadlib.cli.common import Dask, Root, Workers, app
 from wadlib.cli.streams import say
 
 __all__ = ["info", "prepare", "render"]
@@ -42,6 +42,7 @@ def render(
         Size, typer.Option(help="3384x2710, or straight to the report's 832x640, or to the 1664x384 strip.")
     ] = Size.full,
     workers: Workers = None,
+    dask: Dask = None,
 ) -> None:
     """Draw driving videos in exactly the WAD format."""
     from wadlib.rendered import render_dataset
@@ -55,6 +56,7 @@ def render(
         every=every,
         test_videos=test_videos,
         workers=workers,
+        executor=dask,
     )
     say(f"Rendered videos are in {root}")
 
@@ -78,11 +80,13 @@ def prepare(
         View, typer.Option(help="The report's 832x640, or the strip that holds nearly all objects, 1664x384.")
     ] = View.report,
     workers: Workers = None,
+    dask: Dask = None,
 ) -> None:
     """Crop and downscale every frame once, so that training need not do it again and again."""
     from wadlib.dataset import open_dataset, prepare
 
-    report = prepare(open_dataset(root), out, subset=subset.value, view=view.value, workers=workers)
+    wad = open_dataset(root)
+    report = prepare(wad, out, subset=subset.value, view=view.value, workers=workers, executor=dask)
     say(report.summary())
     if report.failed:
         raise typer.Exit(2)

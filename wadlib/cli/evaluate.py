@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wadlib.cli.choice import Seed, Side, SideOption, SplitOption, TrainFraction, chosen_frames
-from wadlib.cli.common import Root, Workers, app, file_to_write
+from wadlib.cli.common import Dask, Root, Workers, app, file_to_write
 from wadlib.cli.streams import say
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def evaluate(
     train_fraction: TrainFraction = 0.7,
     seed: Seed = 0,
     workers: Workers = None,
+    dask: Dask = None,
 ) -> None:
     """IoU (the report's, pooled, per instance), AP and PQ per class, beside the report's Table 1."""
     from json import dumps
@@ -99,13 +100,13 @@ def evaluate(
     wad = open_dataset(root)
     identities = _identities(wad, split) if tracks else {}
     chosen = wad.frames if split is None else chosen_frames(wad, "train", split, side, seed, train_fraction)
-    evaluation = evaluate_folder(chosen, predictions, missing=missing.value, workers=workers)
+    evaluation = evaluate_folder(chosen, predictions, missing=missing.value, workers=workers, executor=dask)
     say(evaluation.summary(draws))
     if worst:
         shown = evaluation.worst(worst).iloc[:, :7]
         say("\n" + shown.to_string(float_format=lambda value: f"{value:.4f}"))
     if sweep:
-        at = iou_at_thresholds(chosen, predictions, workers=workers)
+        at = iou_at_thresholds(chosen, predictions, workers=workers, executor=dask)
         say("\nThe report's IoU if only instances of this score or more were kept:")
         say(at.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}"))
         say(f"Largest mean at {at.best:g}. For frames other than these: wadlib predict … --threshold {at.best:g}")
@@ -117,7 +118,9 @@ def evaluate(
         say(f"Frames erased as published, because masks overlap: {fall.erased} of {fall.frames}")
         more["as_published"] = fall.to_dict()
     if tracks:
-        scored = evaluate_tracks(wad.train_videos, identities, predictions, missing=missing.value, workers=workers)
+        scored = evaluate_tracks(
+            wad.train_videos, identities, predictions, missing=missing.value, workers=workers, executor=dask
+        )
         say(f"\n{scored.summary()}")
         more["tracks"] = scored.to_dict()
     if json is not None:

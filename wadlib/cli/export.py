@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from wadlib.cli.common import Root, Workers, app
+from wadlib.cli.common import Dask, Root, Workers, app
 from wadlib.cli.streams import say
 
 __all__ = ["export", "import_"]
@@ -43,6 +43,7 @@ def coco(
     ignore: Annotated[bool, typer.Option(help="Write regions to ignore as crowds of each class.")] = True,
     allow_missing: AllowMissing = False,
     workers: Workers = None,
+    dask: Dask = None,
 ) -> None:
     """COCO's JSON: a dataset of the labels, or results with the same image ids."""
     from wadlib.dataset import open_dataset
@@ -50,11 +51,16 @@ def coco(
 
     frames = open_dataset(root).frames
     if predictions is None:
-        written = write_coco(frames, out, ignore=ignore, workers=workers)
+        written = write_coco(frames, out, ignore=ignore, workers=workers, executor=dask)
         say(f"{written} annotations of {len(frames)} frames are in {out}")
     else:
         written = write_coco_results(
-            frames, predictions, out, missing="empty" if allow_missing else "error", workers=workers
+            frames,
+            predictions,
+            out,
+            missing="empty" if allow_missing else "error",
+            workers=workers,
+            executor=dask,
         )
         say(f"{written} results of {len(frames)} frames are in {out}")
 
@@ -69,6 +75,7 @@ def submission(
     ] = False,
     allow_missing: AllowMissing = False,
     workers: Workers = None,
+    dask: Dask = None,
 ) -> None:
     """The CSV that the Kaggle challenge took: full-size pixels, ImageId from ROOT's pictures."""
     from wadlib.dataset import open_dataset
@@ -92,6 +99,7 @@ def submission(
         overlaps="keep" if keep_overlaps else "cut",
         missing="empty" if allow_missing else "error",
         workers=workers,
+        executor=dask,
     )
     say(f"{written} instances are in {out}")
 
@@ -106,6 +114,7 @@ def kitti_mots(
     ),
     allow_missing: AllowMissing = False,
     workers: Workers = None,
+    dask: Dask = None,
 ) -> None:
     """KITTI-MOTS text files, one per video, which TrackEval scores."""
     from wadlib.dataset import open_dataset
@@ -114,7 +123,9 @@ def kitti_mots(
     table = KITTI if classes is Classes.kitti else WAD
     videos = open_dataset(root).train_videos
     missing = "empty" if allow_missing else "error"
-    write_kitti_mots(videos, out, prediction=predictions, classes=table, missing=missing, workers=workers)
+    write_kitti_mots(
+        videos, out, prediction=predictions, classes=table, missing=missing, workers=workers, executor=dask
+    )
     say(f"{len(videos)} videos are in {out}")
 
 

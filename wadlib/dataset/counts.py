@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.cluster import CHUNK
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import LabelError
@@ -109,6 +110,7 @@ def count_instances(
         workers=workers,
         threads=True,
         executor=executor,
+        chunk=CHUNK,
         description="counting",
         progress=progress,
     )

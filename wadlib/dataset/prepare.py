@@ -13,13 +13,14 @@ from typing import Literal
 
 from wadlib._shared.files import inside, make_folder, read_bytes, real_path, write_bytes, write_text
 from wadlib._shared.parallel import map_frames
+from wadlib._shared.parts import sweep
 from wadlib.dataset.camera import fit
 from wadlib.dataset.frame import Frame, stamp_of
 from wadlib.dataset.layout import LABEL_SUFFIX, TRAIN_IMAGES, TRAIN_LABELS, train_list_file
 from wadlib.dataset.listfiles import sound_lines
 from wadlib.dataset.origin import write_origin
 from wadlib.dataset.wad import Wad
-from wadlib.errors import DatasetError, ImageError, WadError
+from wadlib.errors import DatasetError, ImageError, WadError, WorkerError
 from wadlib.frames import read_image, write_image, write_label
 from wadlib.preprocess import NETWORK_VIEWS, VIEWS, View
 
@@ -49,7 +50,7 @@ class PrepareReport:
     skipped : int
         Frames that an earlier run had converted.
     failed : tuple of Failure
-        Frames whose picture or label is damaged; the others are not affected.
+        Frames whose picture or label is damaged, or that kill the workers of a cluster; the others are not affected.
     """
 
     prepared: int
@@ -161,6 +162,7 @@ def prepare(
         workers=workers,
         threads=True,
         executor=executor,
+        killed=functools.partial(_killed, out=out),
         description="preparing",
         progress=progress,
     ):
@@ -174,7 +176,17 @@ def prepare(
                     cause="not a full-size WAD dataset, or a damaged copy of one",
                     fix="look at that frame first; a dataset at network size needs no preparing",
                 )
+    if executor is not None:
+        for folder in folders:
+            sweep(folder, again=True)  # what killed workers left
     return PrepareReport(prepared, len(done), tuple(failed))
+
+
+def _killed(frame: Frame, error: WorkerError, *, out: Path) -> WorkerError:
+    """Take a frame that kills its workers for one that cannot be prepared."""
+    for path in _outputs(frame, out):  # no half pair
+        path.unlink(missing_ok=True)
+    return error
 
 
 def _outputs(frame: Frame, out: Path) -> tuple[Path, ...]:

@@ -28,9 +28,10 @@ from wadlib.instances.instances import Instances
 from wadlib.instances.rle import size_of, size_text
 from wadlib.labels import IDS
 
-__all__ = ["InstancesFile", "frame_name"]
+__all__ = ["FrameRows", "InstancesFile", "frame_name"]
 
 _BLOCK = 1 << 20  # bytes read at a time
+_SHORTEST_ROW = 20  # bytes; the names of the fields alone are more
 _LONGEST_ROW = 1 << 24  # bytes; a mask with a run in every other pixel of a full-size frame is half of it
 
 
@@ -45,6 +46,63 @@ def frame_name(file_name: str) -> str:
     name = file_name.replace("\\", "/").rsplit("/", 1)[-1]
     stem, dot, ending = name.rpartition(".")
     return stem if dot and ending.lower() in ("jpg", "jpeg", "png") else name
+
+
+@dataclass(frozen=True)
+class FrameRows:
+    """Says where the rows of one frame are: all that a worker on another machine has to be sent.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    name : str
+        Of the frame.
+    spans : tuple of (offset, length)
+        In bytes; rows that follow one another are one span.
+    """
+
+    path: Path
+    name: str
+    spans: tuple[tuple[int, int], ...]
+
+    def read(self, shape: tuple[int, int] | None = None) -> Instances:
+        """Read the instances, of the size that the first mask says if none is given; see `InstancesFile.read`."""
+        rows = []
+        if self.spans:
+            with self.path.open("rb") as file:
+                for offset, length in self.spans:
+                    file.seek(offset)
+                    rows += json.loads(f"[{decode_text(file.read(length))}]")
+        if shape is None:
+            shape = _size_of_first(self, rows)
+        for size in (size_of(row["segmentation"]) for row in rows):
+            if size != tuple(shape):
+                raise InstancesError(
+                    f"{self.path.name}: expected masks of {shape[1]}x{shape[0]} pixels like the truth of {self.name}, "
+                    f"got {size_text(size)}",
+                    cause="the prediction was made at network size and the truth is at full size, or the other way "
+                    "round",
+                    fix="compare at one size: `wadlib prepare ROOT OUT` makes network-size truth; then "
+                    "`wadlib evaluate OUT PRED`",
+                )
+        try:
+            return Instances.from_coco(rows, shape)
+        except InstancesError as error:
+            raise InstancesError(
+                f"{self.path.name}, {self.name}: {error.what}", cause=error.cause, fix=error.fix
+            ) from error
+
+
+def _size_of_first(frame: FrameRows, rows: list[Any]) -> tuple[int, int]:
+    size = size_of(rows[0]["segmentation"]) if rows else None
+    if not isinstance(size, tuple):
+        raise InstancesError(
+            f"{frame.path.name}: the size of a mask of {frame.name} is {size!r}",
+            cause="a mask that was not written by COCO's tools",
+            fix='write {"size": [height, width], "counts": "…"}: Instances.to_coco makes it',
+        )
+    return size
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,25 +173,16 @@ class InstancesFile:
         """How many instances there are."""
         return len(self._places)
 
-    def shape(self, name: str) -> tuple[int, int]:
-        """Return the (H, W) that the first mask of a frame says of itself."""
-        (row,) = self._load(self.frames[name], first=1)
-        size = size_of(row["segmentation"])
-        if not isinstance(size, tuple):
-            raise InstancesError(
-                f"{self.path.name}: the size of a mask of {name} is {size!r}",
-                cause="a mask that was not written by COCO's tools",
-                fix='write {"size": [height, width], "counts": "…"}: Instances.to_coco makes it',
-            )
-        return size
-
-    def _load(self, number: int, first: int | None = None) -> list[Any]:
-        rows = []
-        with self.path.open("rb") as file:
-            for offset, length in self._places[self._first[number] : self._first[number + 1]][:first].tolist():
-                file.seek(offset)
-                rows.append(json.loads(decode_text(file.read(length))))
-        return rows
+    def rows(self, name: str) -> FrameRows:
+        """Say where the rows of a frame are; nowhere, if the file does not name it."""
+        spans: list[tuple[int, int]] = []
+        for offset, length in self._places_of(name):
+            end = sum(spans[-1]) if spans else -_SHORTEST_ROW
+            if offset - end < _SHORTEST_ROW:  # nothing but a comma between them
+                spans[-1] = spans[-1][0], offset + length - spans[-1][0]
+            else:
+                spans.append((offset, length))
+        return FrameRows(self.path, name, tuple(spans))
 
     def read(self, name: str, shape: tuple[int, int]) -> Instances:
         """Read the instances of one frame of that (H,W), in the order of the file; none if it does not name the frame.
@@ -143,21 +192,14 @@ class InstancesFile:
         InstancesError
             A mask of another size than `shape`, or a damaged one.
         """
-        rows = self._load(self.frames[name]) if name in self.frames else []
-        for size in (size_of(row["segmentation"]) for row in rows):
-            if size != tuple(shape):
-                raise InstancesError(
-                    f"{self.path.name}: expected masks of {shape[1]}x{shape[0]} pixels like the truth of {name}, "
-                    f"got {size_text(size)}",
-                    cause="the prediction was made at network size and the truth is at full size, or the other way "
-                    "round",
-                    fix="compare at one size: `wadlib prepare ROOT OUT` makes network-size truth; then "
-                    "`wadlib evaluate OUT PRED`",
-                )
-        try:
-            return Instances.from_coco(rows, shape)
-        except InstancesError as error:
-            raise InstancesError(f"{self.path.name}, {name}: {error.what}", cause=error.cause, fix=error.fix) from error
+        return self.rows(name).read(shape)
+
+    def _places_of(self, name: str) -> list[list[int]]:
+        if name not in self.frames:
+            return []
+        number = self.frames[name]
+        found: list[list[int]] = self._places[self._first[number] : self._first[number + 1]].tolist()
+        return found
 
 
 def _check(path: Path, number: int, row: Any) -> str:

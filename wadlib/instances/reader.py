@@ -11,9 +11,9 @@ from wadlib.dataset.layout import LABEL_SUFFIX
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
 from wadlib.instances.instances import Instances
-from wadlib.instances.instances_file import InstancesFile
+from wadlib.instances.instances_file import FrameRows, InstancesFile
 
-__all__ = ["INSTANCES", "JOURNAL", "SUFFIX", "HalfRunWarning", "PredictionFolder", "label_files"]
+__all__ = ["INSTANCES", "JOURNAL", "SUFFIX", "FramePrediction", "HalfRunWarning", "PredictionFolder", "label_files"]
 
 SUFFIX = LABEL_SUFFIX
 """What follows a frame's name in the name of its label file, true or predicted."""
@@ -29,6 +29,31 @@ _LABEL_FOLDERS = ("", "label", "train_label")
 
 class HalfRunWarning(UserWarning):
     """The folder of predictions is of a run that was stopped, or that is still going on."""
+
+
+@dataclass(frozen=True)
+class FramePrediction:
+    """Says where the prediction of one frame lies: a few bytes, to be sent to another machine.
+
+    Attributes
+    ----------
+    name : str
+    label : Path or None
+    rows : FrameRows or None
+        In ``instances.json``, also if it names the frame nowhere; None if there is no such file.
+    """
+
+    name: str
+    label: Path | None
+    rows: FrameRows | None
+
+    def read(self) -> Instances:
+        """The scored instances; those of the label map, all of score 1, without ``instances.json``."""
+        if self.rows is not None and self.rows.spans:
+            return self.rows.read()
+        assert self.label is not None  # `PredictionFolder.frame` has looked
+        found = Instances.from_label(read_label(self.label))
+        return found if self.rows is None else found[:0]  # a frame in which nothing was found
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +117,23 @@ class PredictionFolder:
         """Whether there is anything of a frame."""
         return name in self.labels or (self.instances is not None and name in self.instances.frames)
 
+    def frame(self, name: str) -> FramePrediction:
+        """Say where the prediction of a frame is.
+
+        Raises
+        ------
+        MetricError
+            There is none.
+        """
+        if name not in self:
+            raise MetricError(
+                f"PredictionFolder: frame {name} has no prediction in {self.folder.name}",
+                cause="the prediction run was stopped early, or the predictions belong to other frames",
+                fix="predict that frame too",
+            )
+        rows = None if self.instances is None else self.instances.rows(name)
+        return FramePrediction(name, self.labels.get(name), rows)
+
     def read(self, name: str) -> Instances:
         """Read the scored instances of a frame; those of the label map, all of score 1, without ``instances.json``.
 
@@ -100,17 +142,7 @@ class PredictionFolder:
         MetricError
             There is no prediction of that frame.
         """
-        if self.instances is not None and name in self.instances.frames:
-            return self.instances.read(name, self.instances.shape(name))
-        path = self.labels.get(name)
-        if path is None:
-            raise MetricError(
-                f"PredictionFolder: frame {name} has no prediction in {self.folder.name}",
-                cause="the prediction run was stopped early, or the predictions belong to other frames",
-                fix="predict that frame too",
-            )
-        found = Instances.from_label(read_label(path))
-        return found if self.instances is None else found[:0]  # a frame in which nothing was found
+        return self.frame(name).read()
 
 
 def label_files(folder: Path, what: str = "label files") -> dict[str, Path]:

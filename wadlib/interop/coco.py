@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from wadlib._shared.cluster import CHUNK
 from wadlib._shared.files import atomic_path
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import InstancesError
 from wadlib.instances import PredictionFolder, Runs
+from wadlib.instances.reader import FramePrediction
 from wadlib.instances.rle import coco_boxes
 from wadlib.interop.complete import check_frames, check_size
 from wadlib.labels import CLASSES, IDS, IGNORE, decode
@@ -31,6 +34,7 @@ def write_coco(
     *,
     ignore: bool = True,
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> int:
     """Write the true labels of frames as a COCO dataset.
@@ -43,6 +47,8 @@ def write_coco(
     ignore : bool
         Write the IGNORE region of a frame as a crowd of each class: COCO's way to say that what is found
         there counts neither for nor against.
+    workers, executor, progress
+        See `wadlib._shared.parallel.map_frames`; threads by default.
 
     Returns
     -------
@@ -60,6 +66,8 @@ def write_coco(
                 frames,
                 workers=workers,
                 threads=True,
+                executor=executor,
+                chunk=CHUNK,
                 description="exporting",
                 progress=progress,
             ),
@@ -82,6 +90,7 @@ def write_coco_results(
     *,
     missing: str = "error",
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> int:
     """Write predictions in COCO's results format, with the image ids that `write_coco` gives the same frames.
@@ -100,12 +109,14 @@ def write_coco_results(
     written = 0
     with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
         file.write("[")
-        for number, (frame, rows) in enumerate(
+        for number, ((frame, _), rows) in enumerate(
             map_frames(
-                partial(_result_rows, folder),
-                frames,
+                _result_rows,
+                [(frame, folder.frame(frame.name) if frame.name in folder else None) for frame in frames],
                 workers=workers,
                 threads=True,
+                executor=executor,
+                chunk=CHUNK,
                 description="exporting",
                 progress=progress,
             ),
@@ -145,10 +156,11 @@ def _annotations(frame: Frame, ignore: bool) -> tuple[tuple[int, int], list[dict
     return runs.shape, rows
 
 
-def _result_rows(folder: PredictionFolder, frame: Frame) -> list[dict[str, Any]]:
-    if frame.name not in folder:
+def _result_rows(pair: tuple[Frame, FramePrediction | None]) -> list[dict[str, Any]]:
+    frame, prediction = pair
+    if prediction is None:
         return []
-    found = folder.read(frame.name)
+    found = prediction.read()
     check_size("write_coco_results", frame, found.shape)
     return found.to_coco()
 

@@ -12,12 +12,15 @@ as the track's. (WAD's true instance numbers are *not* tracks: the same car may 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.cluster import CHUNK
 from wadlib._shared.fields import MAX_PIXELS, text_lines
 from wadlib._shared.files import make_folder, write_text
 from wadlib._shared.parallel import map_frames
@@ -56,6 +59,7 @@ def write_kitti_mots(
     classes: Mapping[int, int] = KITTI,
     missing: str = "error",
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> list[MotsVideo]:
     """Write the labels of videos for TrackEval's ``kitti_mots``.
@@ -75,6 +79,8 @@ def write_kitti_mots(
         region to ignore as a whole.
     classes : mapping
         WAD class id -> class number to write, `KITTI` or `WAD`; other classes are left out.
+    workers, executor, progress
+        See `wadlib._shared.parallel.map_frames`; threads by default.
 
     Raises
     ------
@@ -88,25 +94,25 @@ def write_kitti_mots(
     there = labelled if files is None else files
     check_frames("write_kitti_mots", [frame.name for frame in frames], there, missing)
     some = next(iter(labelled.values()), None)
-    blank = np.full((1, 1) if some is None else some.read_label().shape, IGNORE, np.uint16)
-
-    def lines_of(frame: Frame) -> list[str]:
-        if frame.name not in there:
-            return [] if files is not None else frame_lines(blank, classes)
-        label = frame.read_label() if files is None else read_label(files[frame.name])
-        if files is not None and frame.label_path is not None:
-            check_size("write_kitti_mots", frame, (label.shape[0], label.shape[1]))
-        return frame_lines(label, classes)
-
+    blank: list[str] = []  # the lines of a frame of which nothing is there
+    if files is None and some is not None:
+        blank = frame_lines(np.full(some.read_label().shape, IGNORE, np.uint16), classes)
     folder = make_folder(out / ("label_02" if files is None else "data"))
     written = []
     for number, video in enumerate(videos):
         lines: list[str] = []
         parts = map_frames(
-            lines_of, video.frames, workers=workers, threads=True, description=video.name, progress=progress
+            partial(_lines_of, predicted=files is not None, classes=dict(classes)),
+            [(frame, files.get(frame.name) if files is not None else frame.label_path) for frame in video.frames],
+            workers=workers,
+            threads=True,
+            executor=executor,
+            chunk=CHUNK,
+            description=video.name,
+            progress=progress,
         )
         for time, (_, frame_part) in enumerate(parts):
-            lines += [f"{time} {line}\n" for line in frame_part]
+            lines += [f"{time} {line}\n" for line in (blank if frame_part is None else frame_part)]
         write_text(folder / f"{number:04d}.txt", "".join(lines))
         written.append(MotsVideo(number, video.name, len(video.frames)))
     write_text(out / "videos.txt", "".join(f"{v.number:04d} {v.name}\n" for v in written))
@@ -115,6 +121,16 @@ def write_kitti_mots(
         # TrackEval guesses the separator from all lines but the first; it passes over lines of three fields.
         write_text(out / "evaluate_mots.seqmap.val", seqmap + ("no further video\n" if len(written) == 1 else ""))
     return written
+
+
+def _lines_of(pair: tuple[Frame, Path | None], predicted: bool, classes: Mapping[int, int]) -> list[str] | None:
+    frame, path = pair
+    if path is None:
+        return None
+    label = read_label(path) if predicted else frame.read_label()
+    if predicted and frame.label_path is not None:
+        check_size("write_kitti_mots", frame, (label.shape[0], label.shape[1]))
+    return frame_lines(label, classes)
 
 
 def frame_lines(label: npt.NDArray[np.uint16], classes: Mapping[int, int] = KITTI) -> list[str]:

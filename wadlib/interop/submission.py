@@ -13,10 +13,13 @@ first line: the sample that Kaggle handed out had PixelCount before Confidence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from wadlib._shared.cluster import CHUNK
 from wadlib._shared.fields import is_number, text_lines
 from wadlib._shared.files import atomic_path
 from wadlib._shared.parallel import map_frames
@@ -24,6 +27,7 @@ from wadlib._shared.words import one_of
 from wadlib.errors import InstancesError
 from wadlib.frames import FULL_SHAPE
 from wadlib.instances import Instances, PredictionFolder, Runs
+from wadlib.instances.reader import FramePrediction
 from wadlib.interop.complete import check_frames
 from wadlib.labels import BACKGROUND, IDS, INSTANCES_PER_CLASS
 
@@ -42,6 +46,7 @@ def write_submission(
     missing: str = "error",
     full_frame: bool = True,
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> int:
     """Write a folder of predictions as a submission.
@@ -63,6 +68,8 @@ def write_submission(
         What to do about frames of `image_ids` without a prediction: raise, or submit nothing for them.
     full_frame : bool
         False writes the pixels of the predictions as they are, whatever they show.
+    workers, executor, progress
+        See `wadlib._shared.parallel.map_frames`; threads by default.
 
     Returns
     -------
@@ -75,16 +82,18 @@ def write_submission(
     check_frames("write_submission", names if image_ids is None else list(image_ids), names, missing)
     written = 0
 
-    def rows(name: str) -> list[str]:
-        found = folder.read(name)
-        if overlaps == "cut":
-            found = without_overlaps(found)
-        return _rows(_image_id(image_ids, name), found.to_full_frame() if full_frame else found)
-
+    pairs = [(_image_id(image_ids, name), folder.frame(name)) for name in folder.names]
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(COLUMNS) + "\n")
         for _, lines in map_frames(
-            rows, folder.names, workers=workers, threads=True, description="exporting", progress=progress
+            partial(_lines, cut=overlaps == "cut", full_frame=full_frame),
+            pairs,
+            workers=workers,
+            threads=True,
+            executor=executor,
+            chunk=CHUNK,
+            description="exporting",
+            progress=progress,
         ):
             file.writelines(lines)
             written += len(lines)
@@ -152,6 +161,14 @@ def without_overlaps(found: Instances) -> Instances:
     left, runs = Runs.from_label(owner)
     left = left.astype(int) - INSTANCES_PER_CLASS
     return Instances(found.class_ids[left], found.scores[left], runs)
+
+
+def _lines(pair: tuple[str, FramePrediction], cut: bool, full_frame: bool) -> list[str]:
+    image_id, prediction = pair
+    found = prediction.read()
+    if cut:
+        found = without_overlaps(found)
+    return _rows(image_id, found.to_full_frame() if full_frame else found)
 
 
 def _image_id(image_ids: Mapping[str, str] | None, name: str) -> str:

@@ -7,6 +7,7 @@ every pair after it and took car IoU silently from 0.685 to 0.621. Here a name i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +15,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.cluster import CHUNK
 from wadlib._shared.parallel import map_frames
 from wadlib._shared.words import one_of
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
-from wadlib.instances.instances_file import InstancesFile
+from wadlib.instances.instances_file import FrameRows, InstancesFile
 from wadlib.instances.reader import INSTANCES, SUFFIX, PredictionFolder, label_files
 from wadlib.labels import BACKGROUND
 from wadlib.metrics.evaluation import Evaluation
@@ -34,12 +36,13 @@ _Read = Callable[[], npt.NDArray[np.uint16]]
 
 
 class _Pair(NamedTuple):
-    """What to compare; no prediction stands for an empty one."""
+    """What to compare; no prediction stands for an empty one. Small: it is sent to workers on other machines."""
 
     name: str
     truth: _Read
     prediction: Path | None
     video: str
+    rows: FrameRows | None
 
 
 def evaluate_folder(
@@ -48,6 +51,7 @@ def evaluate_folder(
     *,
     missing: str = "error",
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> Evaluation:
     """Compare each frame's true label with the predicted one of the same name.
@@ -67,6 +71,8 @@ def evaluate_folder(
         (`Evaluation.missing` then lists them).
     workers : int, optional
         Threads; by default one for each core. The scores do not depend on it.
+    executor : concurrent.futures.Executor, optional
+        Instead of threads, see `wadlib._shared.parallel.map_frames`.
     progress : bool
         Show a progress bar.
 
@@ -94,11 +100,21 @@ def evaluate_folder(
         )
     if instances is not None:
         _check_frames(instances, truths.keys() | predictions.keys())
-    pairs = [_Pair(name, read, predictions.get(name), video) for name, (read, video) in truths.items()]
+    pairs = [
+        _Pair(name, read, predictions.get(name), video, None if instances is None else instances.rows(name))
+        for name, (read, video) in truths.items()
+    ]
     scores = Scores()
     # Threads, because decoding and scanning both let go of the interpreter lock.
     for pair, frame in map_frames(
-        partial(_compare, instances), pairs, workers=workers, threads=True, description="evaluating", progress=progress
+        _compare,
+        pairs,
+        workers=workers,
+        threads=True,
+        executor=executor,
+        chunk=CHUNK,
+        description="evaluating",
+        progress=progress,
     ):
         scores.add(frame, pair.name, pair.video)
     extra = tuple(name for name in found.names if name not in truths)
@@ -116,7 +132,7 @@ def _check_frames(instances: InstancesFile, known: set[str]) -> None:
         )
 
 
-def _compare(instances: InstancesFile | None, pair: _Pair) -> FrameScores:
+def _compare(pair: _Pair) -> FrameScores:
     truth = pair.truth()
     if pair.prediction is None:
         return FrameScores.of(Overlap.from_labels(truth, np.full_like(truth, BACKGROUND)))
@@ -131,9 +147,9 @@ def _compare(instances: InstancesFile | None, pair: _Pair) -> FrameScores:
             "`wadlib evaluate OUT PRED`",
         )
     overlap = Overlap.from_labels(truth, prediction)
-    if instances is None:
+    if pair.rows is None:
         return FrameScores.of(overlap)
-    found = instances.read(pair.name, (truth.shape[0], truth.shape[1]))
+    found = pair.rows.read((truth.shape[0], truth.shape[1]))
     return FrameScores.of(overlap, InstanceOverlap.from_label(truth, found))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from wadlib._shared.cluster import CHUNK
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset import Frame, Video
 from wadlib.dataset.tracks import TRACKS, read_tracks
@@ -160,6 +161,7 @@ def evaluate_tracks(
     *,
     missing: str = "error",
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> TrackEvaluation:
     """Compare the tracks of label maps with the truth.
@@ -175,6 +177,8 @@ def evaluate_tracks(
         (which is right for other programs' output, not for that of ``wadlib predict``).
     missing : "error" or "empty"
         A frame without prediction stops, or counts as empty.
+    workers, executor, progress
+        See `wadlib._shared.parallel.map_frames`; threads by default.
 
     Raises
     ------
@@ -202,14 +206,27 @@ def evaluate_tracks(
                 fix="render the dataset again" if unknown else "predict those frames too, or count them as empty",
             )
         absent += lacking
-        # Threads compare the frames; each class of the video is then a sequence of its own.
-        compare = partial(_compare, labels, truth_tracks, found_tracks)
-        overlaps = [
-            overlap
-            for _, overlap in map_frames(
-                compare, frames, workers=workers, threads=True, description=video.name, progress=progress
+        # Frames are compared in parallel; each class of the video is then a sequence of its own.
+        pairs = [
+            _Pair(
+                frame,
+                labels.get(frame.name),
+                truth_tracks[frame.name],
+                None if found_tracks is None else found_tracks.get(frame.name, {}),
             )
+            for frame in frames
         ]
+        done = map_frames(
+            _compare,
+            pairs,
+            workers=workers,
+            threads=True,
+            executor=executor,
+            chunk=CHUNK,
+            description=video.name,
+            progress=progress,
+        )
+        overlaps = [overlap for _, overlap in done]
         sequences[video.name] = {c: _scores([overlap.of_class(c) for overlap in overlaps]) for c in IDS}
         quality[video.name] = stq(overlaps)
     if not sequences:
@@ -225,13 +242,16 @@ def _scores(frames: list[Any]) -> TrackScores:
     return TrackScores(hota(frames), clear(frames), identity(frames))
 
 
-def _compare(
-    labels: Mapping[str, Path],
-    truth_tracks: Mapping[str, Mapping[int, int]],
-    found_tracks: Mapping[str, Mapping[int, int]] | None,
-    frame: Frame,
-) -> TrackedOverlap:
-    truth, path = frame.read_label(), labels.get(frame.name)
-    found = np.full_like(truth, BACKGROUND) if path is None else read_label(path)
-    of_found = None if found_tracks is None else found_tracks.get(frame.name, {})
-    return TrackedOverlap.from_labels(truth, found, truth_tracks[frame.name], of_found)
+class _Pair(NamedTuple):
+    """What to compare, and nothing else: it is sent to workers on other machines."""
+
+    frame: Frame
+    label: Path | None
+    truth_tracks: Mapping[int, int]
+    found_tracks: Mapping[int, int] | None
+
+
+def _compare(pair: _Pair) -> TrackedOverlap:
+    truth = pair.frame.read_label()
+    found = np.full_like(truth, BACKGROUND) if pair.label is None else read_label(pair.label)
+    return TrackedOverlap.from_labels(truth, found, pair.truth_tracks, pair.found_tracks)

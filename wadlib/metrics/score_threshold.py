@@ -6,15 +6,17 @@ Choose it on frames that are not the ones to be judged by: a threshold chosen on
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wadlib._shared.cluster import CHUNK
 from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
-from wadlib.instances.reader import INSTANCES, PredictionFolder
+from wadlib.instances.reader import INSTANCES, FramePrediction, PredictionFolder
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
 from wadlib.overlap import ClassAreas, Overlap
@@ -63,6 +65,7 @@ def iou_at_thresholds(
     thresholds: Sequence[float] = CANDIDATES,
     *,
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> IoUAtThresholds:
     """Score the label maps that each threshold would have given.
@@ -74,6 +77,8 @@ def iou_at_thresholds(
     prediction : folder
         ``PRED`` with ``instances.json``.
     thresholds : sequence of float
+    workers, executor, progress
+        See `wadlib._shared.parallel.map_frames`; threads by default.
 
     Raises
     ------
@@ -96,21 +101,32 @@ def iou_at_thresholds(
             fix="give at least one of each",
         )
     sums = tuple(IoUSum() for _ in thresholds)
-    score = partial(_areas, found, tuple(thresholds))
+    pairs = [(_labelled(frame), found.frame(frame.name)) for frame in chosen]
     for _, areas in map_frames(
-        score, chosen, workers=workers, threads=True, description="thresholds", progress=progress
+        partial(_areas, tuple(thresholds)),
+        pairs,
+        workers=workers,
+        threads=True,
+        executor=executor,
+        chunk=CHUNK,
+        description="thresholds",
+        progress=progress,
     ):
         for total, area in zip(sums, areas, strict=True):
             total.add_areas(area)
     return IoUAtThresholds(tuple(float(t) for t in thresholds), sums)
 
 
-def _areas(found: PredictionFolder, thresholds: Sequence[float], frame: Frame) -> list[ClassAreas]:
+def _labelled(frame: Frame) -> Frame:
     if frame.label_path is None:
         raise MetricError(
             f"iou_at_thresholds: frame {frame.name} has no true label",
             cause="it belongs to the test set, or its label file is missing",
             fix="use training frames",
         )
-    truth, instances = frame.read_label(), found.read(frame.name)
+    return frame
+
+
+def _areas(thresholds: Sequence[float], pair: tuple[Frame, FramePrediction]) -> list[ClassAreas]:
+    truth, instances = pair[0].read_label(), pair[1].read()
     return [Overlap.from_labels(truth, instances.above(t).to_label()).class_areas() for t in thresholds]

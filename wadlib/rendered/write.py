@@ -16,8 +16,9 @@ from typing import Any
 
 from wadlib._shared.files import locked, make_folder, read_bytes, write_text
 from wadlib._shared.parallel import map_frames
+from wadlib._shared.parts import sweep
 from wadlib.dataset import layout
-from wadlib.errors import RenderError
+from wadlib.errors import RenderError, WorkerError
 from wadlib.frames import write_image, write_label
 from wadlib.rendered.drawing.camera import SIZES
 from wadlib.rendered.render import Rendered, RenderedVideo, make_video, render
@@ -58,6 +59,11 @@ class Job:
     image: Path
     label: Path | None  # None, like tracks, for a test frame
     tracks: Path | None
+
+    @property
+    def name(self) -> str:
+        """Of the frame, or of the picture of a test frame."""
+        return self.image.stem
 
 
 @functools.lru_cache(maxsize=4)
@@ -131,6 +137,8 @@ def render_dataset(
         A number out of range, an unknown size, or a folder that holds another request's frames.
     StorageError
         A file could not be written. Files are whole or absent: run the same call again to go on.
+    WorkerError
+        Workers of a cluster died of a frame; all others are there.
     """
     request = Request(videos, frames, seed, size, every, test_videos)
     _check(request)
@@ -157,10 +165,23 @@ def render_dataset(
                 job.label is None or (_holds_data(job.label) and job.image.stem in known)
             )
 
+        lost: list[WorkerError] = []
         for _ in map_frames(
-            _render_job, jobs, done=done, workers=workers, executor=executor, description="rendering", progress=progress
+            _render_job,
+            jobs,
+            done=done,
+            workers=workers,
+            executor=executor,
+            killed=lambda _, error: lost.append(error),
+            description="rendering",
+            progress=progress,
         ):
             pass
+        if executor is not None:
+            for name in folders:
+                sweep(root / name, again=True)  # what killed workers left
+        if lost:
+            raise lost[0]  # all other frames are there
         _collect_tracks(root, tracks)
     return root
 

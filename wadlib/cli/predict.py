@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wadlib.cli.choice import ConfigName, Seed, Side, SideOption, SplitOption, TrainFraction, chosen_frames
-from wadlib.cli.common import Root, Workers, app, finite
+from wadlib.cli.common import Dask, Root, Workers, app, finite
 from wadlib.cli.data import Subset
 from wadlib.cli.streams import say
 from wadlib.errors import WeightsError
@@ -64,6 +64,7 @@ def predict(
         bool, typer.Option("--mirror", help="Average with the mirror image; takes twice as long.")
     ] = False,
     workers: Workers = None,
+    dask: Dask = None,
 ) -> None:
     """Find the instances in every frame: labels, and instances.json with all scores."""
     from wadlib.dataset import open_dataset
@@ -97,6 +98,7 @@ def predict(
         tiling=tiling,
         mirror=mirror,
         workers=workers,
+        executor=dask,
     )
     say(report.summary())
     say(f"Predictions are in {out}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wadlib.cli.common import Root, app
+from wadlib.cli.common import Dask, Root, app
 from wadlib.cli.data import Subset
 from wadlib.cli.streams import say
 
@@ -38,6 +38,7 @@ def track(
             max=1,
         ),
     ] = None,
+    dask: Dask = None,
 ) -> None:
     """Give each predicted instance the number of its track: the same object, the same number in every frame."""
     from wadlib.dataset import open_dataset
@@ -46,6 +47,8 @@ def track(
     wad = open_dataset(root)
     videos = wad.train_videos if subset is Subset.train else wad.test_videos
     options = TrackOptions(flow=flow, support=support, longest_gap=fill, threshold=threshold)
-    report = track_folder(videos, predictions, out, options)
+    report = track_folder(videos, predictions, out, options, executor=dask)
     say(report.summary())
     say(f"Tracks are in {out}")
+    if report.failed:
+        raise typer.Exit(2)

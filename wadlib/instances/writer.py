@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,26 @@ from wadlib.instances.instances import Instances
 from wadlib.instances.instances_file import frame_name
 from wadlib.instances.reader import INSTANCES, JOURNAL, SUFFIX
 
-__all__ = ["PredictionWriter", "write_predictions"]
+__all__ = ["LABELS", "PredictionWriter", "Written", "write_frame", "write_predictions"]
 
-_LABEL = "label"
+LABELS = "label"
+"""The folder of labels in a folder of predictions."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A frame whose label is written, and whose line in the journal is not yet.
+
+    Attributes
+    ----------
+    name, stamp : str
+        See `PredictionWriter.write`.
+    line : str
+    """
+
+    name: str
+    stamp: str
+    line: str
 
 
 class PredictionWriter:
@@ -51,7 +69,7 @@ class PredictionWriter:
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any]) -> None:
         self.folder = make_folder(folder)
-        make_folder(self.folder / _LABEL)
+        make_folder(self.folder / LABELS)
         self._journal = self.folder / JOURNAL
         self._lock = threading.Lock()
         self._lines: dict[str, tuple[int, str]] = {}  # name of the frame -> where its line begins, stamp
@@ -62,7 +80,7 @@ class PredictionWriter:
     @property
     def done(self) -> dict[str, str]:
         """Names of the frames that are finished, and the stamp of the picture of each (``""`` if it is not known)."""
-        labels = {path.name for path in (self.folder / _LABEL).iterdir() if path.stat().st_size > 0}
+        labels = {path.name for path in (self.folder / LABELS).iterdir() if path.stat().st_size > 0}
         return {name: stamp for name, (_, stamp) in self._lines.items() if f"{name}{SUFFIX}" in labels}
 
     def write(
@@ -83,14 +101,16 @@ class PredictionWriter:
         stamp : str
             Of the picture, see `wadlib.dataset.frame.stamp_of`.
         """
-        write_label(inside(self.folder / _LABEL, f"{name}{SUFFIX}"), label)
-        entry = {"frame": name, "picture": stamp, "results": found.to_coco(file_name=file_name)}
+        self.add(write_frame(self.folder, name, file_name, found, label, stamp=stamp))
+
+    def add(self, written: Written) -> None:
+        """Add the line of a frame that `write_frame` has written, here or in another process."""
         with self._lock:
-            self._lines[name] = self._append(json.dumps(entry, separators=(",", ":"))), stamp
+            self._lines[written.name] = self._append(written.line), written.stamp
 
     def forget(self, name: str) -> None:
         """Drop what an earlier run found in a frame whose picture is another one now."""
-        (self.folder / _LABEL / f"{name}{SUFFIX}").unlink(missing_ok=True)
+        (self.folder / LABELS / f"{name}{SUFFIX}").unlink(missing_ok=True)
         self._lines.pop(name, None)
 
     def finish(self, *, keep_journal: bool = True) -> Path:
@@ -142,6 +162,15 @@ class PredictionWriter:
         except OSError as error:
             raise storage_error(error, self._journal) from error
         return start
+
+
+def write_frame(
+    folder: Path, name: str, file_name: str, found: Instances, label: npt.NDArray[np.uint16], *, stamp: str = ""
+) -> Written:
+    """Write the label of a frame and make its line; see `PredictionWriter.write`."""
+    write_label(inside(folder / LABELS, f"{name}{SUFFIX}"), label)
+    entry = {"frame": name, "picture": stamp, "results": found.to_coco(file_name=file_name)}
+    return Written(name, stamp, json.dumps(entry, separators=(",", ":")))
 
 
 def write_predictions(folder: str | Path, found: Iterable[tuple[str, Instances]]) -> int:

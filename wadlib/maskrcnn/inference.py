@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +25,13 @@ from wadlib.instances import Instances, PredictionWriter
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.images import as_rgb, canvas, normalise, unmold
 from wadlib.maskrcnn.frames.views import Placement
+from wadlib.maskrcnn.inference_workers import WorkerJob, predict_elsewhere
 from wadlib.maskrcnn.tiles import Tiling, merge, mirror_average, tiles
-from wadlib.maskrcnn.weights import fingerprint
+from wadlib.maskrcnn.weights import fingerprint, save
 
-__all__ = ["Detector", "PredictReport", "detect", "predict_dataset"]
+__all__ = ["Detector", "PredictReport", "detect", "predict_dataset", "read_and_detect"]
+
+Got = TypeVar("Got")
 
 _GIVE_UP_AFTER = 25  # frames of which not one could be read: the rest will not be better
 
@@ -62,7 +66,7 @@ class PredictReport:
     skipped : int
         Frames that an earlier run had finished.
     failed : tuple of `wadlib.dataset.Failure`
-        Frames whose picture cannot be read, and why.
+        Frames whose picture cannot be read, or that kill the workers of a cluster, and why.
     instances : int
         Instances found now that score at least the threshold.
     path : Path
@@ -144,6 +148,7 @@ def predict_dataset(
     tiling: Tiling | None = None,
     mirror: bool = False,
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: bool = True,
     settings: dict[str, Any] | None = None,
 ) -> PredictReport:
@@ -173,6 +178,9 @@ def predict_dataset(
         As for `detect`.
     workers : int, optional
         Threads, by default one per core.
+    executor : concurrent.futures.Executor, optional
+        Processes or a cluster instead: each worker loads the network once, from a file that is written to `out` for
+        the time of the call, so that `out` and the pictures must have the same paths there.
     progress : bool
         Show a progress bar.
     settings : dict, optional
@@ -186,11 +194,12 @@ def predict_dataset(
         `out` holds predictions made with other weights or settings.
     StorageError
         No permission, disk full: stops; what is finished is kept.
+    WorkerError
+        The workers of `executor` cannot load the network, or the connection to them was lost.
     """
     frames = list(frames)
     _check_frames(frames)
     threshold = model.config.min_confidence if threshold is None else float(threshold)
-    workers = available_cores() if workers is None else max(1, workers)
     failed: list[Failure] = []
     predicted = instances = 0
     read = partial(_read, config=model.config, full_frame=full_frame, tiling=tiling)
@@ -205,14 +214,46 @@ def predict_dataset(
             del done[name]
             writer.forget(name)
         todo = [frame for frame in frames if frame.name not in done]
+        bar = stack.enter_context(_bar(len(frames), len(frames) - len(todo), progress))
+        if executor is not None and todo:
+            job = stack.enter_context(_job(model, Path(out), threshold, batch_size, full_frame, tiling, mirror))
+            done_there = predict_elsewhere(todo, job, executor, workers)
+            for _, (written, shown) in _readable(done_there, failed, bar, len(todo)):
+                writer.add(written)
+                predicted, instances = predicted + 1, instances + shown
+                bar.update()
+            return PredictReport(predicted, len(frames) - len(todo), tuple(failed), instances, writer.finish())
+        workers = available_cores() if workers is None else max(1, workers)
         pictures = map_frames(read, todo, workers=workers, threads=True, progress=False)
         stack.callback(pictures.close)  # type: ignore[attr-defined]
-        bar = stack.enter_context(_bar(len(frames), len(frames) - len(todo), progress))
         outputs = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size, mirror)
         for count in _written(partial(_write, writer, threshold, stamps), outputs, workers):
             predicted, instances = predicted + 1, instances + count
             bar.update()
         return PredictReport(predicted, len(frames) - len(todo), tuple(failed), instances, writer.finish())
+
+
+def read_and_detect(
+    model: Detector, frames: Sequence[Frame], *, batch_size: int, full_frame: bool, tiling: Tiling | None, mirror: bool
+) -> list[Instances | WadError]:
+    """Find the instances in at most `batch_size` frames; of a frame that cannot be read, what is wrong with it."""
+    shown = [_read(frame, model.config, full_frame, tiling) for frame in frames]
+    readable = [each for each in shown if isinstance(each, _Shown)]
+    outputs = iter(_outputs(model, readable, batch_size, mirror) if readable else [])
+    return [next(outputs)() if isinstance(each, _Shown) else each for each in shown]
+
+
+@contextlib.contextmanager
+def _job(model: Any, out: Path, *options: Any) -> Iterator[WorkerJob]:
+    """Write the network where workers find it, until the block ends."""
+    import keras
+
+    weights = out / f".{fingerprint(model)}.h5"
+    save(model, weights, config=model.config)
+    try:
+        yield WorkerJob(weights.resolve(), keras.backend.backend(), out.resolve(), *options)
+    finally:
+        weights.unlink(missing_ok=True)
 
 
 # --- a frame's way: read, shown to the network, written ----------------------------------------------
@@ -245,8 +286,8 @@ def _in_full_frame(shown: _Shown) -> _Shown:
 
 
 def _readable(
-    pictures: Iterable[tuple[Frame, _Shown | WadError]], failed: list[Failure], bar: Any, wanted: int
-) -> Iterator[tuple[Frame, _Shown]]:
+    pictures: Iterable[tuple[Frame, Got | WadError]], failed: list[Failure], bar: Any, wanted: int
+) -> Iterator[tuple[Frame, Got]]:
     """Frames that could be read; the others go to `failed`."""
     readable = 0
     for frame, shown in pictures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,19 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from wadlib._shared.files import atomic_path
+from wadlib._shared.parallel import map_frames
+from wadlib._shared.parts import sweep
 from wadlib.dataset import Frame, Video
-from wadlib.errors import TrackingError
+from wadlib.errors import TrackingError, WorkerError
 from wadlib.frames import read_label
 from wadlib.instances import PredictionFolder
-from wadlib.instances.reader import INSTANCES
+from wadlib.instances.reader import INSTANCES, FramePrediction
 from wadlib.tracking.clock import frame_times
 from wadlib.tracking.fill import Tracked, fill_gaps
 from wadlib.tracking.link_config import LinkConfig
 from wadlib.tracking.linking import Linker
 from wadlib.tracking.numbers import number_on_labels
-from wadlib.tracking.output import RowWriter, prepare_folder, renumbered, write_tracked_label, write_tracks
+from wadlib.tracking.output import RowWriter, prepare_folder, renumbered, rows_of, write_tracked_label, write_tracks
 from wadlib.tracking.pieces import instances_of, label_codes, pieces_of
 from wadlib.tracking.rescore import best_of_tracks, track_support
 
@@ -71,6 +74,8 @@ class TrackReport:
         `filled` of the instances were not detected but filled in.
     missing : int
         Frames of these videos without a prediction; they were left out.
+    failed : tuple of str
+        Why videos were left out: they kill the workers of a cluster.
     """
 
     videos: int
@@ -79,13 +84,16 @@ class TrackReport:
     tracks: int
     filled: int
     missing: int
+    failed: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Say the numbers in a line or two."""
         text = f"{self.tracks} tracks of {self.instances} instances in {self.frames} frames of {self.videos} videos" + (
             f"; {self.filled} instances were filled in" if self.filled else ""
         )
-        return text + (f"\n{self.missing} frames have no prediction and were left out" if self.missing else "")
+        if self.missing:
+            text += f"\n{self.missing} frames have no prediction and were left out"
+        return "\n".join([text, *(f"left out: {message.splitlines()[0]}" for message in self.failed)])
 
 
 def track_folder(
@@ -94,6 +102,7 @@ def track_folder(
     out: str | Path,
     options: TrackOptions | None = None,
     *,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> TrackReport:
     """Link the predictions of videos, each by itself, and write them numbered by track.
@@ -114,6 +123,8 @@ def track_folder(
     prediction : folder PRED
     out : folder, other than `prediction`; results of an earlier call are replaced
     options : TrackOptions, optional
+    executor : concurrent.futures.Executor, optional
+        Processes or a cluster: a task is a video, since its frames are linked one after the other.
     progress : bool
 
     Raises
@@ -133,33 +144,93 @@ def track_folder(
             fix="give the ROOT that was predicted",
         )
     target = prepare_folder(Path(out), folder)
-    counts = dict.fromkeys(("instances", "tracks", "filled"), 0)
     gathered: dict[str, dict[str, dict[str, int]]] = {}
-    frames = sum(sum(keep) for _, keep in chosen)
+    counts = dict.fromkeys(("frames", "instances", "tracks", "filled"), 0)
+    failed: list[str] = []
+    jobs = _jobs(chosen, folder, target, options)
     with (
         atomic_path(target / INSTANCES) as part,
         part.open("w", encoding="utf-8") as file,
-        tqdm(total=2 * frames, desc="tracking", unit="frame", disable=not progress) as bar,
+        tqdm(
+            total=2 * sum(len(job.frames) for job in jobs), desc="tracking", unit="frame", disable=not progress
+        ) as bar,
     ):
         rows = RowWriter(file)
-        # Video by video, so that no more than one is in memory: link, then write frame by frame.
-        for video, keep in chosen:
-            times = frame_times(video.frames)[keep]
-            some = [frame for frame, kept in zip(video.frames, keep, strict=True) if kept]
-            linked = _Linked.of(folder, some, times, options, bar)
-            gathered[video.name] = {}
-            for frame, tracked, label in linked.write(folder, some, options, bar):
-                codes = write_tracked_label(target, frame, tracked, label, linked.numbers, linked.shown)
-                gathered[video.name][frame.name] = codes
-                rows.add(frame, tracked)
-                counts["instances"] += len(tracked.found)
-                counts["filled"] += tracked.filled
-            counts["tracks"] += linked.tracks
+        for job, done in _tracked(jobs, executor, bar):
+            if isinstance(done, WorkerError):
+                failed.append(str(done))
+                continue
+            gathered[job.name] = done.codes
+            rows.add(done.rows)
+            for name in counts:
+                counts[name] += getattr(done, name)
         rows.end()
+    if executor is not None:
+        sweep(target / "label", again=True)  # what killed workers left
     write_tracks(target, gathered)
-    return TrackReport(
-        videos=len(chosen), frames=frames, missing=sum(len(keep) - sum(keep) for _, keep in chosen), **counts
-    )
+    missing = sum(len(keep) - sum(keep) for _, keep in chosen)
+    return TrackReport(videos=len(gathered), missing=missing, failed=tuple(failed), **counts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A video to link: all that a worker on another machine has to be told."""
+
+    name: str
+    frames: list[Frame]
+    predictions: list[FramePrediction]
+    times_s: npt.NDArray[np.float64]
+    first: int  # number of its first frame in instances.json
+    target: Path
+    options: TrackOptions
+
+
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """What came of a video; its labels are written."""
+
+    codes: dict[str, dict[str, int]]
+    rows: list[str]
+    frames: int
+    instances: int
+    tracks: int
+    filled: int
+
+
+def _jobs(
+    chosen: list[tuple[Video, list[bool]]], folder: PredictionFolder, target: Path, options: TrackOptions
+) -> list[_Job]:
+    jobs, first = list[_Job](), 1
+    for video, keep in chosen:
+        some = [frame for frame, kept in zip(video.frames, keep, strict=True) if kept]
+        found = [folder.frame(frame.name) for frame in some]
+        jobs.append(_Job(video.name, some, found, frame_times(video.frames)[keep], first, target.resolve(), options))
+        first += len(some)
+    return jobs
+
+
+def _tracked(jobs: list[_Job], executor: Executor | None, bar: tqdm[Any]) -> Iterator[tuple[_Job, _Done | WorkerError]]:
+    """Link each video, here or by the executor."""
+    if executor is None:
+        yield from ((job, _track(job, bar)) for job in jobs)
+        return
+    for job, done in map_frames(_track, jobs, executor=executor, killed=lambda _, error: error, progress=False):
+        yield job, done
+        bar.update(2 * len(job.frames))
+
+
+def _track(job: _Job, bar: tqdm[Any] | None = None) -> _Done:
+    """Link a video and write its labels."""
+    linked = _Linked.of(job, bar)
+    codes: dict[str, dict[str, int]] = {}
+    rows: list[str] = []
+    instances = filled = 0
+    for number, (frame, tracked, label) in enumerate(linked.write(job, bar), start=job.first):
+        codes[frame.name] = write_tracked_label(job.target, frame, tracked, label, linked.numbers, linked.shown)
+        rows += rows_of(number, frame, tracked)
+        instances += len(tracked.found)
+        filled += tracked.filled
+    return _Done(codes, rows, len(job.frames), instances, linked.tracks, filled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,47 +244,40 @@ class _Linked:
     tracks: int
 
     @classmethod
-    def of(
-        cls,
-        folder: PredictionFolder,
-        frames: list[Frame],
-        times: npt.NDArray[np.float64],
-        options: TrackOptions,
-        bar: tqdm[Any],
-    ) -> _Linked:
-        linker = Linker(options.link)
+    def of(cls, job: _Job, bar: tqdm[Any] | None) -> _Linked:
+        options, linker = job.options, Linker(job.options.link)
         ids, scores, classes = [], [], []
-        for frame, time_s in zip(frames, times.tolist(), strict=True):
-            found = folder.read(frame.name)
+        for frame, prediction, time_s in zip(job.frames, job.predictions, job.times_s.tolist(), strict=True):
+            found = prediction.read()
             ids.append(linker.update(found, time_s, frame.read_image() if options.flow else None))
             scores.append(found.scores.astype(np.float64))
             classes.append(found.class_ids)
-            bar.update()
+            if bar is not None:
+                bar.update()
         threshold = np.float32(options.painted_from or 0.0)
         shown = frozenset(track for track, best in best_of_tracks(scores, ids).items() if best >= threshold)
         if options.support:
             scores = track_support(scores, ids)
         return cls(ids, scores, number_on_labels(ids, classes), shown, linker.tracks)
 
-    def write(
-        self, folder: PredictionFolder, frames: list[Frame], options: TrackOptions, bar: tqdm[Any]
-    ) -> Iterator[tuple[Frame, Tracked, npt.NDArray[np.uint16] | None]]:
+    def write(self, job: _Job, bar: tqdm[Any] | None) -> Iterator[tuple[Frame, Tracked, npt.NDArray[np.uint16] | None]]:
         """Read each frame again; give it with its tracks, and its label if that keeps its pixels."""
+        options = job.options
 
         def tracked() -> Iterator[Tracked]:
-            for frame, ids, scores in zip(frames, self.ids, self.scores, strict=True):
-                found = folder.read(frame.name)
+            for prediction, ids, scores in zip(job.predictions, self.ids, self.scores, strict=True):
+                found = prediction.read()
                 if options.support:
                     found = instances_of(found.class_ids, scores, found.boxes, pieces_of(found), found.shape)
                 yield Tracked(found, ids)
 
         filled = fill_gaps(tracked(), options.longest_gap) if options.longest_gap else tracked()
-        for frame, each in zip(frames, filled, strict=True):
-            path = folder.labels.get(frame.name)
-            keeps = options.painted_from is None and path is not None
-            label = read_label(path) if keeps and path is not None else None
+        for frame, prediction, each in zip(job.frames, job.predictions, filled, strict=True):
+            path = prediction.label
+            label = read_label(path) if options.painted_from is None and path is not None else None
             if label is not None:
-                old = label_codes(folder, label, each.found)
+                old = label_codes(prediction, label, each.found)
                 label = renumbered(label, old, each, self.numbers, frame)
             yield frame, each, label
-            bar.update()
+            if bar is not None:
+                bar.update()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from wadlib.instances.reader import INSTANCES, SUFFIX
 from wadlib.labels import BACKGROUND, INSTANCES_PER_CLASS, evaluated_index
 from wadlib.tracking.fill import Tracked
 
-__all__ = ["RowWriter", "prepare_folder", "renumbered", "write_tracked_label", "write_tracks"]
+__all__ = ["RowWriter", "prepare_folder", "renumbered", "rows_of", "write_tracked_label", "write_tracks"]
 
 Numbers = dict[int, int]  # track -> its number on labels
 
@@ -91,19 +91,23 @@ def renumbered(
     return np.asarray(table[label])
 
 
+def rows_of(number: int, frame: Frame, tracked: Tracked) -> list[str]:
+    """Make the rows of ``instances.json`` for a frame, which has this number in it."""
+    file_name = f"{frame.name}{frame.image_path.suffix}"
+    rows = tracked.found.to_coco(image_id=number, file_name=file_name)
+    return [json.dumps(row | {"track_id": track}) for row, track in zip(rows, tracked.ids.tolist(), strict=True)]
+
+
 class RowWriter:
     """Writes ``instances.json`` row by row."""
 
     def __init__(self, file: Any) -> None:
-        self._file, self._separator, self._frames = file, "[", 0
+        self._file, self._separator = file, "["
 
-    def add(self, frame: Frame, tracked: Tracked) -> None:
-        """Add the instances of a frame."""
-        self._frames += 1
-        file_name = f"{frame.name}{frame.image_path.suffix}"
-        rows = tracked.found.to_coco(image_id=self._frames, file_name=file_name)
-        for row, track in zip(rows, tracked.ids.tolist(), strict=True):
-            self._file.write(f"{self._separator}\n{json.dumps(row | {'track_id': track})}")
+    def add(self, rows: Iterable[str]) -> None:
+        """Add rows of `rows_of`."""
+        for row in rows:
+            self._file.write(f"{self._separator}\n{row}")
             self._separator = ","
 
     def end(self) -> None:

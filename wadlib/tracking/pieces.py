@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.instances import Instances, PredictionFolder, Runs
+from wadlib.instances import Instances, Runs
+from wadlib.instances.reader import FramePrediction
 from wadlib.labels import evaluated_index
 
 __all__ = ["Piece", "instances_of", "label_codes", "pieces_of"]
@@ -69,13 +70,13 @@ def instances_of(
     return Instances(class_ids, scores, Runs.from_crops(pieces, shape), boxes)  # type: ignore[arg-type]
 
 
-def label_codes(folder: PredictionFolder, label: npt.NDArray[np.uint16], found: Instances) -> npt.NDArray[np.uint16]:
-    """Tell which code each instance of ``folder.read`` bears on the label of its frame, (N,) uint16.
+def label_codes(prediction: FramePrediction, label: npt.NDArray[np.uint16], found: Instances) -> npt.NDArray[np.uint16]:
+    """Tell which code each instance of ``prediction.read`` bears on the label of its frame, (N,) uint16.
 
     ``wadlib predict`` numbers the instances of a class by falling score, those on the label and those whose score is
     too low for it alike. Without ``instances.json`` the instances are those of the label, in the order of their codes.
     """
-    if folder.instances is not None:
+    if prediction.rows is not None:
         return found.codes
     codes = np.unique(label)
     return codes[evaluated_index(codes) > 0]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from wadlib._shared import storage
 from wadlib._shared.parts import part_name, sweep
 from wadlib.errors import DatasetError, StorageError
 
@@ -203,13 +204,15 @@ def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Read a regular file whole; never wait for a pipe, never read a device.
+    """Read a regular file whole; never wait for a pipe, never read a device. Also what `wadlib._shared.storage` knows.
 
     Raises
     ------
     OSError
         As when any file is opened; and a folder, pipe, socket or device, or more than `LARGEST_FILE` bytes.
     """
+    if storage.is_stored(path):
+        return storage.read(path, LARGEST_FILE)
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > LARGEST_FILE:

@@ -13,7 +13,7 @@ from wadlib.cli.choice import Split, TrainFraction
 from wadlib.cli.common import Root, app, finite
 from wadlib.cli.streams import say
 
-__all__ = ["train"]
+__all__ = ["Devices", "train"]
 
 train = typer.Typer(no_args_is_help=True)
 app.add_typer(train, name="train", help="Train a network; the same command again goes on after a kill.")
@@ -26,6 +26,9 @@ Seed = Annotated[
         min=0,
         max=2**32 - 1,
     ),
+]
+Devices = Annotated[
+    int, typer.Option(help="Divide each batch among so many devices; needs KERAS_BACKEND=jax.", min=1, max=1024)
 ]
 Threads = Annotated[int, typer.Option(help="Threads that prepare batches.", min=0, max=256)]
 
@@ -102,11 +105,12 @@ def unet(
     ] = None,
     seed: Seed = 0,
     workers: Threads = 2,
+    devices: Devices = 1,
 ) -> None:
     """Train a U-Net on labelled frames (KERAS_BACKEND=jax or torch for another backend)."""
     from wadlib._shared.files import write_text
     from wadlib.dataset import open_dataset
-    from wadlib.training import EarlyStop, deterministic, quiet
+    from wadlib.training import EarlyStop, deterministic, quiet, use_devices
     from wadlib.unet import (
         RECIPES,
         SmallFrames,
@@ -139,6 +143,7 @@ def unet(
     # Keras from here on: the lines above answer a typing slip at once.
     quiet()
     deterministic(seed)
+    use_devices(devices, chosen.batch_size)
     small = SmallFrames(chosen.geometry, chosen.table, cache=cache or out / "frames")
     trained = train_unet(
         chosen,

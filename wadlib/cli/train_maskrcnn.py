@@ -10,7 +10,7 @@ import typer
 from wadlib.cli.choice import ConfigName, Split, TrainFraction, View
 from wadlib.cli.common import Root, finite
 from wadlib.cli.streams import say
-from wadlib.cli.train import Out, Seed, Threads, train
+from wadlib.cli.train import Devices, Out, Seed, Threads, train
 
 if TYPE_CHECKING:
     from wadlib.dataset import Frame
@@ -94,11 +94,12 @@ def maskrcnn(
     ] = 0,
     seed: Seed = 0,
     workers: Threads = 2,
+    devices: Devices = 1,
 ) -> None:
     """Train a Mask R-CNN on labelled frames (KERAS_BACKEND=jax or torch for another backend)."""
     from wadlib.dataset import open_dataset
     from wadlib.maskrcnn.learning.plan import Plan
-    from wadlib.training import EarlyStop, deterministic, quiet
+    from wadlib.training import EarlyStop, deterministic, quiet, use_devices
 
     # The network and the plan: ready made, then with what the options change.
     losses = dict(_loss_weight(text) for text in loss_weight or ())
@@ -136,6 +137,7 @@ def maskrcnn(
     # Keras from here on: the lines above answer a typing slip at once.
     quiet()
     deterministic(seed)
+    use_devices(devices, network.batch_size)
     from wadlib.maskrcnn.learning.training import BEST, initial_weights, train_maskrcnn
     from wadlib.maskrcnn.model import MaskRCNN
     from wadlib.maskrcnn.weight_files.averaging import MEAN

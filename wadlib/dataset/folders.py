@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from wadlib._shared.storage import Entry, is_stored, list_folder
 from wadlib._shared.text import is_plain
 from wadlib.dataset.frame import Frame, Subset, Video
 from wadlib.dataset.layout import (
@@ -25,11 +25,13 @@ from wadlib.dataset.layout import (
 from wadlib.dataset.listfiles import DatasetProblem, ListLine, natural_key, read_list, read_mapping
 from wadlib.errors import DatasetError
 
-__all__ = ["frame_files", "read_folders"]
+__all__ = ["frame_files", "in_layout", "read_folders"]
 
 
 def read_folders(root: Path) -> tuple[list[Video], list[DatasetProblem], list[str]]:
     """List the videos, problems and list files of `root`; see `wadlib.dataset.open_wad` for the rules."""
+    if root.name.removesuffix(".zip") in FOLDERS and is_stored(root):
+        root = root.parent  # one of Kaggle's archives stands for all that lie beside it
     present = _known_folders(root)
     problems: list[DatasetProblem] = []
     lists: list[str] = []
@@ -44,15 +46,16 @@ def read_folders(root: Path) -> tuple[list[Video], list[DatasetProblem], list[st
 def _known_folders(root: Path) -> set[str]:
     """The folders of a WAD dataset that `root` has."""
     try:
-        with os.scandir(root) as entries:
-            names = {entry.name for entry in entries if _is_folder(entry)}
+        entries = list_folder(root)
     except OSError as error:
         raise DatasetError(
             f"open_wad: cannot open the folder {root.as_posix()}: {error.strerror}",
             cause="a path that was mistyped, or a disk that is not there",
             fix="give the folder that holds train_color and train_label",
         ) from error
-    present = names.intersection(FOLDERS)
+    names = {name for name, is_folder in entries if is_folder}
+    archives = {name.removesuffix(".zip") for name, is_folder in entries if not is_folder and name.endswith(".zip")}
+    present = (names | archives).intersection(FOLDERS)
     # Many folders hold one called "test": it counts together with its lists only.
     if not {TRAIN_IMAGES, TRAIN_LABELS} & present and not {TEST_IMAGES, TEST_LISTS} <= present:
         fix = "give the folder that holds train_color and train_label, or extract the archives there"
@@ -65,13 +68,6 @@ def _known_folders(root: Path) -> set[str]:
             fix=fix if better is None else f"try {better.as_posix()}",
         )
     return present
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a circle of links
-        return False
 
 
 def _holds_frames(folder: Path) -> bool:
@@ -90,7 +86,7 @@ def _train_videos(root: Path, present: set[str], problems: list[DatasetProblem],
     lists += list_files
     for shown in list_files:
         names = []
-        for line in read_list(root / shown, shown, problems):
+        for line in read_list(in_layout(root, shown), shown, problems):
             if line.frame in seen:
                 problems.append(DatasetProblem("named twice", line.frame, shown, line.number))
             elif line.frame in images:
@@ -126,9 +122,11 @@ def _test_videos(root: Path, present: set[str], problems: list[DatasetProblem], 
     for shown in list_files:
         video = video_of(shown)
         if not is_mapping(shown):
-            named.setdefault(video, []).extend((shown, line) for line in read_list(root / shown, shown, problems))
+            named.setdefault(video, []).extend(
+                (shown, line) for line in read_list(in_layout(root, shown), shown, problems)
+            )
             continue
-        for line in read_mapping(root / shown, shown, problems):
+        for line in read_mapping(in_layout(root, shown), shown, problems):
             if md5_of.setdefault(line.frame, line.md5) != line.md5:
                 problems.append(DatasetProblem("named twice", f"{line.frame}, with another md5", shown, line.number))
             in_mapping.setdefault(video, []).append((shown, line))
@@ -176,7 +174,7 @@ def _files(
     if folder not in present:
         problems.append(DatasetProblem("missing folder", f"{folder}/ is not there"))
         return {}
-    found, left = frame_files(root / folder, suffixes)
+    found, left = frame_files(in_layout(root, folder), suffixes)
     problems += [DatasetProblem(kind, f"{folder}/{what}") for kind, what in left]
     return found
 
@@ -195,7 +193,7 @@ def frame_files(folder: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path
         frame = frame_of(name, suffixes)
         if not is_plain(name):  # bytes that are no UTF-8, or what a terminal would obey
             left.append(("unreadable name", ascii(name)[1:-1]))
-        elif name == folder.name:
+        elif name == folder.name and not name.endswith(".zip"):
             left.append(("unexpected file", f"{name}: one folder too deep; move what it holds one folder up"))
         elif not frame:
             left.append(("unexpected file", name))
@@ -211,7 +209,8 @@ def _list_files(root: Path, folder: str, present: set[str], problems: list[Datas
     if folder not in present:
         problems.append(DatasetProblem("missing folder", f"{folder}/ is not there"))
         return []
-    found = [path.relative_to(root).as_posix() for path in _text_files(root / folder, set())]
+    place = in_layout(root, folder)
+    found = [f"{folder}/{path.relative_to(place).as_posix()}" for path in _text_files(place, set())]
     if not found:
         problems.append(DatasetProblem("missing folder", f"{folder}/ holds no list"))
     return sorted(found, key=natural_key)
@@ -219,6 +218,13 @@ def _list_files(root: Path, folder: str, present: set[str], problems: list[Datas
 
 def _text_files(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
     """Text files in a folder and below it, linked folders too, but none in itself."""
+    if is_stored(folder):
+        for name, is_folder in _entries(folder):
+            if is_folder:
+                yield from _text_files(folder / name, above)
+            elif name.lower().endswith(".txt") and is_plain(name):
+                yield folder / name
+        return
     names = _names(folder)
     try:
         there = folder.stat()
@@ -233,10 +239,28 @@ def _text_files(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:
         raise _no_look(folder, error) from error
 
 
+def in_layout(root: Path, name: str) -> Path:
+    """Say where a folder of the layout, or a file in it, is: in `root`, or in the archive of the folder's name."""
+    folder, _, rest = name.partition("/")
+    place, archive = root / folder, root / f"{folder}.zip"
+    if is_stored(archive) and not _is_there(place):
+        place = archive / folder if any(each == (folder, True) for each in _entries(archive)) else archive
+    return place / rest if rest else place
+
+
+def _is_there(folder: Path) -> bool:
+    if not is_stored(folder):
+        return folder.is_dir()
+    return any(each == (folder.name, True) for each in _entries(folder.parent))
+
+
 def _names(folder: Path) -> list[str]:
+    return [name for name, _ in _entries(folder)]
+
+
+def _entries(folder: Path) -> list[Entry]:
     try:
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if not entry.name.startswith(".")]
+        return [entry for entry in list_folder(folder) if not entry.name.startswith(".")]
     except OSError as error:
         raise _no_look(folder, error) from error
 

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.storage import facts
 from wadlib.dataset.camera import WAD_CAMERA, Camera
 from wadlib.errors import LabelError
 from wadlib.frames import read_image, read_label
@@ -196,10 +197,9 @@ class Video:
 
 def stamp_of(*paths: Path | None) -> str:
     """Say which files these are, by their sizes and times: what was made from other ones has to be made anew."""
-    facts = []
+    found: list[object] = []
     for path in paths:
         with contextlib.suppress(OSError):  # what is wrong with a file shows when it is read
             if path is not None:
-                about = path.stat()
-                facts += [about.st_size, about.st_mtime_ns]
-    return hashlib.blake2s(repr(facts).encode(), digest_size=8).hexdigest()
+                found += facts(path)
+    return hashlib.blake2s(repr(found).encode(), digest_size=8).hexdigest()

@@ -14,7 +14,9 @@ from typing import Literal
 from wadlib._shared.files import inside, make_folder, read_bytes, real_path, write_bytes, write_text
 from wadlib._shared.parallel import map_frames
 from wadlib._shared.parts import sweep
+from wadlib._shared.storage import is_stored
 from wadlib.dataset.camera import fit
+from wadlib.dataset.folders import in_layout
 from wadlib.dataset.frame import Frame, stamp_of
 from wadlib.dataset.layout import LABEL_SUFFIX, TRAIN_IMAGES, TRAIN_LABELS, train_list_file
 from wadlib.dataset.listfiles import sound_lines
@@ -195,7 +197,8 @@ def _outputs(frame: Frame, out: Path) -> tuple[Path, ...]:
         image, label = out / TRAIN_IMAGES / f"{frame.name}.jpg", out / TRAIN_LABELS / f"{frame.name}{LABEL_SUFFIX}"
         return (image,) if frame.label_path is None else (image, label)
     paths = (frame.image_path,) if frame.label_path is None else (frame.image_path, frame.label_path)
-    return tuple(out / path.parent.name / path.name for path in paths)
+    # Of an archive whose files lie at its top, the folder is what the archive is named after.
+    return tuple(out / path.parent.name.removesuffix(".zip") / path.name for path in paths)
 
 
 def _prepare_frame(frame: Frame, *, out: Path, view: View, quality: int, strict: bool) -> WadError | None:
@@ -316,10 +319,10 @@ def _present(wad: Wad, folders: Iterable[Path], out: Path) -> set[Path]:
 def _copy_lists(root: Path, out: Path, lists: list[str]) -> None:
     for name in lists:
         try:
-            data = read_bytes(root / name)
+            data = read_bytes(in_layout(root, name))
         except OSError:
             continue  # `Wad.problems` says so
         make_folder((out / name).parent)
-        if real_path(root) not in real_path(root / name).parents:
+        if not is_stored(root) and real_path(root) not in real_path(in_layout(root, name)).parents:
             data = sound_lines(data)  # of a link out of the dataset nothing but what makes it a list
         write_bytes(out / name, data)

@@ -191,6 +191,10 @@ class Wad:
 def open_wad(root: str | Path) -> Wad:
     """Open a WAD dataset.
 
+    `root` is the folder of ``train_color``, ``train_label``…, or of Kaggle's archives ``train_color.zip``…, which need
+    not be unpacked; one of those archives, which stands for those beside it; an archive of the whole dataset; or a URL
+    that fsspec knows, such as ``s3://bucket/wad`` (`wadlib._shared.storage`).
+
     Reads the list files and looks into each folder once; no picture or label is opened. What is wrong
     with the lists or files goes to `Wad.problems`:
 

@@ -9,6 +9,7 @@ from wadlib.training.augmentation import Augmentation
 from wadlib.training.backend import as_array, deterministic, environment, gradient_norms, quiet
 from wadlib.training.batches import Batch, Batches, Source, Stream
 from wadlib.training.checkpoint import load_checkpoint, save_weights
+from wadlib.training.devices import use_devices
 from wadlib.training.fit import fit
 from wadlib.training.folder import read_log
 from wadlib.training.loop import EpochEnd, Stage, Training
@@ -36,4 +37,5 @@ __all__ = [
     "read_log",
     "repeat_factors",
     "save_weights",
+    "use_devices",
 ]

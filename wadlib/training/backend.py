@@ -20,6 +20,7 @@ import numpy as np
 
 from wadlib._shared.parallel import available_cores
 from wadlib.errors import TrainingError
+from wadlib.training.devices import device_count
 
 if TYPE_CHECKING:
     import keras
@@ -274,6 +275,7 @@ def environment() -> dict[str, Any]:
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}",
         "cores": available_cores(),
+        "devices": device_count(),
     }
 
 

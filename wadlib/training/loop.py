@@ -16,6 +16,7 @@ from wadlib._shared.words import one_of
 from wadlib.errors import TrainingError
 from wadlib.training.batches import Batch, Source, Stream, leaves
 from wadlib.training.checkpoint import Checkpoint
+from wadlib.training.devices import undivided
 from wadlib.training.folder import RunFolder
 from wadlib.training.progress import EarlyStop, Row, best_epoch
 from wadlib.training.run_writer import RunWriter
@@ -220,7 +221,8 @@ class Loop:
         means, size = _Means(), len(self.validation)
         with Stream(self.validation, ((0, index) for index in range(size)), workers=self.workers) as stream:
             for index, batch in enumerate(stream):
-                logs = self.model.test_on_batch(batch.x, batch.y, batch.weight, return_dict=True)
+                with undivided(len(leaves(batch.x)[0])):
+                    logs = self.model.test_on_batch(batch.x, batch.y, batch.weight, return_dict=True)
                 self._check("validation loss", logs, index, size, batch, ())
                 means.add(logs, batch)
                 bar.update()

@@ -1,0 +1,135 @@
+"""As many frames as the real dataset has, of tiny pictures: time, memory, and what is sent to workers."""
+
+import concurrent.futures
+import json
+import pickle
+import time
+import tracemalloc
+
+import cloudpickle
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from wadlib.cli import app
+from wadlib.dataset import open_wad
+from wadlib.frames import read_label, write_label
+from wadlib.instances import Instances
+from wadlib.interop.coco import write_coco, write_coco_results
+from wadlib.metrics import evaluate_folder
+
+FRAMES, VIDEOS = 39_222, 122
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """ROOT and PRED of 39,222 frames: one label of 8x8 pixels under many names, empty pictures, scores for each."""
+    root = tmp_path_factory.mktemp("full")
+    for folder in ("wad/train_color", "wad/train_label", "wad/train_video_list", "pred/label"):
+        (root / folder).mkdir(parents=True)
+    label = np.full((8, 8), 255, np.uint16)
+    label[2:5, 1:4], label[5:7, 5:8] = 33000, 36001
+    write_label(root / "label.png", label)
+    (root / "empty.jpg").touch()
+    rows = Instances.from_label(label).to_coco()
+    lists = {video: [] for video in range(VIDEOS)}
+    with (root / "pred/instances.json").open("w", encoding="utf-8") as file:
+        for n in range(FRAMES):
+            name = f"170908_06{n:07d}_Camera_5"
+            if n % 30_000 == 0:  # a file system allows so many names for a file
+                sources = [root / f"label{n}.png", root / f"empty{n}.jpg"]
+                sources[0].write_bytes((root / "label.png").read_bytes())
+                sources[1].touch()
+                again = root / f"again{n}.png"
+                again.write_bytes((root / "label.png").read_bytes())
+            (root / f"wad/train_color/{name}.jpg").hardlink_to(sources[1])
+            (root / f"wad/train_label/{name}_instanceIds.png").hardlink_to(sources[0])
+            (root / f"pred/label/{name}_instanceIds.png").hardlink_to(again)
+            lists[n * VIDEOS // FRAMES].append(f"a\\{name}.jpg\tb\\{name}_instanceIds.png\n")
+            for k, row in enumerate(rows):
+                named = {**row, "image_id": n + 1, "file_name": f"{name}.jpg"}
+                file.write(("[" if n + k == 0 else ",") + "\n" + json.dumps(named))
+        file.write("\n]\n")
+    for video, lines in lists.items():
+        path = root / f"wad/train_video_list/road01_cam_5_video_{video}_image_list_train.txt"
+        path.write_text("".join(lines), encoding="utf-8")
+    return root / "wad", root / "pred"
+
+
+def test_info_within_three_seconds(everything):
+    CliRunner().invoke(app, ["info", "--help"])  # imports
+    read_label(next((everything[0] / "train_label").iterdir()))
+    before, wall = time.process_time(), time.perf_counter()
+    result = CliRunner().invoke(app, ["info", str(everything[0])])
+    spent_s, wall_s = time.process_time() - before, time.perf_counter() - wall
+    assert result.exit_code == 0, result.output
+    assert f"{VIDEOS} videos, {FRAMES} frames" in result.output
+    print(f"info: {spent_s:.2f} s of the processor, {wall_s:.2f} s")
+    before = time.process_time()
+    wad = open_wad(everything[0])
+    wad.summary()
+    split = wad.split("by_video")
+    assert len(split.train) + len(split.validation) == FRAMES
+    opened_s = time.process_time() - before
+    print(f"open, summary and split: {opened_s:.2f} s")
+    assert opened_s < 3
+    assert spent_s < 12  # with 39,222 labels read, here by one of two cores that others use as well
+
+
+def test_evaluate_and_export_in_bounded_memory(everything, tmp_path):
+    """What grows with the number of frames is a few hundred bytes for each: never a picture, never a mask."""
+    root, pred = everything
+    frames = open_wad(root).frames
+    peaks = {}
+    for name, work in {
+        "evaluate": lambda: evaluate_folder(frames, pred, workers=1, progress=False),
+        "export": lambda: write_coco(frames, tmp_path / "truth.json", workers=1, progress=False),
+        "export of predictions": lambda: write_coco_results(
+            frames, pred, tmp_path / "results.json", workers=1, progress=False
+        ),
+    }.items():
+        tracemalloc.start()
+        before = time.process_time()
+        result = work()
+        peaks[name] = tracemalloc.get_traced_memory()[1] / FRAMES
+        tracemalloc.stop()
+        print(f"{name}: {peaks[name]:.0f} bytes a frame, {time.process_time() - before:.1f} s with tracing")
+        if name == "evaluate":
+            assert result.frames == FRAMES
+            assert result.to_dict(0)["report_iou"]["mean"] == 1
+    assert len(json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))["images"]) == FRAMES
+    assert peaks["export"] < 3000
+    assert max(peaks.values()) < 12_000
+
+
+class Recorder(concurrent.futures.Executor):
+    """Takes the place of a cluster: what each task weighs when it is sent; it is then done here."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def submit(self, function, /, *args):
+        task = cloudpickle.dumps((function, args))
+        self.sizes.append(len(task))
+        again, arguments = pickle.loads(task)
+        future = concurrent.futures.Future()
+        future.set_result(again(*arguments))
+        return future
+
+
+def test_a_task_weighs_at_most_four_kilobytes(everything, tmp_path):
+    root, pred = everything
+    frames = open_wad(root).frames
+    for name, work in {
+        "evaluate": lambda recorder: evaluate_folder(frames, pred, executor=recorder, progress=False),
+        "export": lambda recorder: write_coco_results(
+            frames, pred, tmp_path / "results.json", executor=recorder, progress=False
+        ),
+        "count": lambda recorder: open_wad(root).count_instances(executor=recorder, progress=False),
+    }.items():
+        recorder = Recorder()
+        work(recorder)
+        print(f"{name}: {len(recorder.sizes)} tasks, the largest of {max(recorder.sizes)} bytes")
+        assert len(recorder.sizes) < FRAMES / 15
+        assert max(recorder.sizes) <= 4096

@@ -26,6 +26,7 @@ def address(tmp_path_factory):
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {"PYTHONPATH": str(root), "PYTHONWARNINGS": "ignore", "TQDM_DISABLE": "1"}
     environment["DASK_TEMPORARY_DIRECTORY"] = str(folder)
+    environment["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "1"  # by default 3, which takes twice as long
     with (folder / "log.txt").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, str(folder / "start.py")],

@@ -179,7 +179,7 @@ class TestTraps:
         assert isinstance(found[5], WorkerError)
         assert "die_at: (5, True) killed each worker that it came to" in str(found[5])
         with pytest.raises(WorkerError, match="killed each worker"):
-            list(map_frames(die_at, items[:8], executor=dask, chunk=8, progress=False))
+            list(map_frames(die_at, items[5:6], executor=dask, progress=False))
 
     def test_prepare_goes_on_after_a_frame_that_kills(self, tiny_wad, tmp_path, address, dask):
         """One named failure, exit code 2, everything else there, nothing half-written."""

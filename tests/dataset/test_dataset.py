@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from wadlib import dataset
-from wadlib.dataset import Frame, Split, Video, code_areas, folders, listfiles, open_wad
+from wadlib._shared import storage
+from wadlib.dataset import Frame, Split, Video, code_areas, listfiles, open_wad
 from wadlib.dataset.splits import split_videos
 from wadlib.errors import DatasetError, LabelError
 from wadlib.frames import write_image, write_label
@@ -344,14 +345,14 @@ class TestRoot:
             open_wad(wrong)
 
     def test_no_permission(self, root, monkeypatch):
-        real = folders.os.scandir
+        real = storage.os.scandir
 
         def refuse(path):
             if Path(path).name == "train_label":
                 raise PermissionError(13, "Permission denied")
             return real(path)
 
-        monkeypatch.setattr(folders.os, "scandir", refuse)
+        monkeypatch.setattr(storage.os, "scandir", refuse)
         with pytest.raises(
             DatasetError, match=r"cannot look into .*train_label: Permission denied[\s\S]*right to read"
         ):

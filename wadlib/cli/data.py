@@ -62,13 +62,18 @@ def render(
 
 
 @app.command(epilog="Example: wadlib info ../wad")
-def info(root: Root, workers: Workers = None) -> None:
+def info(
+    root: Root,
+    count: Annotated[bool, typer.Option(help="Open every label and count the instances.")] = True,
+    workers: Workers = None,
+) -> None:
     """List videos, frames, instances per class, and what is missing."""
     from wadlib.dataset import open_dataset
 
     wad = open_dataset(root)
     say(wad.summary())
-    say(wad.count_instances(workers=workers).table())
+    if count:
+        say(wad.count_instances(workers=workers).table())
 
 
 @app.command(epilog="Example: wadlib prepare ../wad data/prepared")

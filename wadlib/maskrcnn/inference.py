@@ -217,7 +217,7 @@ def predict_dataset(
         bar = stack.enter_context(_bar(len(frames), len(frames) - len(todo), progress))
         if executor is not None and todo:
             job = stack.enter_context(_job(model, Path(out), threshold, batch_size, full_frame, tiling, mirror))
-            done_there = predict_elsewhere(todo, job, executor, workers)
+            done_there = predict_elsewhere(todo, job, read_and_detect, executor, workers)
             for _, (written, shown) in _readable(done_there, failed, bar, len(todo)):
                 writer.add(written)
                 predicted, instances = predicted + 1, instances + shown
@@ -251,7 +251,7 @@ def _job(model: Any, out: Path, *options: Any) -> Iterator[WorkerJob]:
     weights = out / f".{fingerprint(model)}.h5"
     save(model, weights, config=model.config)
     try:
-        yield WorkerJob(weights.resolve(), keras.backend.backend(), out.resolve(), *options)
+        yield WorkerJob(type(model), weights.resolve(), keras.backend.backend(), out.resolve(), *options)
     finally:
         weights.unlink(missing_ok=True)
 

@@ -10,12 +10,12 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wadlib._shared.parallel import map_frames
 from wadlib._shared.parts import sweep
@@ -25,7 +25,6 @@ from wadlib.instances import Instances
 from wadlib.instances.writer import LABELS, Written, write_frame
 
 if TYPE_CHECKING:
-    from wadlib.maskrcnn.model import MaskRCNN
     from wadlib.maskrcnn.tiles import Tiling
 
 __all__ = ["WorkerJob", "predict_elsewhere"]
@@ -42,6 +41,8 @@ class WorkerJob:
 
     Attributes
     ----------
+    network : type
+        `wadlib.maskrcnn.MaskRCNN`.
     weights : Path
         File of weights and configuration, in a folder that all workers see; another network has another name.
     backend : str
@@ -52,6 +53,7 @@ class WorkerJob:
         See `wadlib.maskrcnn.inference.predict_dataset`.
     """
 
+    network: type[Any]
     weights: Path
     backend: str
     out: Path
@@ -63,18 +65,28 @@ class WorkerJob:
 
 
 def predict_elsewhere(
-    frames: Sequence[Frame], job: WorkerJob, executor: Executor, workers: int | None
+    frames: Sequence[Frame],
+    job: WorkerJob,
+    detect: Callable[..., list[Instances | WadError]],
+    executor: Executor,
+    workers: int | None,
 ) -> Iterator[tuple[Frame, Result]]:
     """Yield each frame with what was written of it, and how much is on its label; or with what is wrong with it.
 
-    A batch that kills its workers is done again, frame by frame, when the others are finished.
+    `detect` is `wadlib.maskrcnn.inference.read_and_detect`. A batch that kills its workers is done again, frame by
+    frame, when the others are finished.
     """
     size, left = job.batch_size, list(frames)
     while left:
         batches = [tuple(left[i : i + size]) for i in range(0, len(left), size)]
         again: list[Frame] = []
         for batch, results in map_frames(
-            partial(_predict_batch, job), batches, workers=workers, executor=executor, killed=_killed, progress=False
+            partial(_predict_batch, job, detect),
+            batches,
+            workers=workers,
+            executor=executor,
+            killed=_killed,
+            progress=False,
         ):
             if len(batch) > 1 and any(isinstance(result, WorkerError) for result in results):
                 again += batch
@@ -88,14 +100,14 @@ def _killed(batch: tuple[Frame, ...], error: WorkerError) -> list[Result]:
     return [error] * len(batch)
 
 
-def _predict_batch(job: WorkerJob, frames: tuple[Frame, ...]) -> list[Result]:
+def _predict_batch(
+    job: WorkerJob, detect: Callable[..., list[Instances | WadError]], frames: tuple[Frame, ...]
+) -> list[Result]:
     """Read, predict and write some frames; runs in the worker."""
-    from wadlib.maskrcnn.inference import read_and_detect
-
-    model = _network(job.weights, job.backend)
+    model = _network(job.network, job.weights, job.backend)
     stamps = [stamp_of(frame.image_path) for frame in frames]  # before they are read: what comes later is newer
     with _turn:
-        found = read_and_detect(
+        found = detect(
             model,
             frames,
             batch_size=job.batch_size,
@@ -114,13 +126,13 @@ def _write(job: WorkerJob, frame: Frame, found: Instances, stamp: str) -> tuple[
     return write_frame(job.out, frame.name, file_name, found, shown.to_label(), stamp=stamp), len(shown)
 
 
-def _network(weights: Path, backend: str) -> MaskRCNN:
+def _network(network: type[Any], weights: Path, backend: str) -> Any:
     with _turn:  # two threads would build it twice
-        return _built(weights, backend)
+        return _built(network, weights, backend)
 
 
 @functools.lru_cache(maxsize=1)
-def _built(weights: Path, backend: str) -> MaskRCNN:
+def _built(network: type[Any], weights: Path, backend: str) -> Any:
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend
     from wadlib.training import quiet
@@ -128,7 +140,6 @@ def _built(weights: Path, backend: str) -> MaskRCNN:
     quiet()
     import keras
 
-    from wadlib.maskrcnn.model import MaskRCNN
     from wadlib.maskrcnn.weights import read_config
 
     if keras.backend.backend() != backend:
@@ -139,6 +150,6 @@ def _built(weights: Path, backend: str) -> MaskRCNN:
         )
     config = read_config(weights)
     assert config is not None  # `predict_dataset` wrote the file
-    model = MaskRCNN(config)
+    model = network(config)
     model.load(weights)
     return model

@@ -66,14 +66,19 @@ class FrameRows:
     name: str
     spans: tuple[tuple[int, int], ...]
 
-    def read(self, shape: tuple[int, int] | None = None) -> Instances:
-        """Read the instances, of the size that the first mask says if none is given; see `InstancesFile.read`."""
-        rows = []
+    def load(self) -> list[Any]:
+        """Read the rows as they are."""
+        rows: list[Any] = []
         if self.spans:
             with self.path.open("rb") as file:
                 for offset, length in self.spans:
                     file.seek(offset)
                     rows += json.loads(f"[{decode_text(file.read(length))}]")
+        return rows
+
+    def read(self, shape: tuple[int, int] | None = None) -> Instances:
+        """Read the instances, of the size that the first mask says if none is given; see `InstancesFile.read`."""
+        rows = self.load()
         if shape is None:
             shape = _size_of_first(self, rows)
         for size in (size_of(row["segmentation"]) for row in rows):
@@ -172,6 +177,11 @@ class InstancesFile:
     def __len__(self) -> int:
         """How many instances there are."""
         return len(self._places)
+
+    def shape(self, name: str) -> tuple[int, int]:
+        """Return the (H, W) that the first mask of a frame says of itself."""
+        where = self.rows(name)
+        return _size_of_first(where, where.load())
 
     def rows(self, name: str) -> FrameRows:
         """Say where the rows of a frame are; nowhere, if the file does not name it."""

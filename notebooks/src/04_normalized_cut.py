@@ -46,6 +46,8 @@ from wadlib.figures import (
     draw_label,
     plot_style,
 )
+
+# %%
 from wadlib.graphcut import (
     ColourLocationUnary,
     assoc,

@@ -1,6 +1,11 @@
 # %% [markdown]
 # # 07 · Inside Mask R-CNN
 #
+# **After this notebook you can** follow an image through all stages of Mask R-CNN, compute each of its losses by hand, and say what RoIAlign
+# does and why.
+# **You need:** [06](06_unet.ipynb) (convolutions, cross entropy), [01](01_labels.ipynb) (instances).
+# **Time:** about 90 minutes (reading 60, exercises 30).
+#
 # ## The question
 #
 # Graph cuts gave each pixel a class. If one car stands behind another, both have the same class, and a class per pixel
@@ -701,3 +706,11 @@ right = {
 }
 for key, answer in right.items():
     print(cite(key), f"  right: {answer}", sep="\n")
+
+# %% [markdown]
+# ## You can now
+#
+# - name the stages of Mask R-CNN and the shape of the tensor after each;
+# - compute its five losses on two regions, and compare them with the report's equations;
+# - say which objects the anchors of a pyramid level fit;
+# - apply non-maximum suppression to a list of boxes.

@@ -1,6 +1,11 @@
 # %% [markdown]
 # # 08 · Fine-tuning Mask R-CNN
 #
+# **After this notebook you can** read loss curves with their scatter, compute how often a training uses each image, and plan an ablation with
+# more than one seed.
+# **You need:** [07](07_mask_rcnn.ipynb) (the five losses), [03](03_class_imbalance.ipynb) (class shares).
+# **Time:** about 75 minutes (reading 50, exercises 25).
+#
 # ## The question
 #
 # The report trained the network of notebook 07 for 16 hours on one graphics card, and drew six loss curves. All but the class loss
@@ -572,3 +577,11 @@ path = np.diff([1.0, *steps(plain, 3.0, 60)])
 print(f"{limit:.0f} times the first one: {path[0]:.3f} -> {path[-1]:.3f}")
 assert np.isclose(path[-1] / path[0], limit, rtol=0.01)
 workspace.cleanup()
+
+# %% [markdown]
+# ## You can now
+#
+# - compute two steps of SGD with momentum and weight decay by hand;
+# - say how many images with a rare class a training sees;
+# - tell over-fitting from divergence in a pair of loss curves;
+# - say what a comparison of two seeds can show, and what it cannot.

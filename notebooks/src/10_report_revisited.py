@@ -1,6 +1,11 @@
 # %% [markdown]
 # # 10 · The report revisited: why does Table 1 read zero?
 #
+# **After this notebook you can** find out which step between a network and a table loses its predictions, and judge a hypothesis by evidence for and
+# against it.
+# **You need:** [09](09_evaluation.ipynb) (IoU per class), [08](08_fine_tuning.ipynb) (the training).
+# **Time:** about 90 minutes (reading 60, exercises 30).
+#
 # ## The question
 #
 # Table 1 of the report gives cars a fair score, and the six other classes a score of zero or close to it. The authors looked at their images and
@@ -739,3 +744,11 @@ print(
     f"{len(videos)} videos; gain, 95 % of the draws: {np.percentile(gains, 2.5):+.3f} to {np.percentile(gains, 97.5):+.3f}"
 )
 print("Frames of one video show the same objects. Drawing frames would treat them as independent.")
+
+# %% [markdown]
+# ## You can now
+#
+# - compute what the published code saves for two masks that share a pixel;
+# - attribute a low score to single steps by changing one step at a time;
+# - say for each hypothesis what supports it and what speaks against it;
+# - test your own pipeline for errors of this kind.

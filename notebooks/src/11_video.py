@@ -1,6 +1,11 @@
 # %% [markdown]
 # # 11 · Video: identities through time, and what time is worth
 #
+# **After this notebook you can** link the detections of a video to tracks, compute HOTA by hand, and say what the order of the frames is worth for
+# segmentation.
+# **You need:** [09](09_evaluation.ipynb) (average precision), [05](05_graph_cuts.ipynb) (energies), [10](10_report_revisited.ipynb).
+# **Time:** about 90 minutes (reading 60, exercises 30).
+#
 # ## The question
 #
 # The report's title ends with "… in Videos", and it shows its results as a video. Yet its network sees one frame at a time: a car
@@ -602,3 +607,11 @@ for name, labels in {"the U-Net": p.argmax(axis=3), "frozen": frozen}.items():
         f"{consistency(labels, motion):.2f}, IoU {iou(labels):.3f}"
     )
 assert consistency(frozen) == 1.0
+
+# %% [markdown]
+# ## You can now
+#
+# - compute DetA, AssA and HOTA of a short video by hand;
+# - say which information links two detections, and when it fails;
+# - compare what is gained and lost by using several frames;
+# - test whether a method that flickers less is also more correct.

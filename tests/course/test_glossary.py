@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
 TERMS = re.findall(r"^## (?!Symbols)(.+)\n\n.* First in \[(\d\d)\]", GLOSSARY, re.M)
 SYMBOLS = re.findall(r"^\| \$(.+?)\$ \| (.+?) \| \[(\d\d)\]", GLOSSARY, re.M)
-OURS = ("00", "01", "02", "03", "04", "05", "06", "09")
+OURS = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11")
 """Notebooks that follow these rules."""
 
 

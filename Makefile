@@ -15,7 +15,7 @@ WADLIB := $(RUN) wadlib.cli
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab report test lint bench render-notebooks handout clean moved
+.PHONY: help setup lab report test lint bench render-notebooks handout slides clean moved
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ render-notebooks: $(READY)  ## run notebooks/src/*.py and write the executed not
 
 handout: $(READY)  ## notebooks for a class in build/handout, with solutions in build/solutions, for nbgrader in build/nbgrader
 	@$(WADLIB) notebooks --handout build/handout --solutions build/solutions --nbgrader build/nbgrader
+
+slides: $(READY)  ## all figures as slides with speaker notes, in build/slides (opens from disk)
+	@$(WADLIB) notebooks --slides build/slides
 
 clean:  ## remove what was built (the environment and the rendered data stay)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -29,6 +29,7 @@ def notebooks(
     check: Annotated[bool, typer.Option("--check", help="Only say whether the notebooks match their sources.")] = False,
     handout: Annotated[Path | None, typer.Option(metavar="OUT", help="Write notebooks without solutions here.")] = None,
     solutions: Annotated[Path | None, typer.Option(metavar="OUT", help="Write notebooks with solutions here.")] = None,
+    slides: Annotated[Path | None, typer.Option(metavar="OUT", help="Write all figures as slides here.")] = None,
     nbgrader: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a course for nbgrader here.")] = None,
 ) -> None:
     """Execute notebooks/src/*.py into notebooks/*.ipynb."""
@@ -37,6 +38,10 @@ def notebooks(
     if check:
         tools.check()
         say("The notebooks match their sources.")
+    elif slides is not None:
+        from wadlib.course.slides import write_slides
+
+        say(f"The slides are ready: {write_slides(slides)}")
     elif handout or solutions or nbgrader:
         from wadlib.course import handing_out
 

@@ -327,7 +327,8 @@ print(
 print(f"and shows the objects with {per_object:.1f} times as many.")
 
 # %% [markdown]
-# Nearly nothing is lost by the crop or the strip; the loss comes from the downscale. Now the sizes of the objects. Two
+# The crop keeps nearly all pixels of objects. The strip holds nearly all objects entirely, but it cuts the few
+# very near vehicles, and these have many pixels. Now the sizes of the objects. Two
 # thresholds are in use, and they are easily confused: an **area of 32 pixels** (below it, hardly a shape can be seen), and
 # COCO's "small", an **area of 32 x 32 pixels**.
 
@@ -623,8 +624,8 @@ assert all(b >= s - 1e-9 for b, s in zip(best, by_stride, strict=True))
 # *Your answer.*
 
 # %% [markdown] tags=["solution"]
-# For example: the strip at factor 2.6 has about that many pixels and shows each object with more than twice as many pixels
-# as the whole frame at factor 4. It loses the few objects outside the strip, and very near vehicles are cut at its edge.
+# For example: the strip at factor 2.14 has about that many pixels and shows each object with about 3.5 times as many
+# pixels as the whole frame at factor 4. It loses the few objects outside the strip, and very near vehicles are cut at its edge.
 # A good answer names the loss in the unit of the table (share of objects or of pixels), not only the gain.
 
 # %% [markdown]

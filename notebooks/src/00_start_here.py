@@ -171,7 +171,7 @@ for key in ("subsample", "imbalance_not_addressed", "temporal_information"):
 # | section 2.1, Fig 1 | smooth labels by exact minimum cuts | [05 · α-β swap and α-expansion](05_graph_cuts.ipynb) |
 # | section 2.2, Fig 2 | why the U-Net did not learn | [06 · The U-Net that did not converge](06_unet.ipynb) |
 # | section 4.1, Figs 6 to 9 | find objects first, then draw their masks | [07 · Inside Mask R-CNN](07_mask_rcnn.ipynb) |
-# | section 4.2, Figs 10 to 15 | start from trained weights | [08 · Fine-tuning](08_fine_tuning.ipynb) |
+# | sections 4.2 and 5, Figs 10 to 15 | start from trained weights | [08 · Fine-tuning](08_fine_tuning.ipynb) |
 # | section 5, Table 1 | what the metric measures, and our own scores | [09 · Evaluation](09_evaluation.ipynb) |
 # | section 5 | why Table 1 is almost zero | [10 · The report revisited](10_report_revisited.ipynb) |
 # | title, footnote 2, section 6 | identities over time, the result video | [11 · Video](11_video.ipynb) |

@@ -9,6 +9,7 @@ import pytest
 
 from wadlib._shared import storage
 from wadlib._shared.files import read_bytes
+from wadlib._shared.parallel import available_cores
 from wadlib.dataset import open_wad, prepare
 from wadlib.errors import DatasetError, ImageError
 
@@ -101,6 +102,8 @@ class TestArchives:
     @pytest.mark.slow
     def test_time_of_prepare(self, wad_sample, tmp_path):
         """At most 1.1 times that of the folder, in the processor's time: the best of four, taken in turns."""
+        if hasattr(os, "getloadavg") and os.getloadavg()[0] > available_cores():
+            pytest.skip("other programs keep this machine busy: no ratio of times means anything")
         sources = {"folder": open_wad(wad_sample), "zips": open_wad(zips_of(wad_sample, tmp_path / "zips"))}
         spent = {name: [] for name in sources}
         for n in range(5):

@@ -128,7 +128,7 @@ def _write(job: WorkerJob, frame: Frame, found: Instances, stamp: str) -> tuple[
 
 def _network(network: type[Any], weights: Path, backend: str) -> Any:
     with _turn:  # two threads would build it twice
-        return _built(network, weights, backend)
+        return _built(network, weights, backend)  # type: ignore[arg-type]  # a class has a hash
 
 
 @functools.lru_cache(maxsize=1)

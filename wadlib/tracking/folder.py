@@ -214,7 +214,10 @@ def _tracked(jobs: list[_Job], executor: Executor | None, bar: tqdm[Any]) -> Ite
     if executor is None:
         yield from ((job, _track(job, bar)) for job in jobs)
         return
-    for job, done in map_frames(_track, jobs, executor=executor, killed=lambda _, error: error, progress=False):
+    tracked: Iterator[tuple[_Job, Any]] = map_frames(
+        _track, jobs, executor=executor, killed=lambda _, error: error, progress=False
+    )
+    for job, done in tracked:
         yield job, done
         bar.update(2 * len(job.frames))
 

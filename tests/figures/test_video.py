@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 
 import av
@@ -195,3 +196,10 @@ class TestResultVideo:
             result_video(frames, pred, tmp_path / "b.mp4", panels=("nonsense",), progress=False)
         with pytest.raises(MetricError, match="0 of 0 frames"):
             result_video([], pred, tmp_path / "b.mp4", progress=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux alone has these")
+def test_the_encoder_leaves_the_scheduling_as_it_was(tmp_path):
+    before = os.sched_getscheduler(0)
+    write_video([np.zeros((64, 64, 3), np.uint8)] * 3, tmp_path / "out.mp4", codec="av1")
+    assert os.sched_getscheduler(0) == before, "as root, SVT-AV1 makes the process real-time"

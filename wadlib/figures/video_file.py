@@ -7,7 +7,8 @@ its mp4v plays in no browser, and for codecs that it lacks it writes an empty fi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def write_video(
     os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints a banner otherwise
     frames = 0
     try:
-        with atomic_path(path) as part:
+        with _own_priority(), atomic_path(path) as part:
             # The first picture fixes the size; the stream is opened for it.
             with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 stream: Any = None
@@ -109,6 +110,20 @@ def write_video(
             fix=f"pip install --force-reinstall av, or use another codec of {sorted(CODECS)}",
         ) from error
     return frames
+
+
+@contextmanager
+def _own_priority() -> Iterator[None]:
+    """Give this thread its scheduling back: as root, the AV1 encoder makes it real-time, ahead of all others."""
+    if not hasattr(os, "sched_getscheduler"):  # not on Linux
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def _even(picture: npt.NDArray[np.uint8], number: int, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:

@@ -30,7 +30,7 @@ _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NUMBA_NUM_THREA
 
 @contextlib.contextmanager
 def connected(address: str | None, timeout_s: float = 20.0) -> Iterator[Executor | None]:
-    """Connect to a Dask scheduler for the time of the block.
+    """Open a connection to a Dask scheduler for the time of the block.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def limit_threads() -> None:
 
 
 def packed(items: Sequence[Any]) -> bytes:
-    """Pickle items for one task, compressed: paths of the same folders are the same text again and again."""
+    """Write items for one task, pickled and compressed: paths of the same folders are the same text again and again."""
     return zlib.compress(pickle.dumps(items, pickle.HIGHEST_PROTOCOL), 1)
 
 
@@ -118,5 +118,5 @@ def unpacked(items: bytes) -> list[Any]:
 
 
 def is_killed(error: BaseException) -> bool:
-    """Whether Dask gives a task up because worker after worker died of it (known by name: dask need not be there)."""
+    """Tell whether Dask gives a task up because worker after worker died of it (known by name, without dask)."""
     return type(error).__name__ == "KilledWorker"

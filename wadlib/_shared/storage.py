@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 
 def is_stored(path: str | Path) -> bool:
-    """Whether a path leads into an archive or to a store, so that the system's own functions do not know it.
+    """Tell whether a path leads into an archive or to a store, so that the system's own functions do not know it.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def read(path: str | Path, largest: int) -> bytes:
 
 
 def facts(path: str | Path) -> tuple[Any, Any]:
-    """Size and time of a file, in bytes and nanoseconds: of an entry the time that ``unzip`` would give it."""
+    """Return size and time of a file, in bytes and nanoseconds: of an entry the time that ``unzip`` would give it."""
     found = _archive_of(path)
     if found is not None:
         info = _entry(*found, path)

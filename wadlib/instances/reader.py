@@ -48,7 +48,7 @@ class FramePrediction:
     rows: FrameRows | None
 
     def read(self) -> Instances:
-        """The scored instances; those of the label map, all of score 1, without ``instances.json``."""
+        """Return the scored instances; those of the label map, all of score 1, without ``instances.json``."""
         if self.rows is not None and self.rows.spans:
             return self.rows.read()
         assert self.label is not None  # `PredictionFolder.frame` has looked

@@ -645,7 +645,7 @@ assert len(best_coarse) == len(best_report)  # the same objects
 
 # %% [markdown]
 # **2.** Write non-maximum suppression in six lines of numpy, and compare it with the library on the boxes above, with the
-# stricter threshold of 0.3 that is used on detections.
+# stricter threshold of 0.3 that the report's configuration uses on detections.
 
 
 # %% tags=["solution", "hide-cell"]

@@ -438,7 +438,7 @@ print(pd.DataFrame(rows).round(3).to_string(index=False))
 # %% [markdown]
 # With one seed the network over-fits: the loss falls on the ten training frames and rises on other videos. With a quarter of the weight it rises less. With
 # the other seed the network does not over-fit, whatever the weight. So the choice of the videos changes more than the weight does, and two seeds are
-# too few to say how much. The other four losses on validation frames do not become better with it. Notebook 10 (H3) has more seeds.
+# too few to say how much. The other four losses on validation frames become better with one seed and worse with the other. Notebook 10 (H3) has more seeds.
 #
 # **Remedies, one at a time** (an ablation). Each run has the same number of images (600, a quick budget), the
 # same network and the same seed, and one thing is changed. The score is computed on full-size frames of videos that no run has seen. Each
@@ -491,7 +491,7 @@ for run, change in changes.groupby(level="run", sort=False):
 # After so few images all scores are small, and those of rare classes are close to zero. Only their order can be compared. Pretrained weights
 # change most: without them the network learns next to nothing in this time. The strip comes second: an object has four times as many
 # pixels in it as in the /4 frame. Copies raise the IoU of some classes with both seeds. Drawing rare frames
-# more often shows no gain at this budget; all runs already use windows around an object of a random class, which is a
+# more often lowers most scores at this budget; all runs already use windows around an object of a random class, which is a
 # remedy, too. For the lighter class loss two seeds do not decide; notebook 10 (H3) has four. With so many comparisons, some have the same sign with both seeds by chance.
 #
 # **What is the long run worth?** The table shows Table 1 of the report and the weights that come with this companion. Ours are scored on
@@ -553,6 +553,7 @@ for layers in ("heads", "4+", "all"):
 
 # %% tags=["solution", "hide-cell"]
 total = curves[curves["loss"] == "loss"].set_index("epoch")["val"]
+total.index += 1  # the curves begin with epoch 0, the names of Keras' checkpoints with 1
 print(f"epoch {told['checkpoint_epoch']}: {total[told['checkpoint_epoch']]:.3f}")
 print(
     f"least: {total.min():.3f} in epoch {total.idxmin()}; an epoch's validation has 25 images, so it is noisy:"

@@ -63,7 +63,7 @@ def _repeat_factors(answer: Callable[..., Any], **_: Any) -> str | None:
 
 
 EXERCISES = (
-    Exercise("03.1", 1, 1, choice("03.1", ("2", "8", "300", "1000"), "c1dd3cbe8853"), predict=True),
+    Exercise("03.1", 1, 1, choice(("2", "8", "300", "1000"), "c1dd3cbe8853"), predict=True),
     Exercise("03.2", 2, 2, _loss_shares),
     Exercise("03.3", 2, 1, _two_weights),
     Exercise("03.4", 3, 3, _repeat_factors),

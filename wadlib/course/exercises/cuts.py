@@ -121,7 +121,6 @@ EXERCISES = (
         1,
         1,
         number(
-            "04.1",
             "234d146d1468",
             decimals=0,
             low=2,
@@ -130,17 +129,16 @@ EXERCISES = (
         predict=True,
     ),
     Exercise("04.2", 2, 2, _ncut),
-    Exercise("04.3", 2, 1, choice("04.3", ("falls", "rises", "stays"), "2a0604ea9d73"), predict=True),
+    Exercise("04.3", 2, 1, choice(("falls", "rises", "stays"), "2a0604ea9d73"), predict=True),
     Exercise("04.4", 3, 3, _thresholds),
-    Exercise("04.5", 2, 1, choice("04.5", ("all pixels", "pixels of objects"), "def1da07d620")),
-    Exercise("05.1", 1, 1, choice("05.1", ("higher", "equal", "lower"), "78f233e5d6a0"), predict=True),
+    Exercise("04.5", 2, 1, choice(("all pixels", "pixels of objects"), "def1da07d620")),
+    Exercise("05.1", 1, 1, choice(("higher", "equal", "lower"), "78f233e5d6a0"), predict=True),
     Exercise("05.2", 2, 2, _is_metric),
     Exercise(
         "05.3",
         2,
         1,
         number(
-            "05.3",
             "81f6d5e3d503",
             decimals=2,
             low=1,

@@ -55,8 +55,8 @@ class Exercise:
         1 (recall), 2 (apply), 3 (think).
     points : int
     judge : callable
-        From the answer, and what the notebook hands over by name, to a sentence about what is wrong; None where the
-        answer is right.
+        From the answer, the key, and what the notebook hands over by name, to a sentence about what is wrong; None
+        where the answer is right.
     predict : bool
         Whether the answer is given before the experiment is run.
     """
@@ -116,7 +116,7 @@ def _judge(exercise: Exercise, answer: Any, given: Mapping[str, Any]) -> str | N
     if not callable(answer) and _is_missing(answer):
         return _NO_ANSWER
     try:
-        return exercise.judge(answer, **given)
+        return exercise.judge(answer, key=exercise.key, **given)
     except NotImplementedError:  # what the scaffold of a function raises
         return _NO_ANSWER
     except Exception as error:  # a student's function may raise anything
@@ -153,7 +153,6 @@ def _is_number(value: Any) -> bool:
 
 
 def number(
-    key: str,
     right: str,
     *,
     decimals: int = 3,
@@ -165,10 +164,8 @@ def number(
 
     Parameters
     ----------
-    key : str
-        Of the exercise; salts the digests.
     right : str
-        `digest` of the answer times ``10**decimals``, rounded.
+        `digest` of the answer times ``10**decimals``, rounded; the key of the exercise salts it.
     decimals : int
         How exactly it has to be given; 0: a whole number.
     low, high : float, optional
@@ -177,7 +174,7 @@ def number(
         Digest of a number that a known mistake leads to -> what to say.
     """
 
-    def judge(answer: Any, **_: Any) -> str | None:
+    def judge(answer: Any, *, key: str, **_: Any) -> str | None:
         if not _is_number(answer):
             return f"A number is asked for, this is of type {type(answer).__name__}."
         if low is not None and answer < low:
@@ -195,10 +192,10 @@ def number(
     return judge
 
 
-def numbers_list(key: str, right: str, *, size: int, mistakes: Mapping[str, str] | None = None) -> Judge:
+def numbers_list(right: str, *, size: int, mistakes: Mapping[str, str] | None = None) -> Judge:
     """Make a judge of several whole numbers in any order; parameters as for `number`."""
 
-    def judge(answer: Any, **_: Any) -> str | None:
+    def judge(answer: Any, *, key: str, **_: Any) -> str | None:
         values = list(answer) if isinstance(answer, set | list | tuple | frozenset) else None
         if values is None or not all(_is_number(value) for value in values):
             return "A list of numbers is asked for."
@@ -212,13 +209,11 @@ def numbers_list(key: str, right: str, *, size: int, mistakes: Mapping[str, str]
     return judge
 
 
-def choice(key: str, options: tuple[str, ...], right: str, *, mistakes: Mapping[str, str] | None = None) -> Judge:
+def choice(options: tuple[str, ...], right: str, *, mistakes: Mapping[str, str] | None = None) -> Judge:
     """Make a judge of one word out of some.
 
     Parameters
     ----------
-    key : str
-        Of the exercise; salts the digests.
     options : tuple of str
         What may be answered.
     right : str
@@ -227,7 +222,7 @@ def choice(key: str, options: tuple[str, ...], right: str, *, mistakes: Mapping[
         Digest of a wrong one -> what to say.
     """
 
-    def judge(answer: Any, **_: Any) -> str | None:
+    def judge(answer: Any, *, key: str, **_: Any) -> str | None:
         if not isinstance(answer, str) or answer.strip().lower() not in options:
             return f"Answer with one of: {', '.join(options)}."
         found = digest(key, answer.strip().lower())

@@ -158,7 +158,6 @@ EXERCISES = (
         1,
         1,
         number(
-            "00.1",
             "3cbc71a55aad",
             low=0,
             high=1,
@@ -172,7 +171,6 @@ EXERCISES = (
         2,
         1,
         number(
-            "00.3",
             "6a55c3cefcd4",
             decimals=0,
             low=1,
@@ -180,12 +178,12 @@ EXERCISES = (
         ),
     ),
     Exercise("00.4", 2, 1, _two_programs),
-    Exercise("01.1", 1, 1, numbers_list("01.1", "adfaf10c605d", size=1), predict=True),
+    Exercise("01.1", 1, 1, numbers_list("adfaf10c605d", size=1), predict=True),
     Exercise(
         "01.2",
         1,
         1,
-        number("01.2", "4227eb7fead3", decimals=0, low=1, mistakes={"6ad3b740be90": "Is 0 an instance number?"}),
+        number("4227eb7fead3", decimals=0, low=1, mistakes={"6ad3b740be90": "Is 0 an instance number?"}),
     ),
     Exercise("01.3", 2, 2, _decode),
     Exercise("01.4", 3, 3, _pieces),
@@ -194,7 +192,6 @@ EXERCISES = (
         1,
         1,
         number(
-            "02.1",
             "695e611fcd88",
             decimals=0,
             low=0,

@@ -64,7 +64,6 @@ EXERCISES = (
         1,
         1,
         number(
-            "06.1",
             "2343d4c8dafa",
             decimals=0,
             low=1,
@@ -78,7 +77,6 @@ EXERCISES = (
         2,
         1,
         number(
-            "06.3",
             "8b81431c7ba5",
             decimals=0,
             low=0,

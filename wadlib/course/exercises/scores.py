@@ -75,7 +75,6 @@ EXERCISES = (
         1,
         1,
         number(
-            "09.1",
             "acc562db27bf",
             low=0,
             high=1,
@@ -88,7 +87,6 @@ EXERCISES = (
         2,
         1,
         choice(
-            "09.2",
             ("report's car", "report's person", "pooled car", "pooled person"),
             "a36904b6df10",
             mistakes={"557c79d79d60": "Which frames does this number take into account?"},

@@ -16,6 +16,8 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from wadlib.dataset.camera import Camera
 from wadlib.errors import SegmentationError
@@ -132,7 +134,7 @@ def merge(found: Sequence[Instances], regions: Sequence[Region], view: Region, t
     everything = _joined(found)
     tile_of = np.repeat(np.arange(len(found)), [len(each) for each in found])
     crops, class_ids = everything.runs.crops, everything.class_ids
-    group = list(range(len(everything)))
+    same: list[tuple[int, int]] = []
     for first, second in combinations(range(len(found)), 2):
         both = _overlap(regions[first], regions[second])
         if both is None:
@@ -141,12 +143,12 @@ def merge(found: Sequence[Instances], regions: Sequence[Region], view: Region, t
         for i in np.flatnonzero(near & (tile_of == first)).tolist():
             for j in np.flatnonzero(near & (tile_of == second) & (class_ids == class_ids[i])).tolist():
                 if _iou_within(crops[i], crops[j], both) > threshold:
-                    _unite(group, i, j)
-    members: dict[int, list[int]] = {}
-    for i in range(len(group)):
-        members.setdefault(_root(group, i), []).append(i)
+                    same.append((i, j))
+    pairs = np.array(same, np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(everything),) * 2)
+    count, group = connected_components(graph, directed=False)
     cut = [_is_cut(box, regions[tile], view) for box, tile in zip(everything.boxes, tile_of.tolist(), strict=True)]
-    kept = [_one(everything, own, cut) for own in members.values()]
+    kept = [_one(everything, np.flatnonzero(group == k).tolist(), cut) for k in range(count)]
     merged = _joined(kept) if kept else everything
     return merged[merged.best_first]
 
@@ -204,16 +206,6 @@ def _is_cut(box: npt.NDArray[np.float32], region: Region, view: Region) -> bool:
     starts = [box[k] <= region[k] + _EDGE_PX and region[k] > view[k] for k in (0, 1)]
     ends = [box[k] >= region[k] - _EDGE_PX and region[k] < view[k] for k in (2, 3)]
     return any(starts + ends)
-
-
-def _root(group: list[int], i: int) -> int:
-    while group[i] != i:
-        group[i] = i = group[group[i]]
-    return i
-
-
-def _unite(group: list[int], i: int, j: int) -> None:
-    group[_root(group, j)] = _root(group, i)
 
 
 # --- mirror ------------------------------------------------------------------------------------------

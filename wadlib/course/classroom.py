@@ -40,6 +40,7 @@ __all__ = [
     "prepared",
     "profile",
     "project_root",
+    "rendered_in_cache",
     "say",
     "show",
 ]
@@ -92,6 +93,21 @@ def data_root(progress: bool = True) -> Path:
     given = own_data()
     if given is not None:
         return given
+    size = PROFILES[profile()]
+    options = {"videos": size["videos"], "frames": size["frames"], "every": size["every"], "seed": 0}
+    return rendered_in_cache(profile(), progress=progress, **options)
+
+
+def rendered_in_cache(name: str, **options: Any) -> Path:
+    """Draw videos once, into the cache: a folder for each name and version of the renderer's code.
+
+    Parameters
+    ----------
+    name : str
+        Part of the folder's name, such as the profile.
+    **options
+        See `wadlib.rendered.render_dataset`.
+    """
     from platformdirs import user_cache_dir
 
     from wadlib import rendered
@@ -100,11 +116,7 @@ def data_root(progress: bool = True) -> Path:
     digest = hashlib.sha256()
     for path in sorted(Path(rendered.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
-    out = cache / f"rendered-{profile()}-{digest.hexdigest()[:10]}"
-    size = PROFILES[profile()]
-    return rendered.render_dataset(
-        out, videos=size["videos"], frames=size["frames"], every=size["every"], seed=0, progress=progress
-    )
+    return rendered.render_dataset(cache / f"rendered-{name}-{digest.hexdigest()[:10]}", **options)
 
 
 def open_data() -> Wad:

@@ -8,7 +8,6 @@ students). The first three get nbgrader's cell metadata (schema 3), so that the 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,13 +90,11 @@ def _refuse_inside(out: Path, root: Path, name: str) -> None:
         )
 
 
-def _write(
-    out: Path, root: Path, change: Callable[[Any], Any], name: Callable[[str], str], read: Any = read_source
-) -> list[Path]:
+def _write(out: Path, root: Path, change: Callable[[Any], Any], name: Callable[[str], str]) -> list[Path]:
     import nbformat
 
     make_folder(out)
-    texts = {out / name(path.stem): nbformat.writes(change(read(path))) + "\n" for path in sources(root)}
+    texts = {out / name(path.stem): nbformat.writes(change(read_source(path))) + "\n" for path in sources(root)}
     edited = [target.name for target, text in texts.items() if target.exists() and target.read_bytes() != text.encode()]
     if edited:
         raise NotebookError(
@@ -108,9 +105,9 @@ def _write(
     for target, text in texts.items():
         make_folder(target.parent)
         write_text(target, text)
-        glossary = root / "notebooks" / "glossary.md"
-        if glossary.is_file():
-            shutil.copyfile(glossary, target.parent / "glossary.md")
+    glossary = root / "notebooks" / "glossary.md"
+    for folder in {target.parent for target in texts} if glossary.is_file() else ():
+        write_text(folder / glossary.name, glossary.read_text(encoding="utf-8"))
     return list(texts)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from wadlib.course.classroom import profile, project_root
+from wadlib.course.classroom import profile, project_root, rendered_in_cache
 from wadlib.dataset import Video, open_wad
+from wadlib.dataset.tracks import read_tracks
 from wadlib.errors import DatasetError, WadError
 from wadlib.viewer import page
 
@@ -37,19 +36,10 @@ def open_video(progress: bool = True) -> tuple[Video, Tracks]:
     tracks : dict
         Frame -> label code -> identity: what nobody has for WAD.
     """
-    from platformdirs import user_cache_dir
-
-    from wadlib import rendered
-
-    cache = Path(os.environ.get("WADLIB_CACHE") or user_cache_dir("wadlib"))
-    digest = hashlib.sha256()
-    for path in sorted(Path(rendered.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
     frames = FRAMES[profile()]
-    out = cache / f"rendered-video-{frames}-{digest.hexdigest()[:10]}"
-    root = rendered.render_dataset(out, videos=1, frames=frames, seed=SEED, size="network", progress=progress)
+    root = rendered_in_cache(f"video-{frames}", videos=1, frames=frames, seed=SEED, size="network", progress=progress)
     (video,) = open_wad(root).train_videos
-    return video, rendered.read_tracks(root)
+    return video, read_tracks(root)
 
 
 def tracking_results(name: str, root: Path | None = None) -> dict[str, Any]:

@@ -21,12 +21,10 @@ import numpy.typing as npt
 from keras import ops
 
 from wadlib.maskrcnn.config import Config
+from wadlib.maskrcnn.learning.targets import RPN_NEGATIVE
 from wadlib.maskrcnn.network.boxes import iou
 
 __all__ = ["labelled_classes", "spare_anchors", "unlabelled_marks"]
-
-NEAR = 0.3
-"""From this IoU on an anchor is on a RoI: below it, anchors are background (`targets.RPN_NEGATIVE`)."""
 
 
 def unlabelled_marks(class_ids: Sequence[int], config: Config) -> npt.NDArray[np.int32]:
@@ -72,6 +70,7 @@ def spare_anchors(match: Any, anchors: Any, rois: Any, target_class_ids: Any, lo
     favourite = ops.argmax(logits, axis=2)
     known = ops.take_along_axis(labelled, favourite, axis=1)  # (B, T)
     foreign = ops.logical_and(known == 0, target_class_ids == 0)
-    near = ops.any(ops.logical_and(iou(anchors, rois) >= NEAR, foreign[:, None]), axis=2)  # (B, n)
+    # Below this IoU anchors are background.
+    near = ops.any(ops.logical_and(iou(anchors, rois) >= RPN_NEGATIVE, foreign[:, None]), axis=2)  # (B, n)
     match = ops.cast(match, "int32")
     return ops.where(ops.logical_and(match == -1, near), ops.zeros_like(match), match)

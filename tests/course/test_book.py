@@ -46,7 +46,8 @@ def test_every_notebook_is_a_page_and_linked_from_the_front(book):
     for stem in stems:
         assert f'href="{stem}.html"' in front
         page = (book / f"{stem}.html").read_text(encoding="utf-8")
-        assert page.count('<img class="figure"') >= 2, f"{stem} has too few figures"
+        # The extension that links code to the reference writes each page anew, with attributes in another order.
+        assert len(re.findall(r'<img\b[^>]*\bclass="figure"', page)) >= 2, f"{stem} has too few figures"
 
 
 def test_executed_notebooks_say_what_those_in_the_repository_say(book):

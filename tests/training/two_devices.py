@@ -46,7 +46,8 @@ def train_maskrcnn(run, epochs, folder):
 
     folder.mkdir(exist_ok=True)
     found = frames(folder)
-    model = MaskRCNN(CONFIG.replace(batch_size=2))
+    # Not Adam, which makes a whole step of a gradient that is nothing but rounding.
+    model = MaskRCNN(CONFIG.replace(batch_size=2, optimizer="sgd"))
     plan = Plan((TrainStage("all", epochs, 0.001),), steps=5, validation_frames=3)
     training = train(model, found[:6], found[5:], plan=plan, run=run, before=True, workers=0, progress=False)
     return model.inference_model, training

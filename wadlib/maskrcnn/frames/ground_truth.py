@@ -116,7 +116,7 @@ def ignored_boxes(ignored: npt.NDArray[np.bool_]) -> list[Box]:
     >>> corner = np.zeros((64, 64), np.bool_)
     >>> corner[:8], corner[:, :8] = True, True
     >>> ignored_boxes(corner)
-    [(0, 0, 8, 64), (8, 0, 64, 8)]
+    [(0, 0, 32, 16), (32, 0, 64, 8), (0, 32, 8, 64), (0, 16, 8, 32)]
     """
     import cv2
 

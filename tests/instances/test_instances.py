@@ -286,3 +286,15 @@ def test_memory_stays_small():
     found = Instances([33] * 100, np.ones(100), runs)
     assert runs.starts.nbytes + runs.ends.nbytes + runs.offsets.nbytes <= 100 * crop.nbytes  # as whole masks: 900 MB
     assert found.to_label()[1900, 99:101].tolist() == [255, 33000]
+
+
+def test_masks_are_an_array_that_still_has_the_boxes_of_its_former_type():
+    """Scripts of before wrote ``found.masks.boxes``; whatever is computed from the masks is a plain array."""
+    masks = np.zeros((2, 4, 6), bool)
+    masks[0, 1:3, 2:5] = masks[1, 0, 0] = True
+    found = Instances.from_masks(masks, [33, 36], [0.9, 0.8]).masks
+    assert found.boxes.tolist() == [[1, 2, 3, 5], [0, 0, 1, 1]]
+    assert found[1:].boxes.tolist() == [[0, 0, 1, 1]]
+    assert (found == masks).all() and found.dtype == bool
+    assert type(found & masks) is type(~found) is type(found.astype(int) + 1) is np.ndarray
+    assert type(found.sum()) is np.int64 and found.sum() == 7

@@ -182,7 +182,7 @@ class Instances:
     @property
     def masks(self) -> npt.NDArray[np.bool_]:
         """All masks as one (N, H, W) bool array, made anew: 9 MB for each instance of a full-size frame."""
-        return self.runs.to_array()
+        return self.runs.to_array().view(_Masks)
 
     @property
     def areas_px(self) -> npt.NDArray[np.int64]:
@@ -267,6 +267,21 @@ class Instances:
         large = ((m.repeat(factor, 0).repeat(factor, 1), y * factor + top, x * factor + left) for m, y, x in crops)
         runs = Runs.from_crops(large, FULL_SHAPE)
         return Instances(self.class_ids, self.scores, runs, view.boxes_to_full_frame(self.boxes))
+
+
+class _Masks(np.ndarray):
+    """Masks as an array that has `boxes` too, for scripts of the time when ``masks`` was a type of its own.
+
+    What is computed from it is a plain array again.
+    """
+
+    @property
+    def boxes(self) -> npt.NDArray[np.float32]:
+        """The smallest boxes around the masks, (N, 4) float32 ``y1, x1, y2, x2``."""
+        return Runs.from_array(np.asarray(self)).boxes
+
+    def __array_wrap__(self, result: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return result[()] if return_scalar else np.asarray(result)
 
 
 def scores_of(codes: npt.NDArray[np.uint16], scores: Mapping[int, float] | None) -> npt.NDArray[np.float32]:

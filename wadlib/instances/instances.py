@@ -141,7 +141,7 @@ class Instances:
         """
         try:
             runs = Runs.from_rle([row["segmentation"] for row in rows], shape)
-            boxes = runs.boxes
+            boxes = np.zeros((len(rows), 4), np.float32) if all("bbox" in row for row in rows) else runs.boxes
             for n, row in enumerate(rows):
                 if "bbox" in row:
                     x, y, width, height = row["bbox"]

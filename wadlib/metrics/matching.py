@@ -85,8 +85,7 @@ def match(instances: InstanceOverlap) -> FrameMatches:
     ignored |= np.where(other_size, ~matched & _ALL_BITS, np.uint16(0))
     # 0.7 as float32 lies below 0.7: as the shortest decimal it reaches a threshold of 0.7.
     scores = instances.scores[order].astype(np.str_).astype(np.float64)
-    truths = np.zeros((len(SIZES), len(IDS)), np.int64)
-    np.add.at(truths.T, class_index(instances.truth_classes), ~out.T)
+    truths = (~out).astype(np.int64) @ (instances.truth_classes[:, None] == _IDS)
     return FrameMatches(class_index(found_class).astype(np.uint8), scores, matched, ignored, truths)
 
 

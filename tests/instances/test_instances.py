@@ -295,6 +295,8 @@ def test_masks_are_an_array_that_still_has_the_boxes_of_its_former_type():
     found = Instances.from_masks(masks, [33, 36], [0.9, 0.8]).masks
     assert found.boxes.tolist() == [[1, 2, 3, 5], [0, 0, 1, 1]]
     assert found[1:].boxes.tolist() == [[0, 0, 1, 1]]
-    assert (found == masks).all() and found.dtype == bool
+    assert found.dtype == bool
+    assert (found == masks).all()
     assert type(found & masks) is type(~found) is type(found.astype(int) + 1) is np.ndarray
-    assert type(found.sum()) is np.int64 and found.sum() == 7
+    assert type(found.sum()) is np.int64
+    assert found.sum() == 7

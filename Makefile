@@ -52,12 +52,16 @@ report: $(READY)  ## run the notebooks and build the HTML book (WAD_ROOT=… use
 	@$(WADLIB) report
 
 # The core first, in a process that cannot import TensorFlow: whatever breaks there is simple, and known within seconds.
+# Two processes share the tests, file by file and in order: most tests keep one core busy, and the book is begun early.
+JOBS   ?= 2
+SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
 test: $(READY)  ## run every check: lint, types, all tests (MARK='not slow' for some, PYTEST=tests/viewer for one folder)
 	@$(MAKE) --no-print-directory lint
 ifndef PYTEST
 	WADLIB_CORE_ONLY=1 $(RUN) pytest tests/core $(if $(MARK),-m "$(MARK)")
 endif
-	$(RUN) pytest $(if $(MARK),-m "$(MARK)") $(or $(PYTEST),--ignore=tests/core)
+	$(RUN) pytest $(if $(MARK),-m "$(MARK)") $(or $(PYTEST),$(SPREAD) --ignore=tests/core)
 
 lint: $(READY)  ## ruff and mypy
 	$(RUN) ruff check .

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from wadlib.labels import BACKGROUND
+from wadlib.metrics.clear import clear
+from wadlib.metrics.tracks import TrackedOverlap
 from wadlib.viewer import MaskViewer, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -185,6 +187,61 @@ def test_what_is_selected_stays_so_through_the_video(opened, street, tmp_path):
     stage.press("i")  # of any track: the person's, of two frames
     shown.wait_for_selector(".wv[data-frame='1']")
     assert life.get_attribute("aria-label") == "person, track 5: in 2 of 4 frames, not in this one"
+
+
+def test_from_id_switch_to_id_switch(opened, street, tmp_path):
+    count = 12
+    arguments = street.arguments(count, broken=False)
+    # The car is track 10, from frame 3 on 11, from frame 9 on 10 again; the person is 20, from frame 3 on 21.
+    cars, persons = [10] * 3 + [11] * 6 + [10] * 3, [20] * 3 + [21] * 9
+    tracks = [{33007: car, 36000: person, 33008: 5} for car, person in zip(cars, persons, strict=True)]
+    identities = [{33001: 1, 36000: 2, 39000: 3}] * count
+    viewer = MaskViewer(**arguments, tracks=tracks, truth_tracks=identities)
+    frames = []
+    for n, one in enumerate(tracks):
+        overlap = TrackedOverlap.from_labels(street.truth(n), street.prediction(n), identities[n], one)
+        frames.append([overlap.of_class(class_id) for class_id in (33, 36)])
+    assert sum(clear(of_class).idsw for of_class in zip(*frames, strict=True)) == 3  # what TrackEval counts
+
+    shown = opened(viewer.to_html(tmp_path / "switches.html"))
+    shown.wait_for_selector(".wv[data-frame='0']")
+    stage = shown.locator(".wv-stage")
+    # A message stays for two seconds, which a busy machine may take to answer: what was said is kept.
+    shown.evaluate(
+        """() => { const message = document.querySelector(".wv-message"); window.said = [];
+        new MutationObserver(() => said.push(message.textContent)).observe(message, { childList: true }); }"""
+    )
+
+    def arrive(frame, text):
+        shown.wait_for_function("(text) => said.some((one) => one.includes(text))", arg=text)
+        shown.evaluate("said.length = 0")
+        shown.wait_for_selector(f".wv[data-frame='{frame}']")
+
+    shown.get_by_role("button", name="next id switch").click()
+    arrive(3, "car: id switch in frame 4, track 10 before, 11 now (true object 1)")
+    stage.press("x")
+    arrive(3, "person: id switch in frame 4, track 20 before, 21 now (true object 2)")
+    stage.press("x")
+    arrive(9, "car: id switch in frame 10, track 11 before, 10 now (true object 1)")
+    shown.locator("tr.wv-selected", has_text="car").wait_for()
+    stage.press("x")
+    arrive(9, "No further id switch")
+    assert shown.evaluate("viewers()[0].switching.found.length") == 3
+    stage.press("X")
+    arrive(3, "person: id switch")
+    stage.press("Escape")
+    stage.press("End")
+    shown.wait_for_selector(f".wv[data-frame='{count - 1}']")
+    stage.press("X")
+    arrive(9, "car: id switch")
+    # The person scores 0.6: with a higher threshold it is not shown, and its switch is none.
+    shown.get_by_label("Score from").fill("0.7")
+    stage.press("Home")
+    for frame in (3, 9):
+        stage.press("x")
+        arrive(frame, "car: id switch")
+    stage.press("x")
+    arrive(9, "No further id switch")
 
 
 def test_names_and_titles_are_text_and_never_markup(opened, street, tmp_path):

@@ -302,6 +302,30 @@ def test_lives_of_tracks_are_sent_beforehand_where_they_are_known():
     assert MaskViewer([PICTURE], truth=[TRUTH], tracks=lambda frame: {33001: 7})._config["lives"] is None
 
 
+def test_id_switches_need_the_identities_of_truth_and_prediction():
+    given = {"truth": [TRUTH] * 3, "prediction": [TRUTH] * 3, "tracks": [{33001: 7}] * 3}
+    viewer = MaskViewer([PICTURE] * 3, **given, truth_tracks=[{33001: np.int64(4)}, None, {}])
+    assert viewer._config["switches"]
+    assert [viewer.store.frame(n).meta["truth_tracks"] for n in range(3)] == [{"33001": 4}, None, {}]
+    assert not MaskViewer([PICTURE] * 3, **given)._config["switches"]
+    for name in given:
+        some = {key: value for key, value in given.items() if key != name}
+        assert not MaskViewer([PICTURE] * 3, **some, truth_tracks=[{}] * 3)._config["switches"], name
+    named = MaskViewer(PICTURE, truth=TRUTH, prediction=TRUTH, tracks={33001: 7}, truth_tracks={33001: 4})
+    assert named.store.frame(0).meta["truth_tracks"] == {"33001": 4}
+
+
+def test_facts_are_sent_without_pictures():
+    viewer = MaskViewer([PICTURE] * 20, truth=[TRUTH] * 20)
+    sent = []
+    viewer.send = lambda content, buffers=None: sent.append((content, buffers))
+    viewer._answer(None, {"kind": "facts", "frames": [3, 4, 99, -1, "5"]}, [])
+    viewer._answer(None, {"kind": "facts", "frames": list(range(20))}, [])
+    assert [meta["index"] for meta in sent[0][0]["metas"]] == [3, 4]
+    assert [meta["index"] for meta in sent[1][0]["metas"]] == list(range(8))
+    assert [buffers for _, buffers in sent] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 
 FILES = (
     "codes", "matching", "view", "colour", "paint", "dom", "feed", "pane", "stage", "controls", "table", "keys",
-    "tracks", "scene", "save", "share", "picking", "viewer",
+    "tracks", "scene", "save", "share", "picking", "switching", "viewer",
 )  # fmt: skip
 """In the order in which they need each other."""
 

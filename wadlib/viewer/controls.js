@@ -72,7 +72,9 @@ export class Controls {
     ];
     this.nextGap = button("gap", "next gap of a track", "i", () => act.flicker(1), "Next gap");
     this.nextGap.hidden = !config.lives;
-    this.film = h("div", { class: "wv-row wv-film" }, ...(config.count > 1 ? many : [this.where]), this.nextError, this.nextGap);
+    this.nextSwap = button("swap", "next id switch", "x", () => act.swap(1), "Next id switch");
+    this.nextSwap.hidden = !config.switches;
+    this.film = h("div", { class: "wv-row wv-film" }, ...(config.count > 1 ? many : [this.where]), this.nextError, this.nextGap, this.nextSwap);
     this.life = h("canvas", { class: "wv-life", role: "img", width: config.count, height: 1, hidden: true });
     this.life.addEventListener("click", (event) => {
       const box = this.life.getBoundingClientRect();

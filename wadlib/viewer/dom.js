@@ -22,6 +22,7 @@ const ICONS = {
   forward: "M5.5 3l5 5-5 5",
   error: "M8 2 14.5 13.5H1.5zM8 6.4v3.4M8 11.4v.6",
   gap: "M1.5 8h4M10.5 8h4M8 5v.6M8 10.4v.6",
+  swap: "M2 5h3l6 6h3M2 11h3l6-6h3M12 3l2 2-2 2M12 9l2 2-2 2",
   plus: "M8 3v10M3 8h10",
   minus: "M3 8h10",
   fit: "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",

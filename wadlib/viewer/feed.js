@@ -63,6 +63,7 @@ export class Feed {
     this.full = new Lru(FULL, close);
     this.decoding = new Set();
     this.asked = new Map(); // key -> time in ms
+    this.askers = new Map(); // frame -> what to call when its facts arrive
     this.target = -1;
     this.step = 1;
     this.received = 0; // bytes, for measurements
@@ -101,6 +102,17 @@ export class Feed {
     this.target = index;
     this.step = step < 0 ? -1 : 1;
     this.pump();
+  }
+
+  /** What is known about some frames, without their pictures: a promise of their metas, in this order. */
+  facts(frames) {
+    const missing = frames.filter((index) => !this.encoded.has(index));
+    const arrived = missing.map(
+      (index) => new Promise((resolve) => this.askers.set(index, [...(this.askers.get(index) ?? []), resolve])),
+    );
+    if (missing.length) this.send({ kind: "facts", frames: missing });
+    const late = new Map(missing.map((index, n) => [index, arrived[n]]));
+    return Promise.all(frames.map((index) => late.get(index) ?? this.encoded.get(index).meta));
   }
 
   pump() {
@@ -152,6 +164,11 @@ export class Feed {
       this.asked.delete(`full ${content.meta.index}`);
       this.full.set(frame.index, frame);
       this.tell(frame);
+    } else if (content.kind === "facts") {
+      for (const meta of content.metas) {
+        for (const resolve of this.askers.get(meta.index) ?? []) resolve(meta);
+        this.askers.delete(meta.index);
+      }
     }
   }
 

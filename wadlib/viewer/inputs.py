@@ -92,7 +92,7 @@ def frames_of(frames: Any, count: int | None) -> Frames:
 
 
 def per_frame(value: Any, name: str, frames: Frames) -> PerFrame | None:
-    """Bring `truth`, `prediction`, `scores` or `tracks` into one form; None if there is nothing.
+    """Bring `truth`, `prediction`, `scores`, `tracks` or `truth_tracks` into one form; None if there is nothing.
 
     A single item goes with a single frame; a sequence has one for each frame; a mapping is looked up by
     the frame or by its name, and may lack some; a function takes the frame.
@@ -103,7 +103,9 @@ def per_frame(value: Any, name: str, frames: Frames) -> PerFrame | None:
         return _folder(Path(value), name)
     if callable(value):
         return lambda number, frame: value(frame)
-    if isinstance(value, Mapping) and not (frames.single and name in ("scores", "tracks") and _is_codes(value)):
+    if isinstance(value, Mapping) and not (
+        frames.single and name in ("scores", "tracks", "truth_tracks") and _is_codes(value)
+    ):
         return lambda number, frame: _look_up(value, frame, number)
     if frames.single and not (isinstance(value, list | tuple) and len(value) == 1):
         return lambda number, frame: value

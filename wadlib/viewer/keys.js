@@ -6,6 +6,7 @@ export const KEYS = [
   ["space", "play, pause"],
   ["e E", "next error, error before"],
   ["i I", "next gap of a track, gap before (of the selected track, if there is one)"],
+  ["x X", "next id switch, id switch before (where the identities of the truth are known)"],
   ["m", "what to show: truth, prediction, …"],
   ["d", "fill, line, or both"],
   ["c", "what colour means"],
@@ -40,7 +41,7 @@ export function actionOf(event) {
   if (tag === "SELECT") return null; // letters choose an entry
   if (key >= "1" && key <= "9") return ["class", Number(key) - 1];
   const plain = {
-    e: ["seek", 1], E: ["seek", -1], i: ["flicker", 1], I: ["flicker", -1], m: ["cycle", "mode"], d: ["cycle", "style"], c: ["cycle", "colour"],
+    e: ["seek", 1], E: ["seek", -1], i: ["flicker", 1], I: ["flicker", -1], x: ["swap", 1], X: ["swap", -1], m: ["cycle", "mode"], d: ["cycle", "style"], c: ["cycle", "colour"],
     n: ["toggle", "names"], "[": ["opacity", -0.1], "]": ["opacity", 0.1], ",": ["threshold", -0.05], ".": ["threshold", 0.05],
     "+": ["zoom", 2], "=": ["zoom", 2], "-": ["zoom", 0.5], 0: ["zoom", 0], z: ["closer"], o: ["objects"], t: ["toggle", "table"],
     s: ["save"], f: ["full"], "?": ["toggle", "help"], Escape: ["escape"],

@@ -55,7 +55,13 @@ def view_factor(shape: tuple[int, ...]) -> int:
 
 
 def encode_frame(
-    number: int, name: str, image: npt.NDArray[np.uint8], truth: Layer | None, prediction: Layer | None, tracks: Any
+    number: int,
+    name: str,
+    image: npt.NDArray[np.uint8],
+    truth: Layer | None,
+    prediction: Layer | None,
+    tracks: Any,
+    truth_tracks: Any = None,
 ) -> Payload:
     """Encode a frame for the view: picture and labels at most `VIEW_SHAPE`, the table of the whole frame."""
     factor = view_factor(image.shape)
@@ -69,7 +75,8 @@ def encode_frame(
         "truth": None if truth is None else truth.rows(),
         "prediction": None if prediction is None else prediction.rows(),
         "pairs": [],
-        "tracks": None if tracks is None else {str(int(code)): int(track) for code, track in tracks.items()},
+        "tracks": _numbers(tracks),
+        "truth_tracks": _numbers(truth_tracks),
     }
     if prediction is not None:
         pairs, ignored = ([], [0] * len(prediction.codes)) if truth is None else overlaps_of(truth, prediction)
@@ -104,6 +111,11 @@ def encode_full(
     }
     labels = [_deflate(found.label) for found in (truth, prediction) if found is not None]
     return Payload(meta, (jpeg if isinstance(jpeg, bytes) else _jpeg(jpeg), *labels))
+
+
+def _numbers(tracks: Any) -> dict[str, int] | None:
+    """Code -> track, as JSON can say it."""
+    return None if tracks is None else {str(int(code)): int(track) for code, track in tracks.items()}
 
 
 def _downscale(image: npt.NDArray[np.uint8], factor: int) -> tuple[npt.NDArray[np.uint8], int, int]:

@@ -85,7 +85,12 @@ export class Picking {
       viewer.say(`${className(viewer.config, gap.classId)}, track ${gap.track}: missing in frame ${gap.frame + 1}`);
       return;
     }
-    const text = `No ${step > 0 ? "further" : "earlier"} gap ${one ? "of this track" : "of any track"}.`;
+    this.tell(`No ${step > 0 ? "further" : "earlier"} gap ${one ? "of this track" : "of any track"}.`);
+  }
+
+  /** Say something over the picture for a moment. */
+  tell(text) {
+    const { viewer } = this;
     viewer.say(text);
     viewer.stage.say(text);
     setTimeout(() => viewer.draw(), 1800);
@@ -103,9 +108,7 @@ export class Picking {
     if (!JUDGED.includes(viewer.state.mode)) viewer.set({ mode: "errors" });
     let selected = viewer.picked;
     for (let index = viewer.state.frame; index >= 0 && index < viewer.config.count; index += step) {
-      if (index !== viewer.state.frame) viewer.goto(index, step);
-      if (viewer.shown?.index !== index) await new Promise((resolve) => (viewer.waiting = resolve));
-      if (token !== this.token || viewer.closed || viewer.state.frame !== index) return;
+      if (!(await this.arrive(index, step, token))) return;
       const errors = viewer.shown.error ? [] : viewer.facts.errors(viewer.shown);
       const at = errors.findIndex((one) => one.source === selected?.source && one.code === selected?.code);
       const next = at >= 0 ? errors[at + step] : errors.at(step > 0 ? 0 : -1);
@@ -116,10 +119,15 @@ export class Picking {
         return;
       }
     }
-    const text = `No ${step > 0 ? "further" : "earlier"} error with this threshold and these classes.`;
-    viewer.say(text);
-    viewer.stage.say(text);
-    setTimeout(() => viewer.draw(), 1800);
+    this.tell(`No ${step > 0 ? "further" : "earlier"} error with this threshold and these classes.`);
+  }
+
+  /** Show a frame, and wait until it is there; false if the search was overtaken meanwhile. */
+  async arrive(index, step, token) {
+    const { viewer } = this;
+    if (index !== viewer.state.frame) viewer.goto(index, step);
+    if (viewer.shown?.index !== index) await new Promise((resolve) => (viewer.waiting = resolve));
+    return token === this.token && !viewer.closed && viewer.state.frame === index;
   }
 
   /** Zoom to a box that is out of sight or too small to be seen; with `always`, to any. */

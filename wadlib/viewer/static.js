@@ -28,6 +28,11 @@ class PageModel {
   }
 
   send({ kind, frames, frame }) {
+    if (kind === "facts") {
+      const content = { kind, metas: frames.map((index) => this.frames[index].meta) };
+      setTimeout(() => this.handlers.get("msg:custom")?.forEach((handler) => handler(content, [])));
+      return;
+    }
     for (const index of frames ?? [frame]) {
       const found = kind === "full" ? this.frames[index].full : this.frames[index];
       setTimeout(() => {

@@ -56,7 +56,7 @@ class Store:
 
     Parameters
     ----------
-    frames, truth, prediction, scores, tracks : see `wadlib.viewer.inputs.per_frame`
+    frames, truth, prediction, scores, tracks, truth_tracks : see `wadlib.viewer.inputs.per_frame`
     count : int
     limit : int
         Bytes of encoded frames to keep.
@@ -70,10 +70,12 @@ class Store:
         prediction: PerFrame | None,
         scores: PerFrame | None,
         tracks: PerFrame | None,
+        truth_tracks: PerFrame | None = None,
         limit: int = 32 << 20,
     ) -> None:
         self.frames, self.count = frames, count
-        self.truth, self.prediction, self.scores, self.tracks = truth, prediction, scores, tracks
+        self.truth, self.prediction, self.scores = truth, prediction, scores
+        self.tracks, self.truth_tracks = tracks, truth_tracks
         self.cache = Cache(limit)
         # Messages of the browser may be answered in another thread than that of the cells.
         self._lock = threading.Lock()
@@ -115,8 +117,8 @@ class Store:
         item = self.frames(number)
         image = read_picture(item, f"frame {number}")
         truth, prediction = self._labels(number, item, image.shape[:2])
-        tracks = None if self.tracks is None else self.tracks(number, item)
-        return encode_frame(number, name_of(item), image, truth, prediction, tracks)
+        tracks, truth_tracks = (None if of is None else of(number, item) for of in (self.tracks, self.truth_tracks))
+        return encode_frame(number, name_of(item), image, truth, prediction, tracks, truth_tracks)
 
     def _encode_full(self, number: int) -> Payload:
         item = self.frames(number)

@@ -2,6 +2,7 @@
 // `lives` holds for each frame an object code -> track, as Python sends it.
 
 import { classOf } from "./codes.js";
+import { FOUND, match } from "./matching.js";
 
 export const FLICKER = 5; // frames: a track that is away no longer than this flickers
 
@@ -67,4 +68,34 @@ export function flickers(lives, one = null) {
 export function nextFlicker(gaps, frame, step) {
   const found = gaps.filter((gap) => (step > 0 ? gap.frame > frame : gap.frame < frame));
   return (step > 0 ? found[0] : found.at(-1)) ?? null;
+}
+
+/**
+ * The id switches of one frame: objects that are matched with another track than when they were matched last, the
+ * IDSW of CLEAR. { code, classId, object, was, now } each, in order of codes.
+ * last: Map "class object" -> track, of the frames before; brought up to date.
+ */
+export function switchesIn(meta, last, options) {
+  if (!meta.truth_tracks || !meta.tracks) return []; // also a frame that could not be read
+  const found = [];
+  for (const row of match(meta, options)) {
+    const object = meta.truth_tracks[row.truth];
+    const now = meta.tracks[row.prediction];
+    if (row.verdict !== FOUND || object == null || now == null) continue;
+    const key = `${row.classId} ${object}`;
+    const was = last.get(key);
+    if (was !== undefined && was !== now) found.push({ code: row.prediction, classId: row.classId, object, was, now });
+    last.set(key, now);
+  }
+  return found.sort((a, b) => a.code - b.code);
+}
+
+/**
+ * The switch after (step 1) or before (step -1) the one that is selected, or null.
+ * switches: [{ frame, code, … }] in order; selected: its code, or null; then those of the shown frame come first.
+ */
+export function nextSwitch(switches, frame, selected, step) {
+  const at = switches.findIndex((one) => one.frame === frame && one.code === selected);
+  if (at >= 0) return switches[at + step] ?? null;
+  return (step > 0 ? switches.find((one) => one.frame >= frame) : switches.findLast((one) => one.frame <= frame)) ?? null;
 }

@@ -12,6 +12,7 @@ import { compose, download, fileName } from "./save.js";
 import { Facts, layersOf, scenesOf } from "./scene.js";
 import { Share } from "./share.js";
 import { Stage } from "./stage.js";
+import { Switching } from "./switching.js";
 import { Table } from "./table.js";
 import { lifeOf, pathOf } from "./tracks.js";
 import { FIT, panBy, place, zoomAt } from "./view.js";
@@ -21,7 +22,7 @@ const clip = (value, low, high) => Math.min(Math.max(value, low), high);
 class Viewer {
   constructor(model, feed, parent) {
     const config = model.get("_config");
-    Object.assign(this, { model, feed, config, facts: new Facts(config), shown: null, picking: new Picking(this), trail: new Map() });
+    Object.assign(this, { model, feed, config, facts: new Facts(config), shown: null, picking: new Picking(this), switching: new Switching(this), trail: new Map() });
     this.share = new Share(model, (key, value) => this.fromPython(key, value));
     this.state = {
       ...config.start, // mode, style, colour, opacity, names
@@ -41,7 +42,8 @@ class Viewer {
     this.controls = new Controls(config, {
       allowed: (mode) => this.allowed(mode), set: (changes) => this.set(changes), play: () => this.play(),
       goto: (to) => this.goto(to === "back" ? this.state.frame - 1 : to === "forward" ? this.state.frame + 1 : to),
-      seek: (step) => this.picking.seek(step), flicker: (step) => this.picking.flicker(step), toggle: (key) => this.set({ [key]: !this.state[key] }),
+      seek: (step) => this.picking.seek(step), flicker: (step) => this.picking.flicker(step),
+      swap: (step) => this.switching.seek(step), toggle: (key) => this.set({ [key]: !this.state[key] }),
       toggleClass: (id) => this.toggleClass(id), zoom: (factor) => this.zoom(factor), save: () => this.save(),
       fullScreen: () => this.fullScreen(), objects: () => this.picking.zoomToAll(),
     });
@@ -298,7 +300,8 @@ class Viewer {
     };
     const does = {
       move: () => this.goto(state.frame + a), first: () => this.goto(0, 1), last: () => this.goto(config.count - 1),
-      play: () => this.play(), seek: () => this.picking.seek(a), flicker: () => this.picking.flicker(a), toggle: () => this.set({ [a]: !state[a] }),
+      play: () => this.play(), seek: () => this.picking.seek(a), flicker: () => this.picking.flicker(a),
+      swap: () => this.switching.seek(a), toggle: () => this.set({ [a]: !state[a] }),
       cycle: () => {
         const list = cycles[a];
         if (list.length > 1) this.set({ [a]: list[(list.indexOf(state[a]) + 1) % list.length] });

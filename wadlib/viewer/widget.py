@@ -48,6 +48,10 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         A dictionary code -> number of the track per frame, of the predictions (or of the truth, if there is no
         prediction): the same object keeps its colour through the video. What is selected stays so from frame to
         frame, a strip shows in which frames it is, and a key leads to the next gap.
+    truth_tracks : optional
+        Likewise for the truth beside a prediction that has `tracks`, such as those of `wadlib.rendered.read_tracks`
+        (a dictionary by name of the frame): a key then leads to the next id switch, where a true object goes on under
+        another track.
     count : int, optional
         How many frames, where `frames` is a callable.
     title : str
@@ -114,6 +118,7 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         *,
         scores: Any = None,
         tracks: Any = None,
+        truth_tracks: Any = None,
         count: int | None = None,
         title: str = "",
         mode: str | None = None,
@@ -129,7 +134,8 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
         # What was given, frame by frame; it stays in Python until a frame is asked for.
         video = frames_of(frames, count)
         number = video.count
-        given = {"truth": truth, "prediction": prediction, "scores": scores, "tracks": tracks}
+        given = {"truth": truth, "prediction": prediction, "scores": scores}
+        given |= {"tracks": tracks, "truth_tracks": truth_tracks}
         given_by_frame = {name: per_frame(value, name, video) for name, value in given.items()}
         if truth is None:
             given_by_frame["truth"] = _labels_of_frames(video)
@@ -140,6 +146,7 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
             given_by_frame["prediction"],
             given_by_frame["scores"],
             given_by_frame["tracks"],
+            given_by_frame["truth_tracks"],
         )
         # A single frame that cannot be shown is a mistake to hear of now; in a video the others can be seen.
         frame = min(max(int(frame), 0), number - 1)
@@ -161,6 +168,9 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
             "names": {str(row.id): row.name for row in TABLE},
             **there,
             "lives": _lives(tracks, given_by_frame["tracks"], video),
+            "switches": all(
+                given_by_frame[name] is not None for name in ("truth", "prediction", "tracks", "truth_tracks")
+            ),
             "scored": scores is not None,
             "full": True,
             "title": str(title),
@@ -213,6 +223,10 @@ class MaskViewer(anywidget.AnyWidget):  # type: ignore[misc]
             for number in list(content.get("frames", ()))[:_MOST_AT_ONCE]:
                 if isinstance(number, int) and 0 <= number < self.store.count:
                     self._deliver("frame", self.store.frame(number))
+        elif content.get("kind") == "facts":
+            asked = [n for n in list(content.get("frames", ()))[:_MOST_AT_ONCE] if isinstance(n, int)]
+            metas = [self.store.frame(number).meta for number in asked if 0 <= number < self.store.count]
+            self.send({"kind": "facts", "metas": metas})
         elif content.get("kind") == "full":
             number = content.get("frame")
             if isinstance(number, int) and 0 <= number < self.store.count:

@@ -10,7 +10,7 @@ import { actionOf } from "./keys.js";
 import { countClasses, match } from "./matching.js";
 import { Samples, kindOf, kindTiles, paintGlow, paintKinds, paintLabel } from "./paint.js";
 import { fileName } from "./save.js";
-import { codeIn, flickers, lifeOf, nextFlicker, pathOf, trackOf } from "./tracks.js";
+import { codeIn, flickers, lifeOf, nextFlicker, nextSwitch, pathOf, switchesIn, trackOf } from "./tracks.js";
 import { FIT, around, clamp, panBy, place, zoomAt, zoomTo } from "./view.js";
 
 const config = { classes: [{ id: 33, name: "car", colour: [1, 2, 3] }, { id: 36, name: "person", colour: [4, 5, 6] }], names: { 33: "car", 36: "person" } };
@@ -234,6 +234,7 @@ test("keys: sliders keep their arrows, letters work everywhere, Ctrl belongs to 
   assert.equal(key("s", "DIV", { ctrlKey: true }), null);
   assert.equal(key("e", "SELECT"), null);
   assert.deepEqual(key("7"), ["class", 6]);
+  assert.deepEqual([key("i"), key("I"), key("x"), key("X")], [["flicker", 1], ["flicker", -1], ["swap", 1], ["swap", -1]]);
 });
 
 test("file names hold no separators", () => {
@@ -276,4 +277,59 @@ test("tracks: a path goes through the frames that were seen, up to this one", ()
   assert.deepEqual(pathOf(LIVES, trail, 2, car), [[5, 10], [15, 10]]);
   assert.deepEqual(pathOf(LIVES, trail, 3, car).at(-1), [25, 10]);
   assert.deepEqual(pathOf(LIVES, new Map(), 3, car), []);
+});
+
+/** A frame in which true car 33000 + n is found exactly as predicted 33100 + n; tracks: code -> [object, track]. */
+function matchedFrame(tracks, more = {}) {
+  const codes = Object.keys(tracks).map(Number);
+  return {
+    truth: codes.map((code) => ({ code, area: 10 })),
+    prediction: codes.map((code) => ({ code: code + 100, area: 10, score: 0.6, ignored: 0 })),
+    pairs: codes.map((_, n) => [n, n, 10]),
+    truth_tracks: Object.fromEntries(codes.map((code) => [code, tracks[code][0]])),
+    tracks: Object.fromEntries(codes.map((code) => [code + 100, tracks[code][1]])),
+    ...more,
+  };
+}
+
+test("id switches: an object under another track than when it was matched last, gaps do not count", () => {
+  const options = { threshold: 0.5, counts };
+  const frames = [
+    matchedFrame({ 33000: [1, 7], 33001: [2, 8] }),
+    matchedFrame({ 33001: [1, 7], 33000: [2, 8] }), // WAD's numbers change; the objects and tracks do not
+    matchedFrame({ 33000: [2, 8] }),
+    matchedFrame({ 33000: [2, 8] }, { prediction: null, pairs: [] }),
+    matchedFrame({ 33000: [1, 9], 33001: [2, 8] }), // object 1 was matched last two frames ago
+    matchedFrame({ 33000: [1, 8], 33001: [2, 9] }),
+    { error: "damaged" },
+    matchedFrame({ 36000: [1, 9], 33001: [2, 9] }), // person 1 is not car 1
+  ];
+  const last = new Map();
+  const found = frames.map((meta) => switchesIn(meta, last, options).map((one) => [one.code, one.object, one.was, one.now]));
+  assert.deepEqual(found, [[], [], [], [], [[33100, 1, 7, 9]], [[33100, 1, 9, 8], [33101, 2, 8, 9]], [], []]);
+  const unsure = frames.flatMap((meta) => switchesIn(meta, new Map(), { threshold: 0.7, counts }));
+  assert.deepEqual(unsure, []); // what is not shown is not matched
+  const unknown = matchedFrame({ 33000: [1, 3] }, { tracks: { 33100: null } });
+  assert.deepEqual(switchesIn(unknown, new Map([["33 1", 7]]), options), []);
+});
+
+test("id switches: next and previous, those of one frame one after the other", () => {
+  const all = [{ frame: 4, code: 33100 }, { frame: 5, code: 33100 }, { frame: 5, code: 33101 }];
+  const place = (frame, selected, step) => all.indexOf(nextSwitch(all, frame, selected, step));
+  assert.deepEqual([place(0, null, 1), place(4, 33100, 1), place(5, 33100, 1), place(5, 33101, 1)], [0, 1, 2, -1]);
+  assert.deepEqual([place(9, null, -1), place(5, 33101, -1), place(5, 33100, -1), place(4, 33100, -1)], [2, 1, 0, -1]);
+  assert.equal(place(5, 33222, 1), 1); // something else is selected: first those of the shown frame
+  assert.equal(nextSwitch([], 0, null, 1), null);
+});
+
+test("feed: facts of frames without their pictures, those that are here are not asked for", async () => {
+  const sent = [];
+  let answer;
+  const model = { get: (key) => ({ _config: { count: 9 }, _first: null })[key], on: (_, handler) => (answer = handler), off() {}, send: (m) => sent.push(m) };
+  const feed = new Feed(model);
+  feed.encoded.set(1, { meta: { index: 1, here: true }, bytes: [] });
+  const asked = Promise.all([feed.facts([0, 1, 2]), feed.facts([2])]);
+  assert.deepEqual(sent, [{ kind: "facts", frames: [0, 2] }, { kind: "facts", frames: [2] }]);
+  await answer({ kind: "facts", metas: [{ index: 2 }, { index: 0 }] }, []);
+  assert.deepEqual(await asked, [[{ index: 0 }, { index: 1, here: true }, { index: 2 }], [{ index: 2 }]]);
 });

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
+from wadlib.instances import Instances
+
 GRID = np.full((4, 5), 255, np.uint16)
 GRID[1:3, 1:3] = 33000
 
@@ -74,6 +76,32 @@ def ap_of(scores, correct, objects):
 def repeat_factors(present, t):
     rates = np.maximum(1, np.sqrt(t / np.maximum(present.mean(axis=0), 1e-9)))
     return np.where(present, rates, 1).max(axis=1)
+
+
+def saved_label(masks, class_ids):
+    total = (masks * (1000 * np.array(class_ids, int))[:, None, None]).sum(axis=0)
+    return total // 2**15 if total.max() >= 2**16 else total
+
+
+def summed(masks, class_ids):
+    return (masks * (1000 * np.array(class_ids, int))[:, None, None]).sum(axis=0)
+
+
+def two_masks(shared):
+    masks = np.zeros((2, 4, 6), bool)
+    masks[0, 1:3, 0:3] = masks[1, :, 4] = True
+    masks[0, 2, 3:5] = shared
+    return Instances.from_masks(masks, [33, 36], [0.95, 0.97])
+
+
+def classes_in(label):
+    return set(np.unique(label // 1000).tolist()) - {0}
+
+
+def interval_of(gain_of, videos, draws, seed, tail=2.5, replace=True):
+    rng = np.random.default_rng(seed)
+    gains = [gain_of(rng.choice(videos, len(videos), replace=replace).tolist()) for _ in range(draws)]
+    return np.percentile(gains, [tail, 100 - tail])
 
 
 IDS = (33, 34, 35, 36, 38, 39, 40)
@@ -257,5 +285,47 @@ ANSWERS = {
         ],
         {},
         ["np.argsort(-scores, kind"],
+    ),
+    "10.1": (12, [14, 13, "12"], {}, ["7 + 5", "= 12"]),
+    "10.2": (
+        saved_label,
+        [
+            summed,
+            lambda m, c: summed(m, c) % 2**16,
+            lambda m, c: np.where(summed(m, c) >= 2**16, summed(m, c) // 2**15, summed(m, c)),
+        ],
+        {},
+        ["total // 2**15", "total.max()"],
+    ),
+    "10.3": (10, [9, 66, 2], {}, ["n * 7 * 1000", "= 10"]),
+    "10.4": (
+        lambda save: classes_in(save(two_masks(True))) == {33, 36},
+        [
+            lambda save: classes_in(save(two_masks(False))) == {33, 36},
+            lambda save: {33, 36} <= classes_in(save(two_masks(True))),
+            lambda save: True,
+        ],
+        {},
+        ["{33, 36}", "np.unique(save("],
+    ),
+    "10.5": (
+        {"P": "wrong class", "Q": "not found", "R": "saving code"},
+        [
+            {"P": "not found", "Q": "not found", "R": "saving code"},
+            {"P": "wrong class", "Q": "not found", "R": "not found"},
+            ["wrong class", "not found", "saving code"],
+        ],
+        {},
+        ['"P": "wrong class"', "most bicycles"],
+    ),
+    "10.6": (
+        interval_of,
+        [
+            lambda g, v, draws, seed: interval_of(g, v, draws, seed, replace=False),
+            lambda g, v, draws, seed: interval_of(g, v, draws, seed, tail=5),
+            lambda g, v, draws, seed: interval_of(lambda x: g(x[:3]), v, draws, seed),
+        ],
+        {},
+        ["rng.choice(videos"],
     ),
 }

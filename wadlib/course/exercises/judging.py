@@ -36,7 +36,7 @@ _MODULES = {
     "07": "networks",
     "08": "networks",
     "09": "scores",
-    "10": "scores",
+    "10": "causes",
     "11": "scores",
 }
 _SOLVED: dict[str, bool] = {}

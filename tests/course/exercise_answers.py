@@ -1,5 +1,8 @@
 """For each exercise: an answer that `check` accepts, three that it refuses, and what must not stand in a hand-out."""
 
+import itertools
+from fractions import Fraction
+
 import numpy as np
 from scipy import ndimage
 
@@ -103,6 +106,28 @@ def interval_of(gain_of, videos, draws, seed, tail=2.5, replace=True):
     gains = [gain_of(rng.choice(videos, len(videos), replace=replace).tolist()) for _ in range(draws)]
     return np.percentile(gains, [tail, 100 - tail])
 
+
+def switches_of(found_as):
+    seen = [[track for track in tracks if track is not None] for tracks in found_as.values()]
+    return sum(a != b for tracks in seen for a, b in itertools.pairwise(tracks))
+
+
+def covered_in(width, speed, frames):
+    row = sum(np.bincount(np.arange(width) + t * speed, minlength=width + 4 * speed) for t in range(5))
+    return int((row >= frames).sum())
+
+
+def assa_of(found_as, fna=1, fpa=1):
+    pairs = [(name, track) for name, tracks in found_as.items() for track in tracks if track is not None]
+    shares = []
+    for name, track in pairs:
+        tpa = pairs.count((name, track))
+        others = sum(each == track for _, each in pairs) - tpa
+        shares.append(tpa / (tpa + fna * (len(found_as[name]) - tpa) + fpa * others))
+    return sum(shares) / len(shares)
+
+
+MAPS = np.random.default_rng(0).integers(0, 3, (5, 4, 6))
 
 IDS = (33, 34, 35, 36, 38, 39, 40)
 MEANS = {(a, b): (a + b) * 500 // 1000 for a in IDS for b in IDS if a < b and (a + b) * 500 // 1000 in IDS}
@@ -327,5 +352,42 @@ ANSWERS = {
         ],
         {},
         ["rng.choice(videos"],
+    ),
+    "11.1": ("swap", ["missed mask", "both", 2], {}, ['= "swap"']),
+    "11.2": (Fraction(13, 15), [5 / 6, 13 / 18, "13/15"], {}, ["13/15", "0.867", "Fraction(2, 3)"]),
+    "11.3": (
+        switches_of,
+        [
+            lambda found: sum(a != b for row in found.values() for a, b in itertools.pairwise(row)),
+            lambda found: sum(
+                a != b and None not in (a, b) for row in found.values() for a, b in itertools.pairwise(row)
+            ),
+            lambda found: sum(len(set(row) - {None}) for row in found.values()),
+        ],
+        {},
+        ["itertools.pairwise(seen)"],
+    ),
+    "11.4": ("lower", ["higher", "equal", 1], {}, ['= "lower"']),
+    "11.5": (
+        lambda w, v: covered_in(w, v, 3),
+        [lambda w, v: w, lambda w, v: max(0, w - 2 * v), lambda w, v: covered_in(w, v, 5)],
+        {},
+        ["covered >= 3", "half of its width"],
+    ),
+    "11.6": (
+        np.repeat(MAPS[:1], 5, axis=0),
+        [MAPS, np.zeros_like(MAPS), MAPS[:1]],
+        {"maps": MAPS},
+        ["np.repeat(p", "again and again"],
+    ),
+    "11.7": (
+        assa_of,
+        [
+            lambda found: assa_of(found, fna=0),
+            lambda found: assa_of(found, fpa=0),
+            lambda found: 1.0,
+        ],
+        {},
+        ["of_track - together"],
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 
@@ -24,14 +25,19 @@ def test_videos_are_inside_the_page_the_smallest_first(monkeypatch, tmp_path):
     for name in ("a.mp4", "b.mp4", "p.jpg"):
         (tmp_path / name).write_bytes(name.encode())
     html = shown(
-        monkeypatch, paths=[tmp_path / "a.mp4", tmp_path / "b.mp4"], alt='one "car"', poster=tmp_path / "p.jpg"
+        monkeypatch,
+        paths=[tmp_path / "a.mp4", tmp_path / "b.mp4"],
+        alt='one "car"',
+        poster=tmp_path / "p.jpg",
+        caption="A <car>",
     )
     a, b, poster = (html.index(base64.b64encode(name).decode()) for name in (b"a.mp4", b"b.mp4", b"p.jpg"))
     assert poster < a < b
     assert html.startswith("<video")
     assert "controls" in html
     assert 'aria-label="one &quot;car&quot;"' in html
-    assert html.endswith("one &quot;car&quot;</video>")
+    assert "one &quot;car&quot;</video><p " in html
+    assert re.search(r'<p class="caption"[^>]*><b>Figure (\d+\.)?\d+\.</b> A &lt;car&gt;</p>$', html)
 
 
 @pytest.mark.parametrize("given", [{"paths": [], "alt": "a car"}, {"paths": ["a.mp4"], "alt": " "}])

@@ -34,6 +34,7 @@ __all__ = [
     "PROFILES",
     "figure_slider",
     "data_root",
+    "figure_caption",
     "is_rendered",
     "open_data",
     "own_data",
@@ -200,11 +201,11 @@ def show(figure: Figure, alt: str, caption: str | None = None) -> None:
     """
     from IPython.display import HTML, display
 
-    display(HTML(_image(_address(figure, alt), alt) + _captioned(alt, caption)))
+    display(HTML(_image(_address(figure, alt), alt) + figure_caption(alt, caption)))
 
 
-def _captioned(alt: str, caption: str | None) -> str:
-    """Number and caption; a figure that is shown again keeps its number."""
+def figure_caption(alt: str, caption: str | None) -> str:
+    """Write number and caption of a figure as HTML; a figure that is shown again keeps its number."""
     number = _NUMBERS.setdefault(alt, len(_NUMBERS) + 1)
     # JupyterLab names the notebook in the first variable, `execute` of this package in the second.
     name = Path(os.environ.get("JPY_SESSION_NAME") or os.environ.get(NOTEBOOK) or "").name
@@ -240,7 +241,7 @@ def show_drawing(name: str) -> None:
     found = re.search("<desc>(.*?)</desc>", svg, re.DOTALL)
     alt = unescape(found[1]) if found else ""
     image = _image(f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", alt)
-    display(HTML(image + _captioned(alt, name)))
+    display(HTML(image + figure_caption(alt, name)))
 
 
 def _address(figure: Figure, alt: str) -> str:

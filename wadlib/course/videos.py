@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from wadlib.course.classroom import profile, project_root, rendered_in_cache
+from wadlib.course.classroom import figure_caption, profile, project_root, rendered_in_cache
 from wadlib.dataset import Video, open_wad
 from wadlib.dataset.tracks import read_tracks
 from wadlib.errors import DatasetError, WadError
@@ -56,8 +56,10 @@ def tracking_results(name: str, root: Path | None = None) -> dict[str, Any]:
     return result
 
 
-def show_video(paths: Sequence[str | Path], alt: str, poster: str | Path | None = None) -> None:
-    """Display a short video inside the notebook; it plays in JupyterLab and in the book, from disk too.
+def show_video(
+    paths: Sequence[str | Path], alt: str, poster: str | Path | None = None, caption: str | None = None
+) -> None:
+    """Display a short video with its number and caption; it plays in JupyterLab and in the book, from disk too.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ def show_video(paths: Sequence[str | Path], alt: str, poster: str | Path | None 
         What one learns from watching it.
     poster : path of a .jpg, optional
         The picture before it plays.
+    caption : str, optional
+        What stands below it, behind the number of the figure; by default the first sentence of `alt`.
     """
     from IPython.display import HTML, display
 
@@ -81,7 +85,7 @@ def show_video(paths: Sequence[str | Path], alt: str, poster: str | Path | None 
     display(
         HTML(
             f'<video class="figure" controls loop muted playsinline preload="metadata" aria-label="{escape(alt)}"'
-            f'{still} style="{page.IMAGE_STYLE}">{sources}{escape(alt)}</video>'
+            f'{still} style="{page.IMAGE_STYLE}">{sources}{escape(alt)}</video>' + figure_caption(alt, caption)
         )
     )
 

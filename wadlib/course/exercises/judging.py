@@ -37,7 +37,7 @@ _MODULES = {
     "08": "networks",
     "09": "scores",
     "10": "causes",
-    "11": "scores",
+    "11": "tracks",
 }
 _SOLVED: dict[str, bool] = {}
 _NO_ANSWER = "It is not written yet."

@@ -497,7 +497,7 @@ def test_linked_viewers_move_together(lab, context):
 
 COMPANION = """
 from matplotlib import pyplot as plt
-from wadlib.course.classroom import figure_slider
+from wadlib.course import figure_slider
 
 def draw(value):
     figure, axes = plt.subplots(figsize=(3, 2))

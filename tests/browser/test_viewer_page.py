@@ -101,11 +101,12 @@ def test_full_resolution_can_come_along(opened, tmp_path):
 
 def test_two_viewers_and_a_slider_in_one_page_follow_its_theme(opened, street, tmp_path):
     pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
-    pictures = [{"label": f"{k} %", "src": pixel, "alt": f"at {k} percent"} for k in (10, 20, 30)]
+    sliders = [{"name": "strength", "labels": ["10 %", "20 %", "30 %"], "start": 1}]
+    pictures = [{"src": pixel, "alt": f"at {k} percent"} for k in (10, 20, 30)]
     body = (
         MaskViewer(**street.arguments(count=3, broken=False))._fragment(None)
         + MaskViewer(street.picture(0), truth=street.truth(0))._fragment(None)
-        + page.slides("strength", pictures, 1)
+        + page.slides(sliders, pictures)
     )
     colours = {"light": ("#ffffff", "#101010"), "dark": ("#14181e", "#e8e8e8")}
     style = "".join(

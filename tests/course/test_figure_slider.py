@@ -8,7 +8,7 @@ import sys
 import nbformat
 import pytest
 
-from wadlib.course import book, classroom
+from wadlib.course import book, figure_slider
 from wadlib.course.notebooks import with_pages, without_pages
 from wadlib.errors import WadError
 from wadlib.viewer import page
@@ -18,7 +18,7 @@ import matplotlib; matplotlib.use("agg")
 import json
 from unittest import mock
 from matplotlib import pyplot as plt
-from wadlib.course.classroom import figure_slider
+from wadlib.course import figure_slider
 drawn = []
 
 def draw(value):
@@ -51,14 +51,70 @@ def program(more, **environment):
 
 def test_in_a_notebook_a_figure_is_drawn_when_the_slider_gets_there():
     said = program("""
-slider, picture = thing.children
+slider, picture, below = thing.children
 first = picture.value
 slider.value = 77
 slider.value = 50
-print(json.dumps([drawn, slider.description, slider.label, picture.value == first, first[:80]]))
+print(json.dumps([drawn, slider.description, slider.label, picture.value == first, first[:80], below.value]))
 """)
     assert said[:4] == [[50, 77], "strength", "50 %", True]
     assert 'alt="a figure of &quot;50&quot; &lt;b&gt;"' in said[4]
+    assert "<b>Figure 1.</b> Move the slider: strength.</p>" in said[5]
+
+
+GRID = """
+from wadlib.course.sliders import BOOK_SLIDES
+
+def place(row, column):
+    figure, axes = plt.subplots(figsize=(1, 1))
+    return figure, f"row {row}, column {column}"
+
+shown = []
+with mock.patch("IPython.display.display", lambda thing, **kwargs: shown.append(thing)):
+    options = {"start": (1, 0), "form": ("1/{}", str), "caption": "A <grid>."}
+    figure_slider(("row", "column"), ([2, 4], range(9)), place, **options)
+    figure_slider("strength", [1], draw)
+(thing, other) = shown
+"""
+
+
+def test_two_sliders_choose_one_figure():
+    alts, below, again = program(
+        GRID
+        + """
+row, column, picture, below = thing.children
+seen = [picture.value]
+row.value = 0
+seen.append(picture.value)
+column.value = 8
+seen.append(picture.value)
+print(json.dumps([[value[:60] for value in seen], below.value, other.children[-1].value]))
+"""
+    )
+    places = [(4, 0), (2, 0), (2, 8)]
+    assert all(f'alt="row {r}, column {c}"' in text for text, (r, c) in zip(alts, places, strict=True))
+    assert "<b>Figure 2.</b> A &lt;grid&gt;.</p>" in below
+    assert "Figure 1.</b> Move the slider" in again, "the slider of that name has its number already"
+
+
+def test_two_sliders_in_the_book():
+    thing = program(GRID + "print(json.dumps(thing))", WADLIB_BOOK="1")
+    assert (
+        thing["text/plain"]
+        == "Run this notebook to move the sliders (row: 2 values, column: 9 values); this is 1/4, 0."
+    )
+    data = slides_in(thing)
+    assert [(s["name"], s["labels"], s["start"]) for s in data["sliders"]] == [
+        ("row", ["1/2", "1/4"], 1),
+        ("column", ["0", "2", "4", "6", "8"], 0),
+    ]
+    assert [p["alt"] for p in data["pictures"]] == [f"row {r}, column {c}" for r in (2, 4) for c in (0, 2, 4, 6, 8)]
+    assert thing["text/html"].count("Figure 2.") == thing[page.MIME].count("Figure 2.") == 1
+
+
+def slides_in(thing):
+    (data,) = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', thing[page.MIME], re.S)
+    return json.loads(data)
 
 
 def test_in_the_book_a_few_are_drawn_beforehand():
@@ -67,14 +123,20 @@ def test_in_the_book_a_few_are_drawn_beforehand():
     assert thing["text/plain"] == "Run this notebook to move the slider (strength: 101 values); this is 50 %."
     assert "<script" not in thing["text/html"]
     assert 'alt="a figure of &quot;50&quot; &lt;b&gt;"' in thing["text/html"]
-    (data,) = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', thing[page.MIME], re.S)
-    assert [slide["label"] for slide in json.loads(data)] == [f"{v} %" for v in sorted(drawn)]
-    assert re.search(r'"strength", data, 4\);', thing[page.MIME])
+    (slider,) = slides_in(thing)["sliders"]
+    assert slider == {"name": "strength", "labels": [f"{v} %" for v in sorted(drawn)], "start": 4}
 
 
 def test_no_values_is_an_error():
-    with pytest.raises(WadError, match="0 values, start 0"):
-        classroom.figure_slider("strength", [], lambda value: None)
+    with pytest.raises(WadError, match="strength: 0 values, start 0"):
+        figure_slider("strength", [], lambda value: None)
+    with pytest.raises(WadError, match="b: 2 values, start 2"):
+        figure_slider(("a", "b"), ([1], [2, 3]), lambda a, b: None, start=(0, 2))
+
+
+def test_a_list_of_values_for_each_name():
+    with pytest.raises(WadError, match="2 names, 1 lists of values, 2 starts, 2 forms"):
+        figure_slider(("a", "b"), ([1],), lambda a, b: None)
 
 
 def notebook(**data):

@@ -1,5 +1,4 @@
 from .classroom import data_root as data_root
-from .classroom import figure_slider as figure_slider
 from .classroom import is_rendered as is_rendered
 from .classroom import open_data as open_data
 from .classroom import prepared as prepared
@@ -14,6 +13,7 @@ from .facts import cite as cite
 from .facts import report_facts as report_facts
 from .kept_predictions import scored_instances as scored_instances
 from .kept_predictions import stored_predictions as stored_predictions
+from .sliders import figure_slider as figure_slider
 from .videos import open_video as open_video
 from .videos import show_video as show_video
 from .videos import tracking_results as tracking_results

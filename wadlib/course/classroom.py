@@ -8,13 +8,11 @@ Profile quick · rendered data · videos: 8 · frames with labels: 48
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import io
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape, unescape
 from pathlib import Path
@@ -29,12 +27,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "BOOK_SLIDES",
     "NOTEBOOK",
     "PROFILES",
-    "figure_slider",
+    "address",
     "data_root",
     "figure_caption",
+    "image",
     "is_rendered",
     "open_data",
     "own_data",
@@ -56,9 +54,6 @@ PROFILES: dict[str, dict[str, int]] = {
 
 RCNN_FAMILY = ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN")
 """What `show_drawing` shows, in the order of their invention."""
-
-BOOK_SLIDES = 9
-"""Figures of a companion that are drawn for the book."""
 
 
 def profile() -> str:
@@ -201,7 +196,7 @@ def show(figure: Figure, alt: str, caption: str | None = None) -> None:
     """
     from IPython.display import HTML, display
 
-    display(HTML(_image(_address(figure, alt), alt) + figure_caption(alt, caption)))
+    display(HTML(image(address(figure, alt), alt) + figure_caption(alt, caption)))
 
 
 def figure_caption(alt: str, caption: str | None) -> str:
@@ -240,12 +235,12 @@ def show_drawing(name: str) -> None:
     svg = drawings[one_of(name, drawings, "show_drawing: name", WadError)].read_text(encoding="utf-8")
     found = re.search("<desc>(.*?)</desc>", svg, re.DOTALL)
     alt = unescape(found[1]) if found else ""
-    image = _image(f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", alt)
-    display(HTML(image + figure_caption(alt, name)))
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    display(HTML(image(source, alt) + figure_caption(alt, name)))
 
 
-def _address(figure: Figure, alt: str) -> str:
-    """The figure as a ``data:`` address; closes it."""
+def address(figure: Figure, alt: str) -> str:
+    """Make a ``data:`` address of a figure, and close it."""
     import matplotlib.pyplot as plt
 
     if not alt.strip():
@@ -274,68 +269,8 @@ def _shorter(svg: str) -> str:
     return re.sub(r"\s*\n\s*", " ", rounded).replace("DejaVuSans-", "f")  # each letter is drawn by a name
 
 
-def figure_slider(
-    name: str,
-    values: Sequence[Any],
-    draw: Callable[[Any], tuple[Figure, str]],
-    *,
-    start: int = 0,
-    form: str | Callable[[Any], str] = "{}",
-) -> None:
-    """Display a slider and the figure that belongs to its value.
-
-    In JupyterLab the figure is drawn when the slider gets there. In the book, where no Python runs, up to
-    `BOOK_SLIDES` figures are drawn beforehand and the slider chooses among them.
-
-    Parameters
-    ----------
-    name : str
-        What the slider changes, such as "threshold".
-    values : sequence
-        What it can be set to, in order.
-    draw : callable
-        From a value to ``(figure, alt)``, as `show` takes them.
-    start : int
-        Position in `values` to begin with.
-    form : str or callable
-        How a value is written beside the slider: a format such as ``"{:.2f}"``.
-    """
-    from IPython.display import display
-
-    if not len(values) or not 0 <= start < len(values):
-        raise WadError(
-            f"figure_slider: {len(values)} values, start {start}",
-            cause="an empty selection, or a start that counts from the end",
-            fix="give at least one value and a start below their number",
-        )
-    word = form if callable(form) else form.format
-
-    @functools.cache
-    def slide(position: int) -> dict[str, str]:
-        figure, alt = draw(values[position])
-        return {"label": word(values[position]), "src": _address(figure, alt), "alt": alt}
-
-    def shown(position: int) -> str:
-        return _image(slide(position)["src"], slide(position)["alt"])
-
-    if page.is_static():
-        some = sorted({start, *(round(k * (len(values) - 1) / (BOOK_SLIDES - 1)) for k in range(BOOK_SLIDES))})
-        note = f"Run this notebook to move the slider ({name}: {len(values)} values); this is {slide(start)['label']}."
-        html = f'{shown(start)}<p class="wv-note">{escape(note)}</p>'
-        moving = page.slides(name, [slide(position) for position in some], some.index(start))
-        display({"text/plain": note, "text/html": html, page.MIME: moving}, raw=True)
-        return
-    import ipywidgets  # type: ignore[import-untyped]
-
-    options = [(word(value), position) for position, value in enumerate(values)]
-    look = {"layout": {"width": "min(100%, 40em)"}, "style": {"description_width": "initial"}}
-    slider = ipywidgets.SelectionSlider(options=options, value=start, description=name, **look)
-    picture = ipywidgets.HTML(shown(start))
-    slider.observe(lambda change: picture.set_trait("value", shown(change["new"])), "value")
-    display(ipywidgets.VBox([slider, picture]))
-
-
-def _image(source: str, alt: str) -> str:
+def image(source: str, alt: str) -> str:
+    """Write the ``<img>`` of a figure."""
     return f'<img class="figure" alt="{escape(alt)}" src="{source}" style="{page.IMAGE_STYLE}">'
 
 

@@ -84,19 +84,29 @@ mount(document.getElementById("{key}"), JSON.parse(document.getElementById("{key
 </script>"""
 
 
-def slides(name: str, pictures: list[dict[str, str]], start: int) -> str:
-    """Write the HTML of a slider over pictures; each has ``label``, ``src`` and ``alt``."""
-    data = _json(pictures)
-    key = f"wv-{hashlib.sha256((name + data).encode()).hexdigest()[:12]}"
-    first = pictures[start]
+def slides(sliders: list[dict[str, Any]], pictures: list[dict[str, str]]) -> str:
+    """Write the HTML of one or more sliders over pictures.
+
+    Parameters
+    ----------
+    sliders : list of dict
+        For each its ``name``, the ``labels`` of its values and the position of its ``start``.
+    pictures : list of dict
+        ``src`` and ``alt`` for each combination of values; those of the last slider follow each other.
+    """
+    data = _json({"sliders": sliders, "pictures": pictures})
+    key = f"wv-{hashlib.sha256(data.encode()).hexdigest()[:12]}"
+    at = 0
+    for slider in sliders:
+        at = at * len(slider["labels"]) + slider["start"]
+    first = pictures[at]
     program = (bundle.FOLDER / "slides.js").read_text(encoding="utf-8")
     return f"""<div id="{key}" class="wv-slides">
 <img class="figure" alt="{escape(first["alt"])}" src="{first["src"]}" style="{IMAGE_STYLE}"></div>
 <script type="application/json" id="{key}-data">{data}</script>
 <script type="module">
 {program}
-const data = JSON.parse(document.getElementById("{key}-data").textContent);
-slides(document.getElementById("{key}"), {_json(name)}, data, {start});
+slides(document.getElementById("{key}"), JSON.parse(document.getElementById("{key}-data").textContent));
 </script>"""
 
 

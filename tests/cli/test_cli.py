@@ -37,6 +37,30 @@ def test_info_lists_videos_and_instances(tiny_wad):
     assert cars.split()[1:3] == [str(counts.instances[33]), str(counts.frames_with[33])]
 
 
+def test_info_counts_unasked_only_what_is_soon_counted(tiny_wad, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    root = tiny_wad(videos=1, frames=2)
+    counted = runner.invoke(app, ["info", str(root)]).output
+    monkeypatch.setattr("wadlib.cli.data._COUNTED_UNASKED", 1)
+    asked = runner.invoke(app, ["info", str(root), "--count"]).output
+    assert asked == counted
+    result = runner.invoke(app, ["info", str(root)])
+    assert "instances not counted: that opens 2 labels, 10 ms each at full size; --count does it" in result.output
+    assert result.output.splitlines()[:-1] == counted.splitlines()[: len(result.output.splitlines()) - 1]
+    assert "class" not in runner.invoke(app, ["info", str(root), "--no-count"]).output
+
+
+def test_info_loads_nothing_heavy(tiny_wad):
+    """What the lists and folders say needs no picture, no network and no compiler."""
+    code = "import sys; from wadlib.cli import app; app(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    command = [sys.executable, "-c", code, "info", str(tiny_wad(contents=False)), "--no-count"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    heavy = {"cv2", "numba", "scipy", "pandas", "matplotlib", "skimage", "tensorflow", "keras", "jax", "torch"}
+    heavy |= {"distributed", "dask", "fsspec", "loky", "IPython"}
+    assert "3 videos, 12 frames" in done.stdout
+    assert heavy & set(done.stdout.splitlines()[-1].split()) == set()
+
+
 def test_info_on_the_real_sample(wad_sample):
     result = runner.invoke(app, ["info", str(wad_sample)])
     assert result.exit_code == 0

@@ -83,7 +83,7 @@ def test_evaluate_sweeps_the_score_threshold(data):
 def test_evaluate_as_the_authors_code_saved_it(data, tmp_path):
     _, prepared, pred = data
     text = run("evaluate", prepared, pred, "--draws", 0, "--as-published", "--json", tmp_path / "a.json")
-    fall = published_waterfall_of(open_wad(prepared).frames, pred)
+    fall = published_waterfall_of(open_wad(prepared).frames, pred, progress=False)
     assert fall.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}") in text
     assert f"because masks overlap: {fall.erased} of {fall.frames}" in text
     written = json.loads((tmp_path / "a.json").read_text())

@@ -19,7 +19,7 @@ from wadlib.errors import MetricError, WorkerError
 from wadlib.interop.coco import write_coco, write_coco_results
 from wadlib.interop.kitti_mots import write_kitti_mots
 from wadlib.interop.submission import write_submission
-from wadlib.metrics import evaluate_folder, iou_at_thresholds
+from wadlib.metrics import evaluate_folder, iou_at_thresholds, published_waterfall_of
 from wadlib.metrics.evaluate_tracks import evaluate_tracks
 from wadlib.rendered import render_dataset
 from wadlib.tracking.folder import TrackOptions, track_folder
@@ -85,6 +85,8 @@ class TestTheSameEverywhere:
         assert there.ranked
         here, there = (iou_at_thresholds(wad.frames, pred, executor=e, progress=False) for e in (None, executor))
         assert there.table().equals(here.table())
+        here, there = (published_waterfall_of(wad.frames, pred, executor=e, progress=False) for e in (None, executor))
+        assert repr(there.to_dict()) == repr(here.to_dict())
         here, there = (
             evaluate_tracks(wad.train_videos, wad.tracks(), pred, executor=e, progress=False) for e in (None, executor)
         )

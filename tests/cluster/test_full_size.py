@@ -13,11 +13,18 @@ import pytest
 from typer.testing import CliRunner
 
 from wadlib.cli import app
-from wadlib.dataset import open_wad
+from wadlib.dataset import open_wad, prepare
 from wadlib.frames import write_label
 from wadlib.instances import Instances
 from wadlib.interop.coco import write_coco, write_coco_results
-from wadlib.metrics import evaluate_folder
+from wadlib.interop.kitti_mots import write_kitti_mots
+from wadlib.interop.submission import write_submission
+from wadlib.maskrcnn.inference import read_and_detect
+from wadlib.maskrcnn.inference_workers import WorkerJob, predict_elsewhere
+from wadlib.metrics import evaluate_folder, iou_at_thresholds, published_waterfall_of
+from wadlib.metrics.evaluate_tracks import evaluate_tracks
+from wadlib.rendered import render_dataset
+from wadlib.tracking.folder import track_folder
 
 FRAMES, VIDEOS = 39_222, 122
 pytestmark = pytest.mark.slow
@@ -59,15 +66,16 @@ def everything(tmp_path_factory):
 
 
 def test_info_within_three_seconds(everything):
-    """What the folders and lists say; to count the instances, as it does by default, means to open every label."""
+    """What the folders and lists say: to count the instances means to open every label, and has to be asked for."""
     CliRunner().invoke(app, ["info", "--help"])  # imports
     spent_s = []
     for _ in range(3):  # the best of three: other programs disturb
         before = time.process_time()
-        result = CliRunner().invoke(app, ["info", str(everything[0]), "--no-count"])
+        result = CliRunner().invoke(app, ["info", str(everything[0])])
         spent_s.append(time.process_time() - before)
         assert result.exit_code == 0, result.output
     assert f"{VIDEOS} videos, {FRAMES} frames" in result.output
+    assert f"that opens {FRAMES} labels" in result.output
     split = open_wad(everything[0]).split("by_video")
     assert len(split.train) + len(split.validation) == FRAMES
     print(f"info: {min(spent_s):.2f} s of the processor")
@@ -84,52 +92,115 @@ def peak_bytes():
     return int(found[1]) * 1024
 
 
-def test_evaluate_and_export_in_bounded_memory(everything, tmp_path):
+def test_bounded_memory(everything, tmp_path):
     """What grows with the number of frames is a few kilobytes for each: never a picture, never a mask."""
     root, pred = everything
-    frames = open_wad(root).frames
-    evaluate_folder(frames[:100], pred, workers=1, progress=False)  # compiled loops
+    wad = open_wad(root)
+    frames, keep = wad.frames, {"workers": 1, "progress": False}
+    evaluate_folder(frames[:100], pred, **keep)  # compiled loops
+    (tmp_path / "mots").mkdir()
+    results = {}
     for name, work, limit in (
-        ("export", lambda: write_coco(frames, tmp_path / "truth.json", workers=1, progress=False), 3000),
-        ("evaluate", lambda: evaluate_folder(frames, pred, workers=1, progress=False), 12_000),
+        ("coco", lambda: write_coco(frames, tmp_path / "truth.json", **keep), 1000),
+        ("evaluate", lambda: evaluate_folder(frames, pred, **keep), 5000),
+        ("results", lambda: write_coco_results(frames, pred, tmp_path / "results.json", **keep), 3000),
+        ("submission", lambda: write_submission(pred, tmp_path / "submission.csv", full_frame=False, **keep), 3000),
+        ("kitti", lambda: write_kitti_mots(wad.train_videos, tmp_path / "mots", prediction=pred, **keep), 1000),
     ):
         peak_bytes()
         before, start = peak_bytes(), time.process_time()
-        result = work()
+        results[name] = work()
         grown = (peak_bytes() - before) / FRAMES
         print(f"{name}: {grown:.0f} bytes a frame, {time.process_time() - start:.1f} s of the processor")
         assert grown < limit
-    assert result.frames == FRAMES
-    assert result.to_dict(0)["report_iou"]["car"] == 1
+    assert results["evaluate"].frames == FRAMES
+    assert results["evaluate"].to_dict(0)["report_iou"]["car"] == 1
+    assert results["coco"] == results["results"] == results["submission"] == 2 * FRAMES
     assert len(json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))["images"]) == FRAMES
+    assert len(json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))) == 2 * FRAMES
+    assert len((tmp_path / "submission.csv").read_text(encoding="utf-8").splitlines()) == 1 + 2 * FRAMES
+    lines = sum(path.read_text().count("\n") for path in (tmp_path / "mots/data").iterdir())
+    assert lines == 2 * FRAMES
+
+
+def test_cost_grows_linearly(everything):
+    """Eight times the frames take eight times as long: nothing looks through all frames for each of them."""
+    root, pred = everything
+    frames, each_s = open_wad(root).frames, []
+    evaluate_folder(frames[:100], pred, workers=1, progress=False)
+    for count in (FRAMES // 16, FRAMES // 2):
+        before = time.process_time()
+        evaluate_folder(frames[:count], pred, workers=1, progress=False)
+        each_s.append((time.process_time() - before) / count)
+    print(f"evaluate: a frame of {FRAMES // 2} costs {each_s[1] / each_s[0]:.2f} times one of {FRAMES // 16}")
+    assert each_s[1] < 2 * each_s[0]  # it would be 8 times
+
+
+class EnoughError(Exception):
+    """Ends a command whose tasks were weighed."""
 
 
 class Recorder(concurrent.futures.Executor):
-    """Takes the place of a cluster: what each task weighs when it is sent; it is then done here."""
+    """Takes the place of a cluster: what each task weighs when it is sent; it is then done here, or none is."""
 
-    def __init__(self):
-        self.sizes = []
+    def __init__(self, works=True):
+        self.sizes, self.works = [], works
 
     def submit(self, function, /, *args):
         task = cloudpickle.dumps((function, args))
         self.sizes.append(len(task))
-        again, arguments = pickle.loads(task)
         future = concurrent.futures.Future()
-        future.set_result(again(*arguments))
+        if self.works:
+            again, arguments = pickle.loads(task)
+            future.set_result(again(*arguments))
+        else:
+            future.set_exception(EnoughError())
         return future
 
 
-def test_a_task_weighs_at_most_four_kilobytes(everything, tmp_path):
+def test_a_task_weighs_at_most_four_kilobytes(everything):
     root, pred = everything
-    frames = open_wad(root).frames
-    for name, work in {
-        "evaluate": lambda recorder: evaluate_folder(frames, pred, executor=recorder, progress=False),
-        "export": lambda recorder: write_coco_results(
-            frames, pred, tmp_path / "results.json", executor=recorder, progress=False
-        ),
-    }.items():
-        recorder = Recorder()
-        work(recorder)
-        print(f"{name}: {len(recorder.sizes)} tasks, the largest of {max(recorder.sizes)} bytes")
-        assert len(recorder.sizes) < FRAMES / 15
-        assert max(recorder.sizes) <= 4096
+    frames, recorder = open_wad(root).frames, Recorder()
+    evaluate_folder(frames, pred, executor=recorder, progress=False)
+    print(f"evaluate: {len(recorder.sizes)} tasks, the largest of {max(recorder.sizes)} bytes")
+    assert len(recorder.sizes) < FRAMES / 15
+    assert max(recorder.sizes) <= 4096
+
+
+class NoNetwork:
+    """In place of a network, which is not sent."""
+
+
+def commands(wad, pred, out):
+    """What each command and option that takes ``--dask`` calls, by name."""
+    keep = {"progress": False}
+    tracks = {frame.name: {33000: 1, 36001: 2} for frame in wad.frames}
+    job = WorkerJob(NoNetwork, out / ".weights.h5", "tensorflow", out, 0.9, 1, False, None, False)
+    return {
+        "render": lambda e: render_dataset(out / "drawn", VIDEOS, FRAMES // VIDEOS, executor=e, **keep),
+        "prepare": lambda e: prepare(wad, out / "prepared", executor=e, **keep),
+        "predict": lambda e: list(predict_elsewhere(wad.frames, job, read_and_detect, e, None)),
+        "sweep": lambda e: iou_at_thresholds(wad.frames, pred, executor=e, **keep),
+        "as published": lambda e: published_waterfall_of(wad.frames, pred, executor=e, **keep),
+        "evaluate tracks": lambda e: evaluate_tracks(wad.train_videos, tracks, pred, executor=e, **keep),
+        "track": lambda e: track_folder(wad.train_videos, pred, out / "tracked", executor=e, **keep),
+        "coco": lambda e: write_coco(wad.frames, out / "truth.json", executor=e, **keep),
+        "results": lambda e: write_coco_results(wad.frames, pred, out / "results.json", executor=e, **keep),
+        "submission": lambda e: write_submission(pred, out / "submission.csv", executor=e, **keep),
+        "kitti": lambda e: write_kitti_mots(wad.train_videos, out / "mots", executor=e, **keep),
+        "count": lambda e: wad.count_instances(executor=e, **keep),
+    }
+
+
+def test_no_task_of_any_command_holds_an_index(everything, tmp_path):
+    """Nor are tens of thousands of tasks sent before the first is done, which costs a scheduler minutes."""
+    wad = open_wad(everything[0])
+    for name, work in commands(wad, everything[1], tmp_path).items():
+        recorder = Recorder(works=False)
+        with pytest.raises(EnoughError):
+            work(recorder)
+        print(f"{name}: {len(recorder.sizes)} tasks at once, the largest of {max(recorder.sizes)} bytes")
+        # A task of `track` is a whole video: a frame of it is a few bytes.
+        limit = 4096 if name != "track" else 50 * FRAMES // VIDEOS
+        assert max(recorder.sizes) <= limit, name
+        assert len(recorder.sizes) <= 128, name

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 import pickle
 import shutil
 from collections import Counter
@@ -55,6 +56,25 @@ def test_a_sound_dataset(root):
         "  test   1 video, 2 frames",
         "  0 problems",
     ]
+
+
+def test_more_frames_ask_the_system_no_more_often(tiny_wad, monkeypatch):
+    """A question for each of 39,222 files would take minutes on a network disk: folders are listed, lists are read."""
+    few, many = tiny_wad("few", frames=2, contents=False), tiny_wad("many", frames=40, contents=False)
+    asked = []
+    for name in ("stat", "lstat", "scandir", "listdir", "open", "access", "readlink"):
+        function = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, f=function, n=name, **kw: asked.append(n) or f(*args, **kw))
+    counts = []
+    for root, frames in ((few, 6), (many, 120)):
+        asked.clear()
+        wad = open_wad(root)
+        assert len(wad.frames) == frames
+        assert wad.summary()
+        counts.append(Counter(asked))
+    assert counts[0] == counts[1]
+    assert counts[0]["scandir"] <= 8  # ROOT, its five folders, and the two in the lists of the test frames
+    assert counts[0]["open"] == 5 + 1  # three lists, one of the test frames and its mapping; origin.json
 
 
 def test_the_real_sample(wad_sample):

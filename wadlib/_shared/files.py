@@ -24,6 +24,7 @@ __all__ = [
     "inside",
     "locked",
     "make_folder",
+    "name_inside",
     "open_regular",
     "read_bytes",
     "real_path",
@@ -262,6 +263,26 @@ def inside(root: str | Path, relative: str) -> Path:
     Likely cause: a list file that was edited or does not come from the dataset.
     Fix: take the list file from the original archive.
     """
+    return Path(root).joinpath(*_parts_inside(root, relative))
+
+
+def name_inside(relative: str) -> str:
+    r"""Take the last part of a path that `inside` accepts, for the many lines of a list: no path is made of it.
+
+    Raises
+    ------
+    DatasetError
+        As `inside` does.
+
+    Examples
+    --------
+    >>> name_inside(r"train_color\a.jpg"), name_inside("a/b/."), name_inside(".")
+    ('a.jpg', 'b', '')
+    """
+    return ["", *_parts_inside("", relative)][-1]
+
+
+def _parts_inside(root: str | Path, relative: str) -> list[str]:
     parts = relative.replace("\\", "/").split("/")
     if not relative or parts[0] == "" or ".." in parts or ":" in relative or "\0" in relative:
         raise DatasetError(
@@ -269,7 +290,7 @@ def inside(root: str | Path, relative: str) -> Path:
             cause="a list file that was edited or does not come from the dataset",
             fix="take the list file from the original archive",
         )
-    return Path(root).joinpath(*[p for p in parts if p not in ("", ".")])
+    return [part for part in parts if part not in ("", ".")]
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:

@@ -112,7 +112,7 @@ def evaluate(
         say(f"Largest mean at {at.best:g}. For frames other than these: wadlib predict … --threshold {at.best:g}")
     more = {}
     if as_published:
-        fall = published_waterfall_of(chosen, predictions)
+        fall = published_waterfall_of(chosen, predictions, workers=workers, executor=dask)
         say("\nThe report's IoU of the same instances, from the published saving code to a label read rightly:")
         say(fall.table().to_string(na_rep="-", float_format=lambda value: f"{value:.4f}"))
         say(f"Frames erased as published, because masks overlap: {fall.erased} of {fall.frames}")

@@ -57,7 +57,10 @@ def measure() -> dict[str, Any]:
                 fix="predict them again: results/maskrcnn/README.md has the command",
             )
         prediction = kept[METHOD].folder
-        falls = {t: published_waterfall_of(frames, prediction, min_score=t, lower_score=None) for t in THRESHOLDS}
+        falls = {
+            t: published_waterfall_of(frames, prediction, min_score=t, lower_score=None, progress=False)
+            for t in THRESHOLDS
+        }
         pairs = list(read_pairs(frames, prediction))
     published = cite("min_confidence").value
     lost = np.array([erased(found[found.scores >= published]) for _, found in pairs])

@@ -52,8 +52,10 @@ def frame_of(name: str, suffixes: tuple[str, ...]) -> str | None:
     >>> frame_of("a.JPG", IMAGE_SUFFIXES), frame_of("a_instanceIds.PNG", (LABEL_SUFFIX,)), frame_of("a.gif", (".jpg",))
     ('a', 'a', None)
     """
-    found = next((suffix for suffix in suffixes if name.lower().endswith(suffix.lower())), None)
-    return None if found is None else name[: -len(found)]
+    for suffix in suffixes:
+        if name.endswith(suffix) or name.lower().endswith(suffix.lower()):
+            return name[: -len(suffix)]
+    return None
 
 
 def train_list_file(video: str) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from wadlib._shared.files import inside, read_bytes
+from wadlib._shared.files import name_inside, read_bytes
 from wadlib.dataset.layout import LABEL_SUFFIX, frame_of
 from wadlib.errors import DatasetError
 
@@ -135,9 +135,10 @@ def _picture_and_label(text: str) -> tuple[str, str] | None:
     # Paths hold spaces, so the end of the picture's name separates the two, not any white space.
     if len(text) > _LONGEST_LINE:
         return None
-    if text.lower().endswith((".jpg", ".jpeg")):
+    ending = text[-5:].lower()
+    if ending.endswith((".jpg", ".jpeg")):
         return None if "\t" in text or text.lower() in (".jpg", ".jpeg") else (text, "")
-    if not text.lower().endswith(".png"):
+    if not ending.endswith(".png"):
         return None
     first, last = text.find("\t"), text.rfind("\t")
     for match in _BOUNDARY.finditer(text, 1):
@@ -189,7 +190,7 @@ def _lines(path: Path, shown: str, problems: list[DatasetProblem]) -> Iterator[t
 def _frame_name(path: str, shown: str, number: int, problems: list[DatasetProblem]) -> str | None:
     r"""``a\b\<frame>.jpg`` or ``…<frame>_instanceIds.png`` -> frame; None (and a problem) if refused."""
     try:
-        name = inside("", path).name
+        name = name_inside(path)
     except DatasetError:
         problems.append(DatasetProblem("refused path", f"{_cut(path)} leads out of the dataset", shown, number))
         return None

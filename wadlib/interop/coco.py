@@ -58,7 +58,7 @@ def write_coco(
     frames = list(frames)
     check_frames("write_coco", [frame.name for frame in frames], [frame.name for frame in frames], "error")
     with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
-        images, written = [], 0
+        images, written = list[str](), 0  # as text: a fifth of what the objects take
         file.write('{"annotations": [')
         for number, (frame, (shape, annotations)) in enumerate(
             map_frames(
@@ -73,12 +73,13 @@ def write_coco(
             ),
             start=1,
         ):
-            images.append({"id": number, "file_name": frame.file_name, "height": shape[0], "width": shape[1]})
+            image = {"id": number, "file_name": frame.file_name, "height": shape[0], "width": shape[1]}
+            images.append(json.dumps(image))
             for annotation in annotations:
                 written += 1
                 _write_row(file, {"id": written, "image_id": number, **annotation}, first=written == 1)
         categories = [{"id": row.id, "name": row.name, "supercategory": "road user"} for row in CLASSES.values()]
-        file.write('],\n"images": ' + json.dumps(images) + ',\n"categories": ' + json.dumps(categories))
+        file.write('],\n"images": [' + ", ".join(images) + '],\n"categories": ' + json.dumps(categories))
         file.write(',\n"info": {"description": "WAD labels, written by wadlib"}}\n')
     return written
 

@@ -10,19 +10,24 @@ leaves codes 1, 2, 3 …, which are no class: the frame is erased.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from wadlib._shared.cluster import CHUNK
+from wadlib._shared.parallel import map_frames
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
 from wadlib.instances import Instances, PredictionFolder
+from wadlib.instances.reader import FramePrediction
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
-from wadlib.overlap import Overlap
+from wadlib.overlap import ClassAreas, Overlap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,39 +164,19 @@ def published_waterfall(
     >>> fall.erased, fall.means
     (1, {'as published': 0.0, 'no division': 0.5, 'highest score on top': 1.0, 'score from 0.5': 1.0})
     """
-    if lower_score is not None and not lower_score < min_score:
-        raise MetricError(
-            f"published_waterfall: expected a lower score below {min_score}, got {lower_score}",
-            cause="the two thresholds in the wrong order",
-            fix="published_waterfall(frames, min_score=0.9, lower_score=0.5)",
-        )
-    sums = {name: IoUSum() for name in ("as published", "no division", "highest score on top")}
-    lost = 0
-    for truth, found in frames:
-        kept = found[found.scores >= min_score]
-        total = _summed(kept)
-        lost += bool(total.max() >= _SIXTEEN_BITS)
-        labels = {
-            "as published": _saved(total),
-            "no division": total.astype(np.uint16),  # modulo 2**16
-            "highest score on top": kept.to_label(),
-        }
-        if lower_score is not None:
-            labels[f"score from {lower_score:g}"] = found[found.scores >= lower_score].to_label()
-        for name, label in labels.items():
-            sums.setdefault(name, IoUSum()).add(Overlap.from_labels(truth, label))
-    count = sums["as published"].frames
-    if not count:
-        raise MetricError(
-            "published_waterfall: got no frame",
-            cause="an empty selection, or a generator that was used before",
-            fix="give at least one (truth, instances)",
-        )
-    return PublishedWaterfall({name: each.report_iou() for name, each in sums.items()}, count, lost)
+    _check_scores(min_score, lower_score)
+    return _added(_steps(truth, found, min_score, lower_score) for truth, found in frames)
 
 
 def published_waterfall_of(
-    frames: Iterable[Frame], prediction: str | Path, *, min_score: float = 0.9, lower_score: float | None = 0.5
+    frames: Iterable[Frame],
+    prediction: str | Path,
+    *,
+    min_score: float = 0.9,
+    lower_score: float | None = 0.5,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
 ) -> PublishedWaterfall:
     """Measure the same for a folder of predictions, as `wadlib predict` writes it.
 
@@ -203,17 +188,36 @@ def published_waterfall_of(
         ``PRED`` with ``instances.json``: masks that overlap are what this is about.
     min_score, lower_score : float
         See `published_waterfall`.
+    workers, executor, progress
+        See `wadlib._shared.parallel.map_frames`; threads by default.
 
     Raises
     ------
     MetricError
         No ``instances.json``; no frame; a frame without truth or prediction.
     """
-    return published_waterfall(read_pairs(frames, prediction), min_score=min_score, lower_score=lower_score)
+    _check_scores(min_score, lower_score)
+    done = map_frames(
+        partial(_steps_of_frame, min_score=min_score, lower_score=lower_score),
+        _places(frames, prediction),
+        workers=workers,
+        threads=True,
+        executor=executor,
+        chunk=CHUNK,
+        description="as published",
+        progress=progress,
+    )
+    return _added(steps for _, steps in done)
 
 
 def read_pairs(frames: Iterable[Frame], prediction: str | Path) -> Iterator[tuple[Label, Instances]]:
     """Yield (truth, everything found) of each frame, from a folder of predictions; see `published_waterfall_of`."""
+    for frame, found in _places(frames, prediction):
+        yield frame.read_label(), found.read()
+
+
+def _places(frames: Iterable[Frame], prediction: str | Path) -> Iterator[tuple[Frame, FramePrediction]]:
+    """Where the truth and the prediction of each frame lie: small enough to be sent to another machine."""
     folder = PredictionFolder.open(prediction)
     if folder.instances is None:
         raise MetricError(
@@ -228,7 +232,58 @@ def read_pairs(frames: Iterable[Frame], prediction: str | Path) -> Iterator[tupl
                 cause="it belongs to the test set, or its label file is missing",
                 fix="use training frames",
             )
-        yield frame.read_label(), folder.read(frame.name)
+        yield frame, folder.frame(frame.name)
+
+
+class _Steps(NamedTuple):
+    """What one frame adds to a waterfall: whether it was erased, and its areas after each step."""
+
+    erased: bool
+    areas: dict[str, ClassAreas]
+
+
+def _steps_of_frame(pair: tuple[Frame, FramePrediction], min_score: float, lower_score: float | None) -> _Steps:
+    return _steps(pair[0].read_label(), pair[1].read(), min_score, lower_score)
+
+
+def _steps(truth: Label, found: Instances, min_score: float, lower_score: float | None) -> _Steps:
+    kept = found[found.scores >= min_score]
+    total = _summed(kept)
+    labels = {
+        "as published": _saved(total),
+        "no division": total.astype(np.uint16),  # modulo 2**16
+        "highest score on top": kept.to_label(),
+    }
+    if lower_score is not None:
+        labels[f"score from {lower_score:g}"] = found[found.scores >= lower_score].to_label()
+    areas = {name: Overlap.from_labels(truth, label).class_areas() for name, label in labels.items()}
+    return _Steps(bool(total.max() >= _SIXTEEN_BITS), areas)
+
+
+def _added(frames: Iterable[_Steps]) -> PublishedWaterfall:
+    sums: dict[str, IoUSum] = {}
+    lost = count = 0
+    for steps in frames:
+        count += 1
+        lost += steps.erased
+        for name, areas in steps.areas.items():
+            sums.setdefault(name, IoUSum()).add_areas(areas)
+    if not count:
+        raise MetricError(
+            "published_waterfall: got no frame",
+            cause="an empty selection, or a generator that was used before",
+            fix="give at least one (truth, instances)",
+        )
+    return PublishedWaterfall({name: each.report_iou() for name, each in sums.items()}, count, lost)
+
+
+def _check_scores(min_score: float, lower_score: float | None) -> None:
+    if lower_score is not None and not lower_score < min_score:
+        raise MetricError(
+            f"published_waterfall: expected a lower score below {min_score}, got {lower_score}",
+            cause="the two thresholds in the wrong order",
+            fix="published_waterfall(frames, min_score=0.9, lower_score=0.5)",
+        )
 
 
 def _saved(total: npt.NDArray[np.int32]) -> Label:

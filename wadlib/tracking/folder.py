@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from wadlib._shared.cluster import packed, unpacked
 from wadlib._shared.files import atomic_path
 from wadlib._shared.parallel import map_frames
 from wadlib._shared.parts import sweep
@@ -183,6 +184,14 @@ class _Job:
     first: int  # number of its first frame in instances.json
     target: Path
     options: TrackOptions
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be sent compressed: names and folders of a video's frames are the same text again and again."""
+        return _unpacked_job, (packed([getattr(self, each.name) for each in fields(self)]),)
+
+
+def _unpacked_job(job: bytes) -> _Job:
+    return _Job(*unpacked(job))
 
 
 @dataclass(frozen=True, eq=False)

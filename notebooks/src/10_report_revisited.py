@@ -98,7 +98,7 @@ say(
 # %% [markdown]
 # ## By hand
 #
-# A frame of 4x6 pixels holds a car and a person. At first their masks are apart. Then the car's mask grows by two pixels, and one of the two is a pixel of the person's mask, too.
+# A frame of 4x6 pixels holds a car and a person. At first their masks are apart. Then the car's mask grows by two pixels, and one of these pixels belongs to the person's mask as well.
 
 # %%
 truth = np.full((4, 6), wad.BACKGROUND, np.uint16)
@@ -225,7 +225,7 @@ say(
 )
 
 # %% [markdown]
-# Frames with many objects are erased more often, even if all their masks are correct. A class that mostly occurs in frames with many
+# Frames with many objects are erased more often. An erased frame loses all its masks, also those that do not overlap. A class that mostly occurs in frames with many
 # objects loses more frames than a class that occurs in other frames as well. But here the classes differ less than in Table 1. On these few frames, erased frames
 # explain why scores fall. They explain only partly why some classes fall more than others.
 #
@@ -276,7 +276,7 @@ assert flat["2.5 %"] <= 0, "on training frames the class loss does not rise"
 assert (trends.drop("mrcnn_class_loss", level=0)["97.5 %"] < 0).all(), "all other losses fall"
 say(
     f"{h1}. The interval {'does not hold' if beyond_noise else 'holds'} 0, so this rise {'is more than' if beyond_noise else 'may be'} chance. "
-    f"The class loss on {against}: no rise."
+    f"Class loss, {against}: no rise."
 )
 
 # %% [markdown]
@@ -333,7 +333,7 @@ say(
 # ### H3: does a lighter class loss help the rare classes?
 # The report proposes "more weight on bounding box loss and mask loss as compared to classification loss". We trained the classroom network twice for each seed:
 # once with the class loss multiplied by 1/2, and once without this change. Each run saw 600 images and was scored on 80 frames of other videos. (The runs are
-# read from files; `results/maskrcnn/cures.sh` has the commands.) We subtract the two IoU of each seed.
+# read from files; `results/maskrcnn/cures.sh` has the commands.) The table shows the difference of the two IoU for each seed.
 
 # %%
 runs = {}
@@ -364,10 +364,10 @@ highest = max(run[c] for run in runs.values() for c in named)
 say(f"{h3}. After so few images the IoU of the three classes is {highest:.3f} at most.")
 
 # %% [markdown]
-# So this experiment could only show a large effect.
+# So this experiment can only show a large effect.
 #
 # ### The score threshold
-# The published notebook keeps detections of score 0.9 and more. What does this threshold cost if labels are saved correctly?
+# The published notebook keeps detections of score 0.9 and more. How much IoU does this threshold cost if labels are saved correctly?
 
 # %%
 threshold_row = f"{correct - top:+.3f} from {PUBLISHED} to {CHOSEN}, saved correctly"
@@ -627,7 +627,7 @@ say("\n".join(f"| {line} |" for line in lines))
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# First the waterfall. All bars show the *same* predictions. Then Table 1 stands beside them, class by class.
+# The first figure is the waterfall: all its bars show the *same* predictions. The second figure shows Table 1 beside these predictions, class by class.
 
 # %%
 figure, axes = plt.subplots(figsize=(8.5, 3))
@@ -901,7 +901,7 @@ low_end, high_end = interval_over_videos(gain_of_lower_threshold, list(names_of)
 print(f"{len(names_of)} videos; gain, 95 % of the draws: {low_end:+.3f} to {high_end:+.3f}")
 
 # %% [markdown]
-# **7.** ★★★ *Open task.* Choose one hypothesis of the table whose verdict you doubt. Measure one more number about it on the predictions `found`. Does the verdict change? Name
+# **7.** ★★★ *Open task.* Choose one hypothesis of the table whose verdict you doubt. Measure one more number that tests it, on the predictions `found`. Does the verdict change? Name
 # one limit of your measurement.
 
 # %% [markdown] tags=["open"]
@@ -937,5 +937,5 @@ assert (again["wrong class only"] < again["not found"]).all()
 # - compute what the published code saves for masks that share a pixel;
 # - attribute a low score to single steps by changing one step at a time;
 # - say for each hypothesis what supports it and what speaks against it;
-# - give a gain an interval by drawing whole videos;
+# - compute the interval of a gain by drawing whole videos;
 # - test your own pipeline for errors of this kind.

@@ -189,10 +189,12 @@ ways = {
 linked = {name: link(masks, times, images, config) for name, config in ways.items()}
 for name, ids in linked.items():
     print(f"{name:36s} AssA {association(ids):.3f}")
+heights = np.concatenate([each.boxes[:, 2] - each.boxes[:, 0] for each in masks])
+print(f"half of the masks are at most {np.median(heights):.0f} pixels high")
 
 # %% [markdown]
 # One way seems natural: move each mask with the flow and take the overlap. It is not the best one here. Most objects are only
-# a few pixels high. If such a mask is one pixel off, much of the overlap is lost. So the library first makes small boxes larger by some *pixels*.
+# a few pixels high (see the output). If such a mask is one pixel off, much of the overlap is lost. So the library first makes small boxes larger by some *pixels*.
 # For each pair it uses the guess that fits best. But one video is little evidence. The next table shows
 # eight videos on which nothing was tuned, with all masks, and with one mask in five removed at random.
 
@@ -432,7 +434,7 @@ say(
 #
 # ### A random field in space and time
 #
-# In notebook 05 two neighbouring pixels of an image paid a cost if their labels differed. In a video each pixel has two more neighbours: the same pixel in the frame before and in the frame after.
+# In notebook 05 the energy had a cost for two neighbouring pixels with different labels. In a video each pixel has two more neighbours: the same pixel in the frame before and in the frame after.
 # With two labels the minimum cut is still exact. A volume of 2x2 pixels and 3 frames has $2^{12}$ labellings, so we can try all of them.
 
 # %%
@@ -531,7 +533,7 @@ say(
 # The report's reference [4] (Chandra, Couprie and Kokkinos, *VideoGCRF*) solves a Gaussian field inside a network. Our Gaussian field
 # solves a system of the same kind, $(I + \lambda_s L_s + \lambda_t L_t)\,x = p$. Here $p$ are the class probabilities of all pixels, and $x$ the smoothed ones. $I$ is the identity matrix.
 # $L_s$ and $L_t$ compare each pixel with its neighbours in space and in time, and $\lambda_s$ and $\lambda_t$ say how strongly. The system has exactly one solution; the method of conjugate gradients finds it. The
-# paper *learns* how similar any two pixels have to be. Our weights are chosen by hand.
+# paper *learns* how strongly two pixels depend on each other. Our weights are chosen by hand.
 #
 # ### The result video
 #
@@ -647,7 +649,7 @@ assert np.isclose(hota_of(repairs["swap"]).assa, float(assa_without_swap))
 check("11.2", assa_without_swap)
 
 # %% [markdown]
-# **3.** ★★ Count identity switches. An object has one each time it is found with another track than when it was found *last*. Frames in which it is missed do not count.
+# **3.** ★★ Count identity switches. An object has one switch each time it is found with another track than when it was found *last*. Frames in which it is missed do not count.
 
 
 # %% tags=["exercise"]
@@ -709,7 +711,7 @@ check("11.4", assa_at_age_1)
 
 # %% [markdown]
 # **5.** ★★ What does a mean without the flow do? A car of `width` pixels moves `speed` pixels per frame along a row. Its mask has 1 on the car and 0 elsewhere. Take the mean of five frames at the
-# same place. A pixel is still a car if its mean is above 1/2. How many pixels are left?
+# same place. A pixel counts as car if its mean is above 1/2. How many pixels are left?
 
 
 # %% tags=["exercise"]
@@ -736,10 +738,10 @@ for speed in range(5):
     print(f"a car of 8 pixels, {speed} pixels per frame: {pixels_left(8, speed)} are left")
 
 # %% [markdown] tags=["solution"]
-# A car that moves by half of its width or more in each frame vanishes. This is what happened to the car at the left edge of the figure.
+# A car that moves by half of its width or more in each frame vanishes. The car at the left edge of the figure moves fast, too.
 
 # %% [markdown]
-# **6.** ★★ Mislead the measure. Make label maps of the five frames, an array like `p.argmax(axis=3)`, with some object in them. Their temporal consistency *at the same place* has to be exactly 1. What does their IoU look like?
+# **6.** ★★ Mislead the measure. Make label maps of the five frames, an array like `p.argmax(axis=3)`, with some object in them. Their temporal consistency *at the same place* has to be exactly 1. What is their IoU?
 
 # %% tags=["exercise"]
 calm_maps = ...

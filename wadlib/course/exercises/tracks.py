@@ -24,8 +24,10 @@ def _videos(seed: int) -> list[Found]:
         tracks = np.array([rng.permutation(objects + 1)[:objects] for _ in range(frames)]).T
         seen = rng.random(tracks.shape) < 0.75
         seen[0, 0] = True
-        rows = np.where(seen, tracks, None).tolist()
-        videos.append({name: tuple(row) for name, row in zip("ABCD", rows, strict=False)})
+        video: Found = {}
+        for name, row, found in zip("ABCD", tracks.tolist(), seen.tolist(), strict=False):
+            video[name] = tuple(track if is_found else None for track, is_found in zip(row, found, strict=True))
+        videos.append(video)
     return videos
 
 
@@ -37,7 +39,7 @@ def _frames(found: Mapping[str, Sequence[int | None]]) -> list[Any]:
     for tracks in zip(*found.values(), strict=True):
         here = [k for k, track in enumerate(tracks) if track is not None]
         iou = np.eye(len(tracks))[:, here]
-        frames.append(TrackFrame(np.arange(len(tracks)), [tracks[k] for k in here], iou))
+        frames.append(TrackFrame(np.arange(len(tracks)), np.array([tracks[k] for k in here], np.int64), iou))
     return frames
 
 

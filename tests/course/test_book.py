@@ -37,7 +37,15 @@ def book(tmp_path_factory):
     said = build(out)
     page = out / "book" / "index.html"
     assert f"The book is ready: {page}" in said
+    (out / "said").write_text(said, encoding="utf-8")
     return out / "book"
+
+
+def test_each_notebook_needs_less_than_2_gb(book):
+    said = (book.parent / "said").read_text(encoding="utf-8")
+    needed = {stem: float(gb) for stem, gb in re.findall(r"^  (\d\d_\w+): ran in \d+ s, ([\d.]+) GB", said, re.M)}
+    assert len(needed) == len(sources(ROOT))
+    assert not {stem: gb for stem, gb in needed.items() if gb >= 2}
 
 
 def test_every_notebook_is_a_page_and_linked_from_the_front(book):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from wadlib.course import book, classroom, notebooks
 from wadlib.course.handing_out import hand_out
+from wadlib.course.kernel_memory import PeakMemory, resident_bytes
 from wadlib.course.notebooks import NotebookError, check, execute, execute_all, fingerprint_of, read_source
 from wadlib.dataset import open_wad
 from wadlib.errors import WadError
@@ -66,12 +68,42 @@ def test_executed_twice_gives_the_same_bytes(course):
 def test_unchanged_notebooks_are_not_run_again(course):
     said = []
     (target,) = execute_all([source(course)], course / "out", fingerprint="a", say=said.append)
+    assert re.fullmatch(r"  00_tiny: ran in \d+ s, \d\.\d\d GB of memory", said[-1])
     execute_all([source(course)], course / "out", fingerprint="a", say=said.append)
-    assert "unchanged" in said[-1]
+    assert re.fullmatch(r"  00_tiny: unchanged \(it took \d+ s, \d\.\d\d GB\)", said[-1])
     target.unlink()
     execute_all([source(course)], course / "out", fingerprint="a", say=said.append)
     execute_all([source(course)], course / "out", fingerprint="b", say=said.append)
     assert ["unchanged" in line for line in said] == [False, True, False, False]
+
+
+MEMORY = """\
+# %%
+import subprocess
+import sys
+
+HOLD = "import sys; held = b'x' * 200_000_000; print(flush=True); sys.stdin.read()"
+child = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()
+held = b"x" * 300_000_000
+
+# %%
+import time
+
+time.sleep(1)
+child.communicate()
+"""
+
+
+@pytest.mark.notebook
+def test_memory_is_that_of_the_kernel_and_its_children(course):
+    source(course).write_text(MEMORY)
+    both, alone = PeakMemory(), PeakMemory()
+    execute(source(course), memory=both)
+    source(course).write_text("# %%\nimport time\ntime.sleep(1)\n")
+    execute(source(course), memory=alone)
+    assert alone.bytes > 20e6
+    assert 480e6 < both.bytes - alone.bytes < 600e6
 
 
 @pytest.mark.notebook
@@ -80,6 +112,13 @@ def test_a_failing_cell_names_notebook_and_error(course):
     with pytest.raises(NotebookError, match=r"00_tiny\.py stopped with ZeroDivisionError"):
         execute_all([source(course)], course / "out", fingerprint="", say=lambda line: None)
     assert not list((course / "out").glob("*.ipynb"))
+
+
+def test_a_process_that_is_gone_holds_nothing():
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    assert resident_bytes(os.getpid()) > 20e6
+    done.wait()
+    assert resident_bytes(done.pid) == 0
 
 
 def test_check_finds_what_was_edited_by_hand(course):

@@ -19,6 +19,7 @@ from typing import Any
 from wadlib._shared.files import make_folder, write_text
 from wadlib._shared.parallel import map_frames
 from wadlib.course.classroom import NOTEBOOK, data_root, is_rendered, own_data, profile, project_root
+from wadlib.course.kernel_memory import PeakMemory
 from wadlib.errors import WadError
 from wadlib.viewer import page
 
@@ -67,8 +68,10 @@ def read_source(path: Path) -> Any:
     return notebook
 
 
-def execute(path: Path, timeout_s: int = 900) -> str:
+def execute(path: Path, timeout_s: int = 900, memory: PeakMemory | None = None) -> str:
     """Run a notebook from top to bottom in a fresh kernel; return it as the text of an .ipynb.
+
+    `memory` is told how much the kernel and its children hold while it runs.
 
     Raises
     ------
@@ -82,9 +85,10 @@ def execute(path: Path, timeout_s: int = 900) -> str:
 
     notebook = read_source(path)
     begun = [0]
+    kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_this_interpreter())
     client = NotebookClient(
         notebook,
-        km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_this_interpreter()),
+        km=kernel,
         on_cell_start=lambda cell, cell_index: begun.append(cell_index),
         timeout=timeout_s,
         startup_timeout=300,  # of a kernel; by default one minute, which a busy machine may need
@@ -104,8 +108,13 @@ def execute(path: Path, timeout_s: int = 900) -> str:
         NOTEBOOK: path.stem,
     }
     environment.pop("JPY_SESSION_NAME", None)
+
+    async def run() -> None:
+        async with (memory or PeakMemory()).of(lambda: getattr(kernel.provisioner, "pid", None)):
+            await client.async_execute(env=environment, cleanup_kc=True)
+
     try:
-        asyncio.run(client.async_execute(env=environment, cleanup_kc=True))
+        asyncio.run(run())
     # Which cell, and why: too slow, no kernel any more, or an error of its own.
     except (CellTimeoutError, DeadKernelError, RuntimeError) as error:
         slow = isinstance(error, CellTimeoutError)
@@ -150,20 +159,24 @@ def execute_all(
 
     `fingerprint` stands for all that a notebook's result depends on besides its own source
     (see `fingerprint_of`). Each notebook is written as soon as it is done, so that an interrupted
-    build goes on where it was.
+    build goes on where it was. `say` hears for each its time, and the most memory that its kernel and the processes
+    of the kernel held at once.
     """
     make_folder(out)
 
     def run(path: Path) -> Path:
         key = hashlib.sha256((path.read_text(encoding="utf-8") + fingerprint).encode()).hexdigest()
         target, stamp = out / f"{path.stem}.ipynb", out / f"{path.stem}.key"
-        if target.is_file() and stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
-            say(f"  {path.stem}: unchanged")
-            return target
-        start = time.perf_counter()
-        write_text(target, execute(path))
-        write_text(stamp, key)
-        say(f"  {path.stem}: ran in {time.perf_counter() - start:.0f} s")
+        if target.is_file() and stamp.is_file():
+            known, _, needed = stamp.read_text(encoding="utf-8").partition("\n")
+            if known == key:
+                say(f"  {path.stem}: unchanged" + (f" (it took {needed})" if needed else ""))
+                return target
+        start, memory = time.perf_counter(), PeakMemory()
+        write_text(target, execute(path, memory=memory))
+        needed = f"{time.perf_counter() - start:.0f} s, {memory.bytes / 1e9:.2f} GB"
+        write_text(stamp, f"{key}\n{needed}")
+        say(f"  {path.stem}: ran in {needed} of memory")
         return target
 
     return [target for _, target in map_frames(run, paths, workers=workers, threads=True, progress=False)]
@@ -177,7 +190,10 @@ def fingerprint_of(root: Path) -> str:
     kept = (path for folder in ("report", "results") for path in (root / folder).rglob("*") if path.is_file())
     files = [*(root / "wadlib").rglob("*.py"), *scripts, *weights, *kept]
     course = root / "wadlib" / "course"
-    tools = {*(root / "wadlib" / "cli").glob("*.py"), *(course / f"{name}.py" for name in ("api", "book", "notebooks"))}
+    tools = {
+        *(root / "wadlib" / "cli").glob("*.py"),
+        *(course / f"{name}.py" for name in ("api", "book", "kernel_memory", "notebooks")),
+    }
     for path in sorted(set(files) - tools):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())

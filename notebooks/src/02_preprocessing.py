@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course import check, cite, open_data, profile, show
+from wadlib.course import check, cite, figure_slider, open_data, profile, show
 from wadlib.figures import (
     draw_bars,
     draw_cumulative,
@@ -258,6 +258,58 @@ show(
 
 # %% [markdown]
 # At network size the contour consists of a few squares, and thin parts are gone.
+#
+# ### To play with: factor and offset
+#
+# The report chose $s = 4$, and its grid begins at the crop. Both are choices. The next cell takes the same window with other factors
+# and moves the grid to the right and down by 0 to 3 pixels. It prints the IoU of the object's mask after it was strided and enlarged again.
+
+# %%
+SCALES, OFFSETS = (1, 2, 4, 8, 16), (0, 1, 2, 3)
+
+
+def downscaled(scale, offset):
+    """The window by mean and by stride, with the grid moved, and the IoU of the object's mask."""
+    window = tuple(slice(s.start + offset, s.stop + offset) for s in far)
+    (rows, columns), true = label[window].shape, label[window] == code
+    blocks = image[window].reshape(rows // scale, scale, columns // scale, scale, 3)
+    small = label[window][::scale, ::scale]
+    back = small.repeat(scale, axis=0).repeat(scale, axis=1) == code
+    iou = (true & back).sum() / (true | back).sum()
+    return blocks.mean(axis=(1, 3)).astype(np.uint8), small, iou
+
+
+ious = {f"offset {o}": [downscaled(s, o)[2] for s in SCALES] for o in OFFSETS}
+ious = pd.DataFrame(ious, index=[f"1/{s}" for s in SCALES])
+print(ious.round(2).to_string())
+assert (ious.iloc[0] == 1).all(), "factor 1 changes nothing"
+assert ious.iloc[-1].max() < 1
+
+
+# %%
+def draw_downscaled(scale, offset):
+    """What a network of this size sees, and what it learns from."""
+    mean, small, iou = downscaled(scale, offset)
+    left = f"{(small == code).sum()} px left, IoU {iou:.2f}"
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
+    draw_frame(axes[0], mean, f"Image: mean of {scale} x {scale} px")
+    draw_label(axes[1], small, f"Label: stride, {left}")
+    text = f"The window at factor {scale}, its grid moved by {offset} px. Of the object: {left}."
+    return figure, text
+
+
+figure_slider(
+    ("factor", "offset"),
+    (SCALES, OFFSETS),
+    draw_downscaled,
+    start=(2, 0),
+    form=("1/{}", "{} px"),
+    caption="The window at other factors and offsets of the grid: image by mean, label by stride.",
+)
+
+# %% [markdown]
+# Look for two things. Move *factor*: with each step the object has about a quarter of the pixels. Move *offset*: the
+# object and its image stay where they are, but the contour of the label changes, and with it the IoU. A row of the table shows by how much.
 #
 # ### What it costs, in numbers
 #

@@ -19,11 +19,14 @@
 # $w(u, v) = e^{-|F(u) - F(v)|^2 / \sigma_I} \, e^{-|X(u) - X(v)|^2 / \sigma_X}$. Here $F$ is the brightness and $X$ the
 # position. (Both sigmas divide directly; they are not squared.) Divide the nodes $V$ into two sides $A$ and $B$:
 #
-# $$cut(A, B) = \sum_{u \in A,\, v \in B} w(u, v), \qquad assoc(A, V) = \sum_{u \in A,\, t \in V} w(u, t)$$
-#
 # $$Ncut(A, B) = \frac{cut(A, B)}{assoc(A, V)} + \frac{cut(A, B)}{assoc(B, V)}
-# = 2 - \left( \frac{assoc(A, A)}{assoc(A, V)} + \frac{assoc(B, B)}{assoc(B, V)} \right)$$
+# = 2 - \left( \frac{assoc(A, A)}{assoc(A, V)} + \frac{assoc(B, B)}{assoc(B, V)} \right) \tag{1}$$
 #
+# $$cut(A, B) = \sum_{u \in A,\, v \in B} w(u, v) \tag{2}$$
+#
+# $$assoc(A, V) = \sum_{u \in A,\, t \in V} w(u, t) \tag{3}$$
+#
+# The numbers are those of the report. Its equations 4, 5 and 6 are the same three again.
 # Finding the least $Ncut$ is NP-hard. $W$ is the table of all $w(u, v)$, and $D$ the diagonal table of its row sums. If a real number $y$
 # per node may replace the side, the problem becomes $(D - W)\,y = \lambda D\,y$. Take the second smallest $\lambda$ and cut its $y$ at a threshold.
 
@@ -36,7 +39,16 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 
-from wadlib.course import check, cite, open_data, profile, project_root, say, show
+from wadlib.course import (
+    check,
+    cite,
+    figure_slider,
+    open_data,
+    profile,
+    project_root,
+    say,
+    show,
+)
 from wadlib.figures import (
     PALETTE,
     draw_bars,
@@ -363,6 +375,49 @@ show(
 # %% [markdown]
 # Look at the sizes of the sides. Normalization prefers balanced sides but does not enforce them. A superpixel whose colour differs from
 # all neighbours has very light edges, and is cut off first.
+#
+# ### To play with: $\sigma_I$ and the threshold
+#
+# Two numbers decide how many segments there are: $\sigma_I$ of the colours (`sigma_colour`), and the threshold for $Ncut$. The next cell counts the
+# segments for some values of both.
+
+# %%
+SIGMAS, THRESHOLDS = (50, 100, 200, 400), (0.05, 0.1, 0.2, 0.4)
+strip = slice(*((r - CROP_Y_PX) // FACTOR for r in (STRIP_WINDOW[0].start, STRIP_WINDOW[0].stop)))
+divided = {}
+for sigma, limit in itertools.product(SIGMAS, THRESHOLDS):
+    options = {"regions": patches.regions, "sigma_colour": sigma, "threshold": limit}
+    divided[sigma, limit] = normalized_cut(image, **options).labels
+segments_of = pd.DataFrame(
+    {f"threshold {t}": [divided[s, t].max() + 1 for s in SIGMAS] for t in THRESHOLDS},
+    index=[f"sigma {s}" for s in SIGMAS],
+)
+print(segments_of.to_string())
+assert (segments_of.iloc[:, 0] <= segments_of.iloc[:, -1]).all()
+
+
+# %%
+def draw_divided(sigma, limit):
+    """The strip with its segments."""
+    count = f"{divided[sigma, limit].max() + 1} segments in the frame"
+    figure, axes = plt.subplots(figsize=(8.6, 2.4))
+    draw_frame(axes, with_borders(image, divided[sigma, limit])[strip], count)
+    return figure, f"The segments for sigma {sigma} and threshold {limit}: {count}."
+
+
+figure_slider(
+    ("sigma", "threshold"),
+    (SIGMAS, THRESHOLDS),
+    draw_divided,
+    start=(3, 2),
+    caption="A strip of the frame, divided with another sigma of the colours and another threshold.",
+)
+
+# %% [markdown]
+# Look for two things. Move *threshold*: a higher one allows more cuts, so a row of the table rises from left to right. Every border of a
+# lower threshold stays, and new ones are added. Move *sigma*: if it is small, a difference of colour makes an edge much lighter, so a cut along this edge is cheaper.
+#
+# ### Superpixels or pixels?
 #
 # Which graph is better? An $Ncut$ on superpixels and one on pixels are sums over *different* edges and cannot be
 # compared. So we compute both cuts with the same metric, the weights of the pixel graph:

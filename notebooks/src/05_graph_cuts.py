@@ -374,9 +374,55 @@ def slide(number):
     return figure, f"The label map after move {number}; its energy is {energies[number]:,.0f}."
 
 
-figure_slider("move", range(len(film)), slide)
+figure_slider("move", range(len(film)), slide, caption="The labelling after each expansion move.")
 
 # %% [markdown]
+# ### To play with: $\lambda$ and contrast
+#
+# How strong should the smoothing be, and how much should an edge of the image count? The next cell runs the expansions on the strip with other values of
+# $\lambda$ and with multiples of $\beta$ (the contrast). With contrast 0 every pair has the weight 1.
+
+# %%
+LAMBDAS, CONTRASTS = (0, 3, 10, 30, 100), (0, 0.25, 1, 4)
+strip = image[rows]
+squares = [(np.diff(strip.astype(float), axis=axis) ** 2).sum(axis=2).ravel() for axis in (1, 0)]
+beta = 1 / (2 * np.concatenate(squares).mean())  # what contrast_weights takes by itself
+smoothed = {}
+for strength, contrast in itertools.product(LAMBDAS, CONTRASTS):
+    pairs = contrast_weights(strip, contrast * beta)
+    smoothed[strength, contrast] = alpha_expansion(costs[rows], float(strength), pairs).labels
+counts = pd.DataFrame(
+    {f"contrast {c}": [pieces(smoothed[s, c]) for s in LAMBDAS] for c in CONTRASTS},
+    index=[f"λ = {s}" for s in LAMBDAS],
+)
+print("connected pieces of objects:")
+print(counts.to_string())
+assert (counts.iloc[-1] <= counts.iloc[0]).all()
+
+
+# %%
+def draw_smoothed(strength, contrast):
+    """The label map of the strip."""
+    labels = smoothed[strength, contrast]
+    count = f"λ = {strength}, contrast {contrast}: {pieces(labels):,} pieces"
+    figure, axes = plt.subplots(2, 1, figsize=(8.6, 2.7), height_ratios=[9, 1.5])
+    draw_label(axes[0], CODE[labels], count, by="class")
+    draw_class_legend(axes[1])
+    return figure, f"The label map of the strip for {count}."
+
+
+figure_slider(
+    ("λ", "contrast"),
+    (LAMBDAS, CONTRASTS),
+    draw_smoothed,
+    start=(2, 2),
+    caption="The label map of the strip after expansions with another λ and another contrast.",
+)
+
+# %% [markdown]
+# Look for two things. Move *λ* up: there are fewer and larger pieces, and small objects disappear. Move *contrast* up: with the same λ, more
+# pieces remain, because boundaries on edges of the image cost less.
+#
 # Other frames: the viewer cuts each frame when you look at it. Blue pixels are correct, striped ones are missed,
 # crossed ones are false positives. `Swipe` compares with the truth.
 

@@ -41,6 +41,9 @@ def render(
     size: Annotated[
         Size, typer.Option(help="3384x2710, or straight to the report's 832x640, or to the 1664x384 strip.")
     ] = Size.full,
+    wild: Annotated[
+        bool, typer.Option("--wild", help="Signs, posters, clutter, glare, blur and grain, all of them background.")
+    ] = False,
     workers: Workers = None,
     dask: Dask = None,
 ) -> None:
@@ -55,6 +58,7 @@ def render(
         size=size.value,
         every=every,
         test_videos=test_videos,
+        wild=wild,
         workers=workers,
         executor=dask,
     )

@@ -16,14 +16,18 @@ from wadlib.rendered.drawing.camera import NETWORK, Camera, Grid, camera
 from wadlib.rendered.drawing.masks import KEEP, cluster, tidy
 from wadlib.rendered.drawing.materials import FENCE, LEAF, byte_noise, grain, leaf_texture
 from wadlib.rendered.drawing.mesh import Mesh
+from wadlib.rendered.drawing.photograph import Photograph, develop, draw_photograph
 from wadlib.rendered.drawing.raster import cast_shadows, draw
 from wadlib.rendered.drawing.shade import SKY_STEP, shade
 from wadlib.rendered.drawing.soup import Soup, join, linear
 from wadlib.rendered.road_users.shapes import make_shape
 from wadlib.rendered.street import light as lights
 from wadlib.rendered.street.bonnet import add_bonnet
+from wadlib.rendered.street.clutter import clutter
 from wadlib.rendered.street.crowd import make_streams
+from wadlib.rendered.street.overhead import shade_across, wires
 from wadlib.rendered.street.road import Bend, Road, curve_tables, make_layout, place
+from wadlib.rendered.street.roadside import Roadside
 from wadlib.rendered.street.scenery import casters, furniture, woods
 from wadlib.rendered.street.traffic import EGO_SPEED, Actor, Stream, actors_at
 
@@ -39,7 +43,10 @@ SHADOW_ORIGIN, SHADOW_CELL, SHADOW_SHAPE = (-30.0, -50.0), 0.125, (1360, 800)
 
 @dataclass(frozen=True)
 class RenderedVideo:
-    """Everything that stays the same in a video."""
+    """Everything that stays the same in a video.
+
+    `photograph` is how a wild video was taken; None: a plain street, and the picture as it was drawn.
+    """
 
     seed: int
     number: int
@@ -49,6 +56,7 @@ class RenderedVideo:
     azimuth: float
     skyline: float
     streams: tuple[Stream, ...]
+    photograph: Photograph | None = None
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,11 @@ class Rendered:
     tracks: dict[int, int]
 
 
-def make_video(seed: int, number: int, camera_number: int | None = None) -> RenderedVideo:
-    """Draw video `number` of the set with this seed: cameras, lights and kinds of road take turns."""
+def make_video(seed: int, number: int, camera_number: int | None = None, wild: bool = False) -> RenderedVideo:
+    """Draw video `number` of the set with this seed: cameras, lights and kinds of road take turns.
+
+    A wild video has the same road and the same traffic, and more of everything that is not labelled.
+    """
     rng = np.random.default_rng([seed, number, 1])
     order = np.random.default_rng([seed, 2]).permutation(4)
     chosen = camera_number if camera_number is not None else (5, 6)[(number + number // 4) % 2]
@@ -90,7 +101,9 @@ def make_video(seed: int, number: int, camera_number: int | None = None) -> Rend
         point = (520.0 + float(rng.uniform(-70, 70)), point[1])
     lens = camera(chosen, point)
     streams = make_streams(road, seed, number, lens)
-    return RenderedVideo(seed, number, lens, road, light, azimuth, float(rng.uniform(0.012, 0.03)), streams)
+    skyline = float(rng.uniform(0.012, 0.03))
+    photograph = draw_photograph(np.random.default_rng([seed, number, 21]), light.lamps > 2) if wild else None
+    return RenderedVideo(seed, number, lens, road, light, azimuth, skyline, streams, photograph)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -127,7 +140,13 @@ def render(video: RenderedVideo, frame: int, grid: Grid) -> Rendered:
     street, houses = furniture(road, base, curve, travelled, light), casters(road, base, curve, travelled)
     actors = actors_at(road, video.streams, base, time_s)
     traffic = _stand(actors, curve, video.camera)
-    soup = join([traffic, street, houses, trees])
+    extra = join([])
+    if video.photograph:
+        here = Roadside(road, base, curve, travelled, video.camera)
+        things = clutter(here, light.lamps)
+        extra = join([things, wires(here)])
+        tree_shadows = join([tree_shadows, things, shade_across(here, sun)])
+    soup = join([traffic, street, houses, trees, extra])
     shadows, outside = _shadows(traffic, street, houses, tree_shadows, light, sun)
 
     view = video.camera.parameters(grid)
@@ -157,15 +176,20 @@ def render(video: RenderedVideo, frame: int, grid: Grid) -> Rendered:
         picture = cv2.resize(image, (grid.columns // 2, grid.rows // 2), interpolation=cv2.INTER_AREA)
     else:
         picture = cv2.GaussianBlur(image, (3, 3), 0.55)
+    if video.photograph:
+        chance = np.random.default_rng([video.seed, video.number, frame, 22])
+        picture = develop(np.asarray(picture, np.uint8), video.photograph.at(chance), grid.step * grid.average, chance)
     front[hidden] = -1
     # The last entries answer for front == -1.
     owner = np.concatenate([soup.owner[source], [-1]])
     pierced = np.concatenate([np.isin(soup.material[source], (LEAF, FENCE)), [False]])
+    strange = np.concatenate([source >= len(soup) - len(extra), [False]])
     label = np.full(picture.shape[:2], BACKGROUND, np.uint16)
     # Most rows hold sky, crowns or our own bonnet alone. 8 is a whole number of samples at both sizes.
     first, last = _rows_between(owner[front[::2, ::2]] >= 0, 8, grid.rows)
     rows = slice(first, last)
-    part, tracks = _label(owner[front[rows]], pierced[front[rows]], hidden[rows], actors, grid, rng)
+    seen = front[rows]
+    part, tracks = _label(owner[seen], pierced[seen], strange[seen], hidden[rows], actors, grid, rng)
     label[first // grid.average : first // grid.average + len(part)] = part
     return Rendered(np.asarray(picture, np.uint8), label, tracks)
 
@@ -224,16 +248,16 @@ def _rows_between(somebody: Any, margin: int, rows: int) -> tuple[int, int]:
 
 
 def _label(
-    owner: Any, pierced: Any, hidden: Any, actors: list[Actor], grid: Grid, rng: np.random.Generator
+    owner: Any, pierced: Any, strange: Any, hidden: Any, actors: list[Actor], grid: Grid, rng: np.random.Generator
 ) -> tuple[Any, dict[int, int]]:
     """Codes of what is visible; numbers are dealt anew in every frame, as in the real files.
 
     Everything is decided on the samples that both sizes share (every second row and column), so that
-    both give the same instances.
+    both give the same instances. `strange` says where clutter is in front, which a plain street has not.
     """
     first = (NETWORK.first_row - grid.first_row) % 2
     shared = (slice(first, None, 2), slice(None, None, 2)) if grid.step == 1 else (slice(None), slice(None))
-    change = tidy(owner[shared], pierced[shared])
+    change = tidy(owner[shared], pierced[shared], strange[shared])
     decided = np.where(change == KEEP, owner[shared], change)
     visible = np.bincount(decided.ravel() + 1, minlength=len(actors) + 1)[1:] * 4
     code = np.full(len(actors) + 1, BACKGROUND, np.uint16)

@@ -45,6 +45,11 @@ class Request:
     every: int
     test_videos: int
     version: int = VERSION
+    wild: bool = False
+
+    def note(self) -> dict[str, Any]:
+        """Return the content of render.json; a plain set says nothing of `wild`, as before there were wild ones."""
+        return {name: value for name, value in asdict(self).items() if name != "wild" or value}
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Job:
     image: Path
     label: Path | None  # None, like tracks, for a test frame
     tracks: Path | None
+    wild: bool = False
 
     @property
     def name(self) -> str:
@@ -67,13 +73,13 @@ class Job:
 
 
 @functools.lru_cache(maxsize=4)
-def _video(seed: int, number: int, camera: int) -> RenderedVideo:
-    return make_video(seed, number, camera)
+def _video(seed: int, number: int, camera: int, wild: bool) -> RenderedVideo:
+    return make_video(seed, number, camera, wild)
 
 
 def _render_job(job: Job) -> None:
     """Render one frame and write its files; its identities come last and say that the frame is complete."""
-    rendered = render(_video(job.seed, job.video, job.camera), job.frame, SIZES[job.size])
+    rendered = render(_video(job.seed, job.video, job.camera, job.wild), job.frame, SIZES[job.size])
     write_image(job.image, rendered.image)
     if job.label is not None:
         write_label(job.label, rendered.label)
@@ -90,6 +96,7 @@ def render_dataset(
     *,
     every: int = 1,
     test_videos: int = 0,
+    wild: bool = False,
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
@@ -124,6 +131,10 @@ def render_dataset(
         Keep every n-th frame of the drive (one frame is about a metre): few frames, more street.
     test_videos : int
         Videos more that go to ``test`` under md5 names, without labels.
+    wild : bool
+        The same roads and the same traffic in streets that are harder to read: banners, posters, signs with
+        people and vehicles on them, kiosks, bins, hedges, shadows across the road, and a camera with its own
+        exposure, white balance, motion blur, glare and grain for each video. All of it is background.
     workers, executor, progress
         See `wadlib._shared.parallel.map_frames`.
 
@@ -140,7 +151,7 @@ def render_dataset(
     WorkerError
         Workers of a cluster died of a frame; all others are there.
     """
-    request = Request(videos, frames, seed, size, every, test_videos)
+    request = Request(videos, frames, seed, size, every, test_videos, wild=wild)
     _check(request)
     root = make_folder(out)
     with locked(root, wait=True):  # two notebooks that start at once: the second one finds all frames there
@@ -186,14 +197,16 @@ def render_dataset(
     return root
 
 
-def render_frame(video: int = 0, frame: int = 0, seed: int = 0, size: str = "network") -> Rendered:
+def render_frame(
+    video: int = 0, frame: int = 0, seed: int = 0, size: str = "network", *, wild: bool = False
+) -> Rendered:
     """Render one frame of a set without writing it.
 
     Parameters
     ----------
     video, frame : int
         Counting from 0; frames are about a metre (0.139 s) apart.
-    seed, size
+    seed, size, wild
         See `render_dataset`.
 
     Returns
@@ -201,8 +214,8 @@ def render_frame(video: int = 0, frame: int = 0, seed: int = 0, size: str = "net
     wadlib.rendered.render.Rendered
         ``.image`` (H, W, 3) uint8, ``.label`` (H, W) uint16, ``.tracks`` label code -> identity.
     """
-    _check(Request(1, 1, seed, size, 1, 0))
-    return render(_video(seed, video, camera_number(video)), frame, SIZES[size])
+    _check(Request(1, 1, seed, size, 1, 0, wild=wild))
+    return render(_video(seed, video, camera_number(video), wild), frame, SIZES[size])
 
 
 def video_name(number: int) -> str:
@@ -244,16 +257,16 @@ def _write_lists(root: Path, request: Request, number: int, names: list[str]) ->
                 f"{layout.TRAIN_LABELS}/{name}{layout.LABEL_SUFFIX}",
                 f"{SIDECARS}/{name}.json",
             )
-            jobs.append(Job(*common, frame * request.every, request.size, *(root / file for file in files)))
+            image, label, tracks = (root / file for file in files)
+            jobs.append(Job(*common, frame * request.every, request.size, image, label, tracks, request.wild))
         return jobs
     digests = [hashlib.md5(line.encode(), usedforsecurity=False).hexdigest() for line in image_lines]
     write_text(root / layout.test_list_file(video), "\n".join(image_lines) + "\n\n")
     mapping = [f"{digest}\t{line}" for digest, line in zip(digests, image_lines, strict=True)]
     write_text(root / layout.mapping_file(video), "\n".join(mapping) + "\n\n")
     for frame, digest in enumerate(digests):
-        jobs.append(
-            Job(*common, frame * request.every, request.size, root / layout.TEST_IMAGES / f"{digest}.jpg", None, None)
-        )
+        picture = root / layout.TEST_IMAGES / f"{digest}.jpg"
+        jobs.append(Job(*common, frame * request.every, request.size, picture, None, None, request.wild))
     return jobs
 
 
@@ -312,6 +325,12 @@ def _check(request: Request) -> None:
                 cause="a typing slip or swapped arguments",
                 fix="call render_dataset(out, videos=10, frames=60, seed=0)",
             )
+    if not isinstance(request.wild, bool):
+        raise RenderError(
+            f"render_dataset: wild must be True or False, got {request.wild!r}",
+            cause="a number or a word in place of a truth value",
+            fix="use wild=True for streets full of signs and clutter, or leave it out",
+        )
     if request.size not in SIZES:
         raise RenderError(
             f"render_dataset: size must be 'full', 'network' or 'strip', got {request.size!r}",
@@ -323,7 +342,7 @@ def _check(request: Request) -> None:
 def _claim(root: Path, request: Request) -> None:
     """Note the request in render.json; refuse a folder that belongs to another one."""
     note = root / "render.json"
-    wanted = asdict(request)
+    wanted = request.note()
     if note.is_file():
         found = _read_json(note)
         if found != wanted:

@@ -15,7 +15,7 @@ WINDOW = 5
 """Samples along each side of the window in which we look; every second pixel is sampled, so 10x10 pixels."""
 
 
-def tidy(owner: Any, pierced: Any) -> Any:
+def tidy(owner: Any, pierced: Any, clutter: Any = None) -> Any:
     """Say where a mask that is seen through leaves or a fence changes.
 
     A leaf sample belongs to the object if at least half of the window around it does (one outline
@@ -28,6 +28,9 @@ def tidy(owner: Any, pierced: Any) -> Any:
         Index of the object, -1 for none.
     pierced : (H, W) bool
         Whether a leaf or a fence is in front.
+    clutter : (H, W) bool, optional
+        What stands in a wild street alone. It counts as leaves around a speck, since there may be leaves behind
+        it: so a label never gains a sample by what is put before the street.
 
     Returns
     -------
@@ -41,13 +44,14 @@ def tidy(owner: Any, pierced: Any) -> Any:
     [[4, 4]]
     """
     change = np.full(owner.shape, KEEP, np.int32)
+    around = pierced if clutter is None else pierced | clutter
     for index, box in _boxes(owner):
-        veil = pierced[box]
-        if not veil.any():
+        veil, veils = pierced[box], around[box]
+        if not veils.any():
             continue
         mask = (owner[box] == index).astype(np.float32)
         density = cv2.boxFilter(mask, -1, (WINDOW, WINDOW), borderType=cv2.BORDER_CONSTANT)
-        leaves = cv2.boxFilter(veil.astype(np.float32), -1, (WINDOW, WINDOW), borderType=cv2.BORDER_CONSTANT)
+        leaves = cv2.boxFilter(veils.astype(np.float32), -1, (WINDOW, WINDOW), borderType=cv2.BORDER_CONSTANT)
         part = change[box]
         part[veil & (density >= 0.5)] = index
         part[(mask > 0) & (density < 0.3) & (leaves > 0.4)] = -1

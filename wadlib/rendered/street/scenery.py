@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from wadlib.rendered.street.light import Light
 from wadlib.rendered.street.road import Road, place
 from wadlib.rendered.street.trees import _limb, tree
 
-__all__ = ["casters", "furniture", "woods"]
+__all__ = ["Block", "blocks", "casters", "furniture", "woods"]
 
 BEHIND_M, AHEAD_M = -35.0, 420.0
 
@@ -202,9 +203,36 @@ def _signals(road: Road, curve: Any, travelled: float) -> Iterator[Soup]:
             yield cuboid(lamp, heading, (0.04, 0.22, 0.22), np.array([0.05, 0.75, 0.35]), LIGHT, lift=6.12)
 
 
-def casters(road: Road, seed: int, curve: Any, travelled: float) -> Soup:
-    """Place the buildings, which are seen and throw shadows alike."""
-    parts: list[Soup] = []
+@dataclass(frozen=True)
+class Block:
+    """One building.
+
+    Attributes
+    ----------
+    x, y, heading : float
+        Ego position of the middle, m, and direction of the front, rad.
+    width, depth, height : float
+        Along and across the road, and up to the roof, m.
+    side : int
+        1 left of the road, -1 right of it.
+    colour : (3,) float32, linear
+    seed : int
+        Of its windows.
+    """
+
+    x: float
+    y: float
+    heading: float
+    width: float
+    depth: float
+    height: float
+    side: int
+    colour: Any
+    seed: int
+
+
+def blocks(road: Road, seed: int, curve: Any, travelled: float) -> Iterator[Block]:
+    """List the buildings along the road."""
     palette = ((0.72, 0.68, 0.60), (0.60, 0.42, 0.34), (0.66, 0.67, 0.68), (0.78, 0.74, 0.66), (0.50, 0.53, 0.56),
                (0.70, 0.58, 0.46))  # fmt: skip
     for row, (d, side) in enumerate(road.layout.buildings):
@@ -216,8 +244,16 @@ def casters(road: Road, seed: int, curve: Any, travelled: float) -> Soup:
             floors = 2 + int(5 * draw[4]) + (int(14 * draw[5]) if draw[5] > 0.6 else 0)
             x, y, heading = place(curve, s, d + side * (0.5 * depth + 5 * draw[6]))
             colour = linear(np.array(palette[int(draw[7] * 6)]) * (0.85 + 0.25 * draw[2]))
-            foot, top = ((x, y), heading), 3.2 * floors
-            parts.append(cuboid(*foot, (width, depth, top), colour, WALL, int(draw[3] * 30000)))
-            parts.append(cuboid(*foot, (width + 0.5, depth + 0.5, 0.6), colour * 0.8, KERB, lift=top))
-            parts.append(cuboid(*foot, (0.25 * width, 0.4 * depth, 2.6), colour * 0.7, KERB, lift=top + 0.6))
+            yield Block(x, y, heading, width, depth, 3.2 * floors, side, colour, int(draw[3] * 30000))
+
+
+def casters(road: Road, seed: int, curve: Any, travelled: float) -> Soup:
+    """Place the buildings, which are seen and throw shadows alike."""
+    parts: list[Soup] = []
+    for block in blocks(road, seed, curve, travelled):
+        width, depth, top, colour = block.width, block.depth, block.height, block.colour
+        foot = ((block.x, block.y), block.heading)
+        parts.append(cuboid(*foot, (width, depth, top), colour, WALL, block.seed))
+        parts.append(cuboid(*foot, (width + 0.5, depth + 0.5, 0.6), colour * 0.8, KERB, lift=top))
+        parts.append(cuboid(*foot, (0.25 * width, 0.4 * depth, 2.6), colour * 0.7, KERB, lift=top + 0.6))
     return join(parts)

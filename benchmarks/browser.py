@@ -27,7 +27,7 @@ SWITCHES = (
     "--disable-component-update --disable-sync"
 )
 
-_RUN_ALL = """async () => {
+_OPENED = """async () => {
     const app = window.jupyterapp;
     const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     let panel = null;
@@ -40,9 +40,12 @@ _RUN_ALL = """async () => {
     await panel.sessionContext.ready;
     await panel.sessionContext.session.kernel.info;
     window.panel = panel;
-    await app.commands.execute('notebook:run-all-cells');
+}"""
+
+_RUN_ALL = """async () => {
+    await window.jupyterapp.commands.execute('notebook:run-all-cells');
     window.cellsEnded = performance.now();
-    const cells = panel.content.model.sharedModel.cells;
+    const cells = window.panel.content.model.sharedModel.cells;
     return cells.flatMap((cell) => cell.outputs || []).filter((o) => o.output_type === 'error').map((o) => o.evalue);
 }"""
 
@@ -99,13 +102,19 @@ class Lab:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
         notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
         (self.root / f"{name}.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
+        page = self.open_file(context, name, before)
+        errors = page.evaluate(_RUN_ALL)
+        assert not errors, errors
+        return page
+
+    def open_file(self, context: Any, name: str, before: str = "") -> Any:
+        """Open a notebook that lies in the folder, run nothing, and return the browser's page."""
         page = context.new_page()
         if before:
             page.add_init_script(before)
         page.goto(f"{self.url}/lab/tree/{name}.ipynb?token={self.token}&reset")
         page.wait_for_function("window.jupyterapp && window.jupyterapp.restored.then(() => true)", timeout=90_000)
-        errors = page.evaluate(_RUN_ALL)
-        assert not errors, errors
+        page.evaluate(_OPENED)
         return page
 
 

@@ -52,6 +52,7 @@ def test_source_becomes_cells_with_stable_ids(course):
     assert [cell.id for cell in notebook.cells] == ["00-000", "00-001", "00-002"]
     folded = {"source_hidden": True, "outputs_hidden": True}
     assert notebook.cells[2].metadata == {"tags": ["solution"], "jupyter": folded}
+    assert notebook.cells[2].source == '# Solution\nprint("the answer")', "a folded cell shows its first line"
 
 
 @pytest.mark.notebook

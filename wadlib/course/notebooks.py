@@ -65,6 +65,8 @@ def read_source(path: Path) -> Any:
             cell.metadata["tags"] = tags
         if tags and SOLUTION in tags:  # JupyterLab opens the notebook with these folded
             cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+            # JupyterLab shows the first line of a folded cell, which is half of many an answer.
+            cell.source = ("# Solution\n" if cell.cell_type == "code" else "**Solution.**\n\n") + cell.source
     return notebook
 
 

@@ -1,7 +1,8 @@
 """Average precision kept against time spent: detect on every n-th frame, carry the objects into the others.
 
 ``python results/tracking/measure_lattice.py OUT.json ROOT:PRED …`` takes the detections of PRED on the key frames only.
-Times are of one process, in seconds of CPU; the detector's are those of its own forward pass.
+Times are of one process, in seconds of CPU; the detector's are those of its own forward pass. Flow is of pictures of
+416 pixels; "refined" is "flow" with the pictures given.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from wadlib.dataset import open_wad
@@ -29,11 +31,12 @@ def load(pair):
     folder, clips, spent = PredictionFolder.open(prediction), [], 0.0
     for video in open_wad(root).train_videos:
         images = [frame.read_image() for frame in video.frames]
-        begin, flow = time.process_time(), Flow()
+        begin, flow = time.process_time(), Flow(416)
         fields = [flow.next(image) for image in images][1:]
         spent += time.process_time() - begin
         truths = [frame.read_label() for frame in video.frames]
-        clips.append((truths, frame_times(video.frames), [folder.read(f.name) for f in video.frames], fields))
+        found = [folder.read(f.name) for f in video.frames]
+        clips.append((truths, frame_times(video.frames), found, fields, images))
     return clips, spent, images
 
 
@@ -60,6 +63,7 @@ def precision(pairs):
 
 def main(given):
     """Measure all ways of choosing and filling."""
+    cv2.setNumThreads(1)
     clips, flow_s = [], 0.0
     for pair in given.pairs:
         more, spent, images = load(pair)
@@ -71,15 +75,15 @@ def main(given):
         "detector_s": round(detector_seconds(images), 4),
         "flow_s": round(flow_s / frames, 4),
     }
-    whole = precision([pair for truths, _, found, _ in clips for pair in zip(truths, found, strict=True)])
+    whole = precision([pair for truths, _, found, *_ in clips for pair in zip(truths, found, strict=True)])
     rows = [{"how": "every frame", "every": 1, "ap": whole[0], "ap50": whole[1], "fill_s": 0.0, "keys": frames}]
 
-    def measure(how, every, choose, name):
+    def measure(how, every, choose, name, look=False):
         pairs, keys, spent = [], 0, 0.0
-        for truths, times, found, fields in clips:
+        for truths, times, found, fields, pictures in clips:
             chosen = choose(times, found, fields)
             begin = time.process_time()
-            filled = list(fill_between(chosen, times, fields, how))
+            filled = list(fill_between(chosen, times, fields, how, images=pictures if look else None))
             spent += time.process_time() - begin
             keys += len(chosen)
             pairs += zip(truths, [each.found for each in filled], strict=True)
@@ -96,6 +100,7 @@ def main(given):
 
         for how in HOW:
             measure(how, every, regular, how)
+        measure("flow", every, regular, "refined", look=True)
     for every in (2, 4):
 
         def adaptive(times, found, fields, n=every):
@@ -105,8 +110,8 @@ def main(given):
             spread = np.linspace(0, len(times) - 1, -(-len(times) // n)).round().astype(int)
             return {k: found[k] for k in spread.tolist()}
 
-        measure("flow", every, adaptive, "adaptive")
-        measure("flow", every, even, "even, both ends")
+        measure("flow", every, adaptive, "adaptive", look=True)
+        measure("flow", every, even, "even, both ends", look=True)
     Path(given.out).write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 

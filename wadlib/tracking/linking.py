@@ -16,7 +16,7 @@ import numpy.typing as npt
 from wadlib.errors import TrackingError
 from wadlib.instances import Instances
 from wadlib.tracking.assign import assign
-from wadlib.tracking.flow import Flow, median_shift
+from wadlib.tracking.flow import Flow, Points, median_shifts, sample
 from wadlib.tracking.link_config import LinkConfig
 from wadlib.tracking.motion import ego_motion, grown_iou, shifted
 from wadlib.tracking.pieces import Piece, pieces_of
@@ -40,7 +40,22 @@ class _Track:
     time_s: float
     velocity: Floats = field(default_factory=lambda: np.zeros(2))  # pixels per second
     flowed: Floats = field(default_factory=lambda: np.zeros(2))  # where flow carried it since it was seen
+    _points: Points | None = None
     age: int = 0  # frames since it was seen
+
+    @property
+    def points(self) -> Points:
+        """The pixels by which flow tells its motion."""
+        if self._points is None:
+            self._points = sample(self.piece)
+        return self._points
+
+    def see(self, box: Floats, piece: Piece, time_s: float, smoothing: float) -> None:
+        """Take it up where it was found again."""
+        shift = (box[:2] + box[2:] - self.box[:2] - self.box[2:]) / 2
+        self.velocity = smoothing * shift / (time_s - self.time_s) + (1 - smoothing) * self.velocity
+        self.box, self.piece, self.time_s = box, piece, time_s
+        self.flowed, self.age, self._points = np.zeros(2), 0, None
 
 
 class Linker:
@@ -112,7 +127,7 @@ class Linker:
         free = np.ones(len(self._alive), np.bool_)
         for tracks, detections in ((free, sure), (free & fresh, ~sure)):
             for t, d in self._pairs(similarity, class_ids, tracks & free, detections):
-                self._see(self._alive[t], boxes[d], pieces[d], time_s)
+                self._alive[t].see(boxes[d], pieces[d], time_s, self.config.smoothing)
                 ids[d], free[t] = self._alive[t].number, False
         for d in np.flatnonzero(ids < 0).tolist():
             ids[d] = self.tracks
@@ -157,11 +172,11 @@ class Linker:
         self._alive = [t for t in self._alive if t.age <= limit.max_age + 1 and time_s - t.time_s <= limit.max_age_s]
         if self._shape is None or "flow" not in self.config.hypotheses:
             return
+        flowed = np.array([track.flowed for track in self._alive]).reshape(-1, 2)
         for step_field in fields:
-            for track in self._alive:
-                shift = median_shift(step_field, track.piece.moved(*track.flowed), self._shape)
-                if shift is not None:
-                    track.flowed += shift
+            flowed += median_shifts(step_field, [track.points for track in self._alive], flowed, self._shape)
+        for track, shift in zip(self._alive, flowed, strict=True):
+            track.flowed = shift
 
     def _similarity(self, found: Instances, boxes: Floats, pieces: list[Piece], time_s: float) -> Floats:
         """Compare each track with each detection, (T, D), under the motion hypothesis that fits the pair best."""
@@ -221,15 +236,6 @@ class Linker:
         classes = np.array([self._alive[t].class_id for t in rows], np.int32)
         t, d = assign(similarity[np.ix_(rows, columns)], classes, class_ids[columns], self.config.gate)
         return list(zip(rows[t].tolist(), columns[d].tolist(), strict=True))
-
-    def _see(self, track: _Track, box: Floats, piece: Piece, time_s: float) -> None:
-        before = track.box
-        shift = (box[:2] + box[2:] - before[:2] - before[2:]) / 2
-        velocity = shift / (time_s - track.time_s)
-        smoothing = self.config.smoothing
-        track.velocity = smoothing * velocity + (1 - smoothing) * track.velocity
-        track.box, track.piece, track.time_s = box, piece, time_s
-        track.flowed, track.age = np.zeros(2), 0
 
 
 def link(

@@ -185,7 +185,7 @@ def _unfilter(raw: Any, out: Any, y0: int, dy: int, x0: int, dx: int) -> None:
         if kind == 2:
             bits = np.uint8(0)
             for i in range(1, line):
-                bits |= row[i]
+                bits = np.uint8(bits | row[i])  # numba would go on with 64 bits, and take five times as long
             same = bits == 0
         if same:  # nearly every row of a label: equal to the one above, which stays in use
             row = above

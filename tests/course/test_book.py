@@ -138,3 +138,54 @@ def test_the_pages_open_from_disk_without_network(book):
 
 def brightness(css):
     return sum(float(v) for v in re.findall(r"[\d.]+", css)[:3]) / 3
+
+
+CLIPPED = """() => {
+    const article = document.querySelector('article') || document.body;
+    const window_ = document.documentElement.clientWidth;
+    const name = (e) => `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`;
+    const wrong = [];
+    if (document.documentElement.scrollWidth > window.innerWidth) wrong.push('the page is wider than the window');
+    const parts = 'pre, table, img.figure, p, li, h1, h2, h3, div.math, .wv-slides label, .cell_output > div';
+    for (const part of article.querySelectorAll(parts)) {
+        const box = part.getBoundingClientRect();
+        if (!box.width || !box.height) continue;
+        let scrolls = false;
+        for (let e = part; e && e !== article.parentElement; e = e.parentElement) {
+            const style = getComputedStyle(e);
+            if (['auto', 'scroll'].includes(style.overflowX)) { scrolls = true; break; }
+            const cut = style.overflowX === 'hidden' || style.overflowX === 'clip';
+            if (cut && e.scrollWidth > e.clientWidth + 2 && !e.closest('.wv')) wrong.push(`cut: ${name(e)}`);
+        }
+        if (!scrolls && !part.closest('.wv') && box.right > window_ + 1) wrong.push(`beyond: ${name(part)}`);
+    }
+    for (const pre of article.querySelectorAll('div.cell_input pre'))
+        if (getComputedStyle(pre).whiteSpace !== 'pre') wrong.push(`wraps: ${name(pre)}`);
+    return [...new Set(wrong)];
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1300, 390])
+def test_nothing_is_clipped(book, width):
+    """On a laptop and on a telephone: what is too wide scrolls inside its own frame."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    wrong = {}
+    with sync_playwright() as playwright:
+        switches = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+        browser = playwright.chromium.launch(executable_path=chromium, args=switches.split())
+        page = browser.new_context(viewport={"width": width, "height": 900}, offline=True).new_page()
+        for path in sorted(book.glob("*.html")):
+            page.goto(path.as_uri())
+            if page.locator("span.math, div.math").count():
+                page.wait_for_function("document.querySelectorAll('.MathJax').length > 0", timeout=30_000)
+                page.wait_for_function("!document.querySelector('.MathJax_Processing')", timeout=60_000)
+            found = page.evaluate(CLIPPED)
+            if found:
+                wrong[path.name] = found
+        browser.close()
+    assert not wrong, wrong

@@ -74,11 +74,11 @@ class Roadside:
         return math.hypot(x, y) < SHADE_M or self.lens.sees(x, y, reach)
 
     def pavement_end(self, side: float) -> float:
-        """Return |d| where the pavement ends."""
+        """Return ``|d|`` where the pavement ends."""
         return max(abs(d) for pair in self.road.layout.walking for d in pair if d * side > 0) + 0.5
 
     def back(self, side: float) -> tuple[float, float]:
-        """Return |d| from and to which there is room between the pavement, or the car park, and the houses."""
+        """Return ``|d|`` from and to which there is room between the pavement, or the car park, and the houses."""
         parked = any(abs(turn) > 1 and d * side > 0 for d, turn in self.road.layout.parking)
         front = min(abs(d) for d, towards in self.road.layout.buildings if towards * side > 0)
         return self.pavement_end(side) + (7.3 if parked else 0.3), front - 0.4

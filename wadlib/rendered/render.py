@@ -280,6 +280,8 @@ def _label(
         between = np.pad(between.repeat(2, 0).repeat(2, 1), ((first, 0), (0, 0)))[:height, :width]
         fits = np.where(change >= 0, pierced, owner >= 0) & (change != KEEP)
         owner = np.where(fits, change, owner)
+        covered = np.pad(strange[shared].repeat(2, 0).repeat(2, 1), ((first, 0), (0, 0)))[:height, :width]
+        owner = np.where(covered, -1, owner)  # a plain street's sample, which is hidden, may have spoken against them
     else:
         owner = decided
     label = code[owner]

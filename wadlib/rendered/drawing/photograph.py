@@ -16,6 +16,8 @@ import numpy.typing as npt
 __all__ = ["Photograph", "add_grain", "add_motion", "develop", "draw_photograph", "expose", "glare", "motion_kernel"]
 
 GAMMA = 2.2
+TILE_PX = 1024
+"""Noise is drawn for so many rows and columns; larger pictures repeat it."""
 F32 = npt.NDArray[np.float32]
 
 
@@ -157,8 +159,8 @@ def expose(light: F32, gain: float, balance: tuple[float, float, float]) -> F32:
     >>> expose(np.array([[[0.25, 0.5, 0.75]]], np.float32), 2.0, (1.0, 0.5, 1.0)).tolist()
     [[[0.5, 0.5, 1.0]]]
     """
-    factors = np.array([gain * colour for colour in balance], np.float32)
-    return np.minimum(light * factors, np.float32(1.0))
+    lit = light * np.array([gain * colour for colour in balance], np.float32)
+    return np.minimum(lit, np.float32(1.0), out=lit)
 
 
 def add_grain(light: F32, read: float, shot: float, rng: np.random.Generator) -> F32:
@@ -169,7 +171,15 @@ def add_grain(light: F32, read: float, shot: float, rng: np.random.Generator) ->
     if read <= 0 and shot <= 0:
         return light
     height, width = light.shape[:2]
-    both = rng.standard_normal((height, width, 1), dtype=np.float32) * np.float32(0.6)
-    noise = rng.standard_normal((height, width, 3), dtype=np.float32) * np.float32(0.8) + both
-    spread = np.sqrt(np.float32(read * read) + np.float32(shot) * light)
-    return np.clip(light + spread * noise, np.float32(0.0), np.float32(1.0))
+    tile = min(height, TILE_PX), min(width, TILE_PX)
+    both = rng.standard_normal((*tile, 1), dtype=np.float32) * np.float32(0.6)
+    noise = rng.standard_normal((*tile, 3), dtype=np.float32) * np.float32(0.8) + both
+    spread = light * np.float32(shot)
+    spread += np.float32(read * read)
+    np.sqrt(spread, out=spread)
+    for row in range(0, height, tile[0]):
+        for column in range(0, width, tile[1]):
+            part = spread[row : row + tile[0], column : column + tile[1]]
+            part *= noise[: part.shape[0], : part.shape[1]]
+    spread += light
+    return np.clip(spread, np.float32(0.0), np.float32(1.0), out=spread)

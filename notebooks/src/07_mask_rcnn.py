@@ -1,30 +1,34 @@
 # %% [markdown]
 # # 07 · Inside Mask R-CNN
 #
-# **After this notebook you can** follow an image through all stages of Mask R-CNN, compute each of its losses by hand, and say what RoIAlign
-# does and why.
+# **After this notebook you can** follow an image through all stages of Mask R-CNN, compute each of its losses by hand, apply
+# [non-maximum suppression](glossary.md#non-maximum-suppression), and write [RoIAlign](glossary.md#roialign).
 # **You need:** [06](06_unet.ipynb) (convolutions, cross entropy), [01](01_labels.ipynb) (instances).
-# **Time:** about 90 minutes (reading 60, exercises 30).
+# **Time:** about 110 minutes (reading 60, exercises 50).
 #
 # ## The question
 #
-# Graph cuts gave each pixel a class. If one car stands behind another, both have the same class, and a class per pixel
-# does not separate them. Can a network find the objects first and then draw a mask for each? The report used the package
+# Graph cuts gave each pixel a class. Two cars that touch have the same class, so a class per pixel cannot
+# separate them. Can a network find the objects first, and then draw a mask for each? The report used the package
 # `mrcnn` for this. This notebook shows each stage of that network on one image. (Report, section 4.1, Figs 6 to 9.)
 #
 # ## The idea in five lines
 #
-# 1. **Anchors** are boxes of several sizes and shapes, placed all over the image.
-# 2. The **region proposal network** (RPN) predicts for each anchor whether it lies on an object, and how to move it.
-# 3. Non-maximum suppression keeps the best boxes that do not overlap much: the **proposals**.
-# 4. **RoIAlign** crops the features of each proposal.
-# 5. Three heads predict for each proposal the class probabilities $p$, a box correction $t$ and a mask. Below, $u$ is the true class and
-#    $v$ the true box correction. The training adds up five losses; those of box and mask count only for proposals on an object:
+# 1. **[Anchors](glossary.md#anchor)** are boxes of several sizes and shapes, placed all over the image.
+# 2. The **[region proposal network](glossary.md#region-proposal-network)** (RPN) predicts for each anchor whether it lies on an object, and how to move it.
+# 3. Non-maximum suppression keeps the boxes with the highest scores, and drops boxes that nearly repeat a kept one. The boxes that are left are the **[proposals](glossary.md#proposals)**.
+# 4. **RoIAlign** crops the [features](glossary.md#feature) of each proposal.
+# 5. Three **[heads](glossary.md#head)** predict for each proposal the class probabilities $p$, a box correction $t$ and a mask.
+#
+# The training adds up five losses: two of the RPN, three of the heads. Let $u$ be the true class of a proposal, and $v$ its true box correction. The losses of
+# box and mask count only for proposals on an object:
 #
 # $$L = L_{cls}^{rpn} + L_{box}^{rpn} + L_{cls} + L_{box} + L_{mask}, \qquad
 # L_{cls} = -\log p_u, \quad L_{box} = \sum_{i \in \{x, y, w, h\}} \text{smooth}_{L_1}(t_i^u - v_i)$$
 #
-# Figs 6 to 9 of the report show R-CNN and its three successors, and so do the four drawings below. The upper row of
+# $\text{smooth}_{L_1}(x)$ is $\frac{x^2}{2}$ for $|x| < 1$, and $|x| - \frac12$ for larger distances. So a wrong box far away does not dominate the sum.
+#
+# The four drawings below redraw Figs 6 to 9 of the report: R-CNN and its three successors. The upper row of
 # a drawing is computed once per image, the lower row once per region.
 
 # %%
@@ -39,7 +43,7 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.course import cite, figure_slider, open_data, profile, show, show_drawing
+from wadlib.course import check, cite, figure_slider, open_data, profile, say, show, show_drawing
 from wadlib.figures import PALETTE, draw_frame, plot_style
 from wadlib.labels import CLASSES
 from wadlib.maskrcnn import Config, MaskRCNN
@@ -65,8 +69,8 @@ for name in ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN"):
 #
 # **What RoIAlign does.** A feature map has 4x4 cells, and the value of a cell is $4 \cdot row + column$. A box goes from
 # row ½ to 2½ and from column ½ to 2. We want the features of this box as 2x2 numbers. *RoIPool* rounds the box to whole cells and
-# takes maxima. *RoIAlign* interpolates between the cells. The package's version, `crop_and_resize`, reads one value at each corner of the box;
-# the RoIAlign of the paper reads several points per bin (further down).
+# takes maxima. *RoIAlign* interpolates between the cells. Here the package's version, `crop_and_resize`, reads one value at each corner of the box.
+# The RoIAlign of the paper reads several points in each part of the box; we compare the two further down.
 
 # %%
 feature = np.arange(16.0, dtype=np.float32).reshape(4, 4)
@@ -84,8 +88,8 @@ assert np.allclose(aligned, by_hand)
 assert (pooled == [[5, 5], [9, 9]]).all()
 
 # %% [markdown]
-# Now shift the box by a quarter of a cell. RoIPool rounds both boxes to the same cells, so its result does not change. On a feature map
-# with one cell for 4 pixels, a quarter of a cell is one pixel. RoIPool ignores this shift.
+# Now we shift the box by a quarter of a cell. If a cell stands for 4 pixels, this is a shift by one pixel. RoIPool rounds both boxes to
+# the same cells, so its result does not change. The result of RoIAlign changes with the box.
 
 # %%
 shift = 1 / 4
@@ -104,8 +108,9 @@ assert (moved == pooled).all()
 assert np.allclose(realigned - aligned, 4 * shift + shift)
 
 # %% [markdown]
-# **Two losses of the RPN**, on three anchors. The first anchor is on an object, the second is not, and the third
-# is neutral: its IoU with an object is neither high nor low, so it does not enter the loss. In `match` these are 1, -1 and 0. The network gives the first anchor a probability of ¾ to be on an object, and the second a probability of ½.
+# **Two losses of the RPN**, on three anchors. The first anchor is on an object, and the second is not. The third
+# is neutral: its IoU with an object is neither high nor low, so it does not enter the loss. The array `match` holds 1, -1 and 0 for the three. The
+# network gives the first anchor a probability of ¾ to be on an object, and the second a probability of ½.
 
 
 # %%
@@ -129,8 +134,8 @@ assert np.isclose(
 )  # smooth L1, then the mean of four
 
 # %% [markdown]
-# **Three losses of the heads**, on two regions. The first is on an object of class 2, the second on background. Only the box and
-# the mask of the *true* class enter the losses. The background region has no box and no mask.
+# **Three losses of the heads**, on two regions. The first region is on an object of class 2, the second on background. The heads predict a box and
+# a mask for *each* class, but only those of the *true* class enter the losses. For the background region only the class loss counts.
 
 # %%
 truth = np.array([[2, 0]])
@@ -153,9 +158,9 @@ assert np.isclose(heads["mrcnn_bbox_loss"], (1 / 8 + 1 / 2 + 3 / 2) / 4)
 assert np.isclose(heads["mrcnn_mask_loss"], -(2 * np.log(3 / 4) + 2 * np.log(1 / 2)) / 4)
 
 # %% [markdown]
-# **The losses as the report prints them** (section 4.1). Two anchors: the first is on an object ($p^*_1 = 1$), the second is
-# not ($p^*_2 = 0$). The network gives the first a probability of ¾ to be on an object, the second ½. The report takes
-# $N_{\mathrm{cls}} = 256$, $N_{\mathrm{bbox}} = 2400$ and $\lambda = 10$ from the paper:
+# **The losses as the report prints them** (section 4.1; it gives these equations no numbers). There are two anchors: the first is on an object ($p^*_1 = 1$), the second is
+# not ($p^*_2 = 0$). The network gives the first a probability of ¾ to be on an object, and the second ½. $t_i$ is the predicted box correction, and $t_i^*$ the
+# true one. The report takes $N_{\mathrm{cls}} = 256$, $N_{\mathrm{bbox}} = 2400$ and $\lambda = 10$ from the Faster R-CNN paper (Ren et al. 2015):
 #
 # $$L_{\mathrm{cls}} = \frac{1}{N_{\mathrm{cls}}} \sum_i -p_i^* \log p_i - (1 - p_i^*) \log(1 - p_i), \qquad
 # L_{\mathrm{bbox}} = \frac{\lambda}{N_{\mathrm{bbox}}} \sum_i p_i^* \cdot L_1^{\mathrm{smooth}}(t_i - t_i^*)$$
@@ -178,8 +183,9 @@ assert np.isclose(L_cls, (np.log(4 / 3) + np.log(2)) / 256)
 assert np.isclose(L_bbox, 10 / 2400 * (1 / 8 + 1 / 2 + 3 / 2))
 
 # %% [markdown]
-# **Why 10?** One anchor has the weight $1 / N_{\mathrm{cls}}$ in the first sum and $\lambda / N_{\mathrm{bbox}}$ in the second. There are about
-# ten times as many anchor locations as anchors in a mini-batch, so $\lambda = 10$ makes the two weights nearly equal:
+# **Why 10?** An anchor has the weight $1 / N_{\mathrm{cls}}$ in the first sum and $\lambda / N_{\mathrm{bbox}}$ in the second. $N_{\mathrm{cls}}$ is the
+# number of anchors in a training step (the mini-batch), and $N_{\mathrm{bbox}}$ the number of anchor locations, which is about ten times as large. So
+# $\lambda = 10$ makes the two weights nearly equal:
 
 # %%
 print(
@@ -188,27 +194,28 @@ print(
 assert 0.9 < (balance / n_bbox) / (1 / n_cls) < 1.1
 
 # %% [markdown]
-# **The mask.** For each region the mask branch gives one mask of $m \times m$ cells *per class*: $K \cdot m^2$ numbers. Only the mask of the
-# true class $k$ enters the loss, so the classes do not compete. Here $m = 2$, $K = 3$ and $k = 2$:
+# **The mask.** For each region the mask branch gives one mask of $m \times m$ cells for each of $K$ classes: $K \cdot m^2$ numbers. $y_{ij}$ is the
+# true value of a cell, 0 or 1. $\hat y_{ij}^k$ is the predicted probability in the mask of the true class $k$. The masks of other classes do not
+# enter the loss, so the classes do not compete. Here $m = 2$, $K = 3$ and $k = 2$:
 #
 # $$L_{\mathrm{mask}} = -\frac{1}{m^2} \sum_{1 \le i, j \le m} \left[ y_{ij} \log \hat y_{ij}^k + (1 - y_{ij}) \log (1 - \hat y_{ij}^k) \right]$$
 
 # %%
 y = np.array([[1, 1], [0, 0]])
-masks = np.full((3, 2, 2), 0.01)  # K, m, m
-masks[2] = [[3 / 4, 1 / 2], [1 / 4, 1 / 2]]
+of_class = np.full((3, 2, 2), 0.01)  # K, m, m
+of_class[2] = [[3 / 4, 1 / 2], [1 / 4, 1 / 2]]
 k, m = 2, 2
-L_mask = -(y * np.log(masks[k]) + (1 - y) * np.log(1 - masks[k])).sum() / m**2
+L_mask = -(y * np.log(of_class[k]) + (1 - y) * np.log(1 - of_class[k])).sum() / m**2
 L = L_cls + L_bbox + L_mask
 print(
-    f"outputs: K * m^2 = {masks.size}; L_mask = {L_mask:.4f}; L = {L:.4f}, of which the mask is {L_mask / L:.0%}"
+    f"outputs: K * m^2 = {of_class.size}; L_mask = {L_mask:.4f}; L = {L:.4f}, of which the mask is {L_mask / L:.0%}"
 )
 assert np.isclose(L_mask, (np.log(4 / 3) + np.log(2)) / 2)
 
 # %% [markdown]
 # The next table compares the losses of the package with the report's equations, on the same two anchors and the same region. The package divides each sum by
-# the number of its terms, so it needs neither $N$ nor $\lambda$. It has **five** losses. Two belong to the RPN: they are the report's
-# $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$. Three belong to the heads: class, box and mask.
+# the number of its terms, so it needs neither $N$ nor $\lambda$. It has **five** losses. Two of them belong to the RPN, and have the terms of the report's
+# $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$. Three belong to the heads: class, box and mask. The report prints no equation for the class and the box of the heads.
 
 # %%
 match = np.array([[1, -1]])
@@ -218,7 +225,7 @@ ours = {
     "rpn_bbox_loss": float(losses.rpn_bbox_loss(np.zeros((1, 1, 4)), match, off[None])),
     "mrcnn_class_loss": float(losses.mrcnn_class_loss(np.array([[2]]), np.log([[[1 / 4, 1 / 4, 1 / 2]]]))),
     "mrcnn_bbox_loss": float(losses.mrcnn_bbox_loss(np.zeros((1, 1, 4)), np.array([[2]]), np.tile(off[0], (1, 1, 3, 1)))),
-    "mrcnn_mask_loss": float(losses.mrcnn_mask_loss(y[None, None], np.array([[2]]), masks.transpose(1, 2, 0)[None, None])),
+    "mrcnn_mask_loss": float(losses.mrcnn_mask_loss(y[None, None], np.array([[2]]), of_class.transpose(1, 2, 0)[None, None])),
 }  # fmt: skip
 printed = {"rpn_class_loss": L_cls, "rpn_bbox_loss": L_bbox, "mrcnn_mask_loss": L_mask}
 print(
@@ -234,9 +241,10 @@ assert np.isclose(ours["rpn_bbox_loss"], L_bbox * n_bbox / balance / 4), (
 assert np.isclose(ours["mrcnn_mask_loss"], L_mask)
 
 # %% [markdown]
-# **RoIAlign as in the paper, and the shortcut.** A box is divided by the stride and not rounded: $x/16$ instead of $[x/16]$. The paper cuts the
-# box into bins, reads *several* points in each by bilinear interpolation, and averages them. The package's `crop_and_resize`
-# reads *one* point for each bin, and puts the first and the last of them on the border of the box.
+# **RoIAlign as in the paper, and the shortcut.** If a cell of the map stands for 16 pixels, a box at pixel $x$ lies at $x/16$ on the map. RoIPool rounds this number;
+# RoIAlign does not. The paper divides the box into **bins**, one for each output number. In each bin it reads *several* points by
+# [bilinear interpolation](glossary.md#bilinear-interpolation) and averages them. The package's `crop_and_resize` is a shortcut. It reads *one* point for each
+# bin, and the outermost points lie on the border of the box.
 
 
 # %%
@@ -281,8 +289,9 @@ assert np.allclose(package, [[4 * y + x for x in (0.5, 2)] for y in (0.5, 2.5)])
 assert np.isclose(paper.mean(), package.mean())
 
 # %% [markdown]
-# On a slope both have the same mean. Where do they differ? Let one single cell be bright, and move it through a box of
-# 14 cells that becomes 7x7 (224 pixels at one cell for 16 pixels, as on P4). How much of the bright cell does each method read?
+# On a slope both have the same mean. Where do they differ? We take a map in which one cell is 1 and all others are 0. We move this bright cell
+# through a box of 14x14 cells, which becomes 7x7 numbers. (On level P4 of the pyramid below, a cell stands for 16 pixels, so this box has a side of 224 pixels.) What is the
+# sum of the 49 numbers, for each column of the bright cell?
 
 # %%
 found = {"paper": [], "package": []}
@@ -298,13 +307,14 @@ print("spread over the columns, relative to the mean:", spread.round(2).to_dict(
 assert spread["paper"] < 0.01 < spread["package"]
 
 # %% [markdown]
-# The paper's RoIAlign gives a small object nearly the same weight wherever it lies in the box. With the shortcut the weight depends on the distance
-# to the nearest sample point. The shortcut reads one point per bin, the version of the paper four.
+# With the paper's RoIAlign, a small object has nearly the same weight everywhere in the box. With the shortcut, its weight depends on how far it is from the
+# nearest point that is read, and in some columns it is 0. The shortcut reads one point per bin; the version of the paper reads four.
 
 # %% [markdown]
 # ## The library on a real frame
 #
-# **1. Anchors.** The pyramid has five levels. Each level has one anchor size. Each of its cells has three anchors of this size with different shapes.
+# **1. Anchors.** The network computes feature maps of five resolutions, the levels P2 to P6 of the **[feature pyramid](glossary.md#feature-pyramid)**. Each level has one anchor size. Each cell of a level has three
+# anchors of this size, with different shapes.
 
 # %%
 config = Config.report()
@@ -317,10 +327,10 @@ print(counts.to_string(index=False))
 print(f"anchors in all: {len(anchors):,}")
 
 # %% [markdown]
-# Which objects of the dataset fit these anchors? In training, an anchor is *positive* if its IoU with an object is at least 0.7, and
-# *negative* below 0.3. For each object we take its best anchor: once in the report's frame, which is scaled down by four, and
-# once in the strip of the classroom configuration, which is scaled down by two. If no anchor reaches 0.7, the best one is
-# positive all the same, and the RPN learns this object from one anchor that fits badly.
+# Which objects of the dataset fit these anchors? In training, an anchor counts as *on an object* if its IoU with an object is at least 0.7, and as
+# *not on an object* if all its IoUs are below 0.3. If no anchor reaches 0.7 with an object, the anchor with the highest IoU counts as on this object, although it fits badly.
+# For each object we compute the highest IoU with any anchor. We do this twice: in the report's frame, which is downscaled by four, and in the strip of the
+# classroom configuration, which is downscaled by two.
 
 # %%
 from wadlib.maskrcnn.frames import Placement, TrainingBatches, canvas, label_canvas, normalise
@@ -372,14 +382,16 @@ axes.set_ylim(0, 1)
 axes.legend(loc="lower center", ncols=2)
 show(
     figure,
-    "Scatter plot of the best anchor's IoU against the size of the object, with lines at 0.7 and 0.3. The IoU is low for the "
-    "smallest and for the largest objects. The strip at half resolution has the higher IoU for small objects.",
+    "Scatter plot of the best anchor's IoU against the size of the object, with lines at 0.7 and 0.3. The IoU is lowest for the "
+    "smallest objects. The strip at half resolution has the higher IoU for small objects.",
 )
 
 # %% [markdown]
-# Which level of the pyramid fits which object? The figure shows the frame with most objects, as the strip shows it. Move the slider to
-# change the level. A solid box is the best anchor of that level for an object (IoU of at least ½). A dotted box is an object that no
-# anchor of the level fits.
+# The lines above the figure give the shares. On the rendered frames, few of the small objects reach an IoU of 0.5 in the report's frame, and most of them do in the strip.
+#
+# Which level of the pyramid fits which object? The figure shows the strip of the frame with the most objects. Move the slider to
+# change the level. A solid box is an anchor of this level: the best one for an object, if their IoU is at least ½. A dotted box is an object for which no
+# anchor of this level reaches ½.
 
 
 # %%
@@ -438,12 +450,12 @@ def level_at_work(level):
 figure_slider("pyramid level", range(2, 7), level_at_work, start=1, form="P{}")
 
 # %% [markdown]
-# Each level fits objects of one size range. From one level to the next the anchor size about doubles, so an object between two sizes has a low
-# IoU on both levels. For an object that is much smaller than the smallest anchor, no anchor has a high IoU.
+# Each level fits objects of one range of sizes. From one level to the next the anchor size about doubles. An object between the two sizes has a lower
+# IoU on both levels than an object of an anchor's size. For an object that is much smaller than the smallest anchor, no anchor has a high IoU.
 #
-# **2. A network for this lesson.** With random weights every stage would show noise. So we train the small classroom
-# network on one single frame, so that it over-fits this frame. That takes some seconds on a laptop. It is not meant for other frames (notebook 08
-# trains such a network). To save time, the network sees the strip at a quarter of the resolution.
+# **2. A network for this lesson.** With random weights, every stage would show noise. So we train the small classroom
+# network on a single frame. It learns this frame by heart and is of no use for other frames: this is [over-fitting](glossary.md#over-fitting), here on purpose. Notebook 08
+# trains the network on many frames. To save time, the strip has a quarter of the resolution here.
 
 # %%
 deterministic(seed=0)
@@ -474,13 +486,13 @@ axes.set(xlabel="training step, always on the same frame", ylabel="loss", ylim=(
 axes.legend(ncols=2, fontsize=8)
 show(
     figure,
-    "Six loss curves over the steps: the sum and its five parts. The sum falls; the box loss of the heads begins at 0, because at first no "
-    "proposal lies on an object.",
+    "Six loss curves over the steps: the sum and its five parts. The sum falls. The box loss of the heads begins near 0, because at first "
+    "hardly any proposal lies on an object.",
 )
 
 # %% [markdown]
-# **3. Backbone, pyramid and region proposals.** `model.stages` returns every tensor of the forward pass, by name. For each cell of a
-# level the figure shows the highest objectness (the RPN's probability that an anchor lies on an object) of its three anchors.
+# **3. [Backbone](glossary.md#backbone), pyramid and region proposals.** The backbone is the part of the network that turns the image into feature maps. `model.stages` returns every tensor from the image to the masks, by
+# name. The **[objectness](glossary.md#objectness)** of an anchor is the RPN's probability that it lies on an object. The figure shows the highest objectness of the three anchors of each cell.
 
 # %%
 placement = Placement.of(image.shape, small)
@@ -505,13 +517,15 @@ for level, ax in zip((2, 3, 5), axes[1:], strict=True):
     ax.set_axis_off()
 show(
     figure,
-    "The strip of the frame, and under it the objectness scores on three levels of the pyramid: bright spots "
-    "where objects of the level's size are, dark elsewhere.",
+    "The strip of the frame, and under it the objectness on three levels of the pyramid. Most bright cells lie where objects of the "
+    "level's size are; the rest is dark.",
 )
 
 # %% [markdown]
-# **4. Proposals.** The best anchors, moved as the network predicts, overlap each other. Non-maximum suppression (NMS) keeps the
-# box with the highest score, drops all boxes whose IoU with it is above 0.7, and repeats this with the boxes that are left.
+# Small anchors react to far objects, and large anchors to near ones.
+#
+# **4. Proposals.** The anchors with the highest objectness are moved as the network predicts. Many of them overlap. Non-maximum suppression (NMS) keeps the
+# box with the highest score and drops all boxes whose IoU with it is above 0.7. It repeats this with the boxes that are left.
 
 # %%
 moved, _ = best_anchors(
@@ -527,14 +541,15 @@ draw_frame(axes[1], picture, f"the {len(after)} best after non-maximum suppressi
 draw_boxes(axes[1], after, linewidth=0.8)
 show(
     figure,
-    "Boxes on the strip. Above, many on top of each other around the objects; below, fewer, that overlap less.",
+    "Boxes on the strip before and after non-maximum suppression. Above there are many, and some lie on top of each other. Below there are fewer, "
+    "which overlap less.",
 )
 close = [int((np.triu(boxes.iou(b, b), 1) > 0.7).sum()) for b in (before, after)]
 print(f"pairs with an IoU above 0.7: {close[0]} before, {close[1]} after")
 
 # %% [markdown]
-# **5. The heads.** Each proposal gets a class, a final correction of its box and a mask of 28x28
-# probabilities. The mask is resized to the box, and pixels of probability ½ or more belong to the object.
+# **5. The heads.** Each proposal gets a class and a final correction of its box. Proposals with a high class score become **detections**, and each of them gets a mask of 28x28
+# probabilities. The mask is resized to the box. Pixels with a probability of at least ½ belong to the object.
 
 # %%
 found, masks = stages["mrcnn_detection"][0], stages["mrcnn_mask"][0]
@@ -562,11 +577,12 @@ show(
 )
 
 # %% [markdown]
-# Finally the masks are pasted into the frame at full resolution. Where masks overlap, the one with the highest score is used.
+# The number in a title is the class score. It comes from another head than the mask, so a high score does not say that the mask is good.
 #
-# In the viewer, found objects are blue,
-# missed objects (false negatives) are striped, and false positives are crossed. Press `e` to go to the next error, and move "Score from".
-# The outlines are only roughly right, although this is the training frame: the training is short, the network is small, and its input has a quarter of the resolution.
+# Finally the masks are pasted into the frame at full resolution. Where masks overlap, the one with the highest score is on top.
+#
+# In the viewer, found objects are blue, missed objects (false negatives) are striped, and false positives are crossed. Press `e` to go to the next error, and drag "Score from".
+# The outlines are only roughly correct, although this is the training frame: the training is short, the network is small, and its input has a quarter of the resolution.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -576,9 +592,9 @@ MaskViewer(frame, prediction=result, mode="errors", zoom="objects", title="on it
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# Figs 6 to 9 are redrawn at the top of this notebook. The report used the package `mrcnn` of 2018. It still runs with today's TensorFlow, if
-# stand-ins replace the functions that were removed since. Our network is written in Keras 3. Are the two the same network? Both get the
-# same image and the same random weights: our code writes the file of weights, the original reads it.
+# Figs 6 to 9 are redrawn at the top of this notebook (Figures 7.1 to 7.4). The report used the package `mrcnn` of 2018. It runs with today's TensorFlow if
+# we replace the functions that TensorFlow has removed since then. Our network is written in Keras 3. Do both compute the same? To test this, both get the
+# same image and the same random weights. Our code writes the file of weights, and the original reads it.
 
 # %%
 from wadlib.maskrcnn.original import matterport
@@ -611,15 +627,16 @@ agree = table["largest difference / largest value"] < 1e-3
 table["within 1e-3"] = np.where(agree, "yes", "no")
 print(table.drop(columns="largest difference / largest value").to_string())
 print("parameters of the network:", f"{ours.inference_model.count_params():,}")
+say(f"{agree.sum()} of {len(agree)} tensors of the original and of our network agree within 1e-3.")
 assert agree[["C2", "C5", "P2", "P5", "rpn_class", "rpn_bbox"]].all()
 
 # %% [markdown]
-# The table compares layer by layer; the mask head is compared in the tests of the package.
+# The table compares layer by layer. The tests of the package compare the mask head, too.
 #
 # The next cell lists the report's settings, from its text and from its published code. Where text and code disagree, both are listed.
 #
-# The released COCO weights belong to a ResNet-101, but the report's network is a ResNet-50. The original loader copies layers by name and
-# ignores layers that the network does not have. Our loader lists them (notebook 08 counts them).
+# The released COCO weights belong to a ResNet-101, but the report's network is a ResNet-50. The original loader copies layers by name. It silently
+# ignores layers of the file that the network does not have. Our loader lists them, and notebook 08 counts them.
 
 # %%
 for key in ("backbone", "optimizer", "optimizer_code", "learning_rate", "learning_rate_code", "anchor_scales",
@@ -631,26 +648,180 @@ assert list(config.anchor_scales) == cite("anchor_scales").value
 # %% [markdown]
 # ## Exercises
 #
-# **1.** The report's anchors have sides of 8 to 128 pixels. The COCO configuration has 32 to 512. What share of the
-# objects would reach an IoU of 0.7 with the COCO anchors, in the report's frame?
+# **1.** ★ *Predict first.* In the report's frame an object fills a square of 16x16 pixels. The smallest anchors of the COCO configuration have a side of
+# 32 pixels. A square anchor of this side has the same centre as the object. What is their IoU?
+
+# %% tags=["exercise"]
+iou_of_small_object = ...
+
+# %% tags=["check"]
+check("07.1", iou_of_small_object)
 
 # %% tags=["solution", "hide-cell"]
-coarse = Config.report().replace(anchor_scales=(32, 64, 128, 256, 512))
-_, best_coarse = reach(coarse, frames)
-_, best_report = reached["report (÷4)"]
-print(
-    f"8 … 128: {np.mean(best_report >= 0.7):.0%}, 32 … 512: {np.mean(best_coarse >= 0.7):.0%} of {len(best_report)}"
-)
+square = np.array([[0, 0, 32, 32], [8, 8, 24, 24]], np.float32)
+iou_of_small_object = 16**2 / 32**2
+assert boxes.iou(square[:1], square[1:])[0, 0] == iou_of_small_object
+check("07.1", iou_of_small_object)
+
+# On the frames: the same objects, with the anchors of the COCO configuration and with those of the report.
+_, best_coarse = reach(Config.report().replace(anchor_scales=(32, 64, 128, 256, 512)), frames)
+sides, best_report = reached["report (÷4)"]
+tiny_ones = sides / 4 < 16  # in pixels of the report's frame
+for name, best in {"32 … 512": best_coarse, "8 … 128": best_report}.items():
+    few, every = best[tiny_ones] >= 0.5, best >= 0.5
+    print(
+        f"anchors {name}: reach 0.5: {few.mean():.0%} of {len(few)} small objects, {every.mean():.0%} of all"
+    )
 assert len(best_coarse) == len(best_report)  # the same objects
 
 # %% [markdown]
-# **2.** Write non-maximum suppression in six lines of numpy, and compare it with the library on the boxes above, with the
-# stricter threshold of 0.3 that the report's configuration uses on detections.
+# **2.** ★ Four statements of the report. What do the papers and the dataset say?
+#
+# | key | the report | your answer |
+# |---|---|---|
+# | `"class loss"` | $L_{\mathrm{cls}}$ of section 4.1 is a part of Mask R-CNN's loss. What does it decide? | `"object or background"`, `"which class"` or `"which pixel"` |
+# | `"mask branch"` | it is "a small fully-connected network" (section 4.1) | `"fully connected"`, `"fully convolutional"` or `"recurrent"` |
+# | `"up-convolution"` | the decoder of a U-Net has a 3x3 deconvolution (section 2.2) | `"1x1"`, `"2x2"` or `"3x3"` |
+# | `"COCO"` | the "COCO dataset has 91 object categories" (section 4.2). How many have annotations? | `"80"`, `"81"` or `"91"` |
+
+# %% tags=["exercise"]
+what_is_correct = {"class loss": ..., "mask branch": ..., "up-convolution": ..., "COCO": ...}
+
+# %% tags=["check"]
+check("07.2", what_is_correct)
+
+# %% tags=["solution", "hide-cell"]
+what_is_correct = {
+    "class loss": "object or background",  # binary: the RPN's loss. Mask R-CNN's class loss is -log p_u
+    "mask branch": "fully convolutional",  # each mask cell depends on its surroundings, not on the whole region
+    "up-convolution": "2x2",  # in the U-Net paper, and in the report's own Fig 2
+    "COCO": "80",  # ids go up to the report's number, and some are not used
+}
+check("07.2", what_is_correct)
+for key in ("class_loss_formula", "mask_branch", "unet_upsampling", "coco_categories"):
+    print(cite(key))
+
+# %% [markdown]
+# **3.** ★ *Predict first.* In the example with two regions, the true class of the first region is 2. Now the mask of class 1 claims every cell with a
+# probability of 0.99. Does `mrcnn_mask_loss` become `"higher"`, does it stay `"equal"`, or does it become `"lower"`?
+
+# %% tags=["exercise"]
+mask_loss_becomes = ...
+
+# %% tags=["check"]
+check("07.3", mask_loss_becomes)
+
+# %% tags=["solution", "hide-cell"]
+spoilt = mask.copy()
+spoilt[0, 0, :, :, 1] = 0.99
+before, after = (float(losses.mrcnn_mask_loss(true_mask, truth, each)) for each in (mask, spoilt))
+print(f"a sigmoid for each class: {before:.4f} -> {after:.4f}")
+assert before == after
+mask_loss_becomes = "equal"
+check("07.3", mask_loss_becomes)
+
+
+def with_softmax(masks):
+    """The mask loss if the classes shared one softmax at each cell."""
+    odds = masks[0, 0] / (1 - masks[0, 0])
+    chosen = (odds / odds.sum(axis=-1, keepdims=True))[..., 2]  # class 2 is the true one
+    inside = true_mask[0, 0]
+    return -(inside * np.log(chosen) + (1 - inside) * np.log(1 - chosen)).mean()
+
+
+print(f"one softmax for all:      {with_softmax(mask):.4f} -> {with_softmax(spoilt):.4f}")
+assert with_softmax(spoilt) != with_softmax(mask)
+
+# %% [markdown] tags=["solution"]
+# With a softmax the masks of different classes compete for each cell, so the mask of a wrong class changes the loss. With a sigmoid for each class it does
+# not. The class head alone decides the class.
+
+# %% [markdown]
+# **4.** ★★ Write the box loss of the RPN: the mean of $\text{smooth}_{L_1}$ over the four numbers of every anchor on an object. It is 0 if there is no
+# such anchor. (`smooth_l1` is defined above.)
+
+
+# %% tags=["exercise"]
+def my_box_loss(deltas, wanted, match):
+    """Predicted and true box corrections (A,4), and for each anchor 1, -1 or 0 (A,) -> the loss."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("07.4", my_box_loss)
+
+
+# %% tags=["solution", "hide-cell"]
+def my_box_loss(deltas, wanted, match):
+    """Only anchors with a match of 1 have a true box."""
+    if not (match == 1).any():
+        return 0.0
+    return smooth_l1((deltas - wanted)[match == 1]).mean()
+
+
+check("07.4", my_box_loss)
+theirs = float(losses.rpn_bbox_loss(np.zeros((1, 1, 4)), np.array([[1, -1]]), off[None]))
+assert np.isclose(my_box_loss(off, np.zeros((2, 4)), np.array([1, -1])), theirs)
+
+# %% [markdown]
+# **5.** ★★ *Spot the difference.* Four functions are meant to compute the losses as the report prints them: A is meant to be
+# $L_{\mathrm{cls}}$, B is $L_{\mathrm{bbox}}$, and C and D are $L_{\mathrm{mask}}$. Compare each with the equation. Answer `"as printed"`, `"too much"`
+# (a term enters that the equation leaves out), `"too little"` (a term is missing), or `"another divisor"`.
+
+
+# %%
+def loss_a(p, on_object):
+    return -(on_object * np.log(p)).sum() / 256
+
+
+def loss_b(off, on_object):
+    return 10 / 2400 * smooth_l1(off).sum()
+
+
+def loss_c(y, of_class, k):
+    return -(y * np.log(of_class[k]) + (1 - y) * np.log(1 - of_class[k])).sum() / len(y)
+
+
+def loss_d(y, of_class, k):
+    return -np.log(np.where(y == 1, of_class[k], 1 - of_class[k])).mean()
+
+
+# %% tags=["exercise"]
+differences = {"A": ..., "B": ..., "C": ..., "D": ...}
+
+# %% tags=["check"]
+check("07.5", differences)
+
+# %% tags=["solution", "hide-cell"]
+ratios = {
+    "A": loss_a(p, on_object) / L_cls,  # anchors on background are missing
+    "B": loss_b(off, on_object) / L_bbox,  # the factor p* is missing: all anchors count
+    "C": loss_c(y, of_class, k) / L_mask,  # divided by m, not by its square
+    "D": loss_d(y, of_class, k) / L_mask,  # one of two terms is 0 in each cell
+}
+print("value, divided by the value as printed:")
+print(pd.Series(ratios).round(3).to_string())
+assert np.isclose(ratios["D"], 1)
+differences = {"A": "too little", "B": "too much", "C": "another divisor", "D": "as printed"}
+check("07.5", differences)
+
+# %% [markdown]
+# **6.** ★★ Write non-maximum suppression in six lines. `boxes.iou(a, b)` gives the IoUs (N,M) of boxes (N,4) and (M,4).
+
+
+# %% tags=["exercise"]
+def suppress(rectangles, threshold):
+    """Boxes (N,4), best first -> list of the indices that are kept."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("07.6", suppress)
 
 
 # %% tags=["solution", "hide-cell"]
 def suppress(rectangles, threshold):
-    """Indices of the boxes (N,4) that are kept; the boxes are sorted, best first."""
+    """A box is compared with the boxes that are kept so far."""
     kept = []
     for i in range(len(rectangles)):
         if not kept or boxes.iou(rectangles[i][None], rectangles[kept]).max() <= threshold:
@@ -658,54 +829,100 @@ def suppress(rectangles, threshold):
     return kept
 
 
+check("07.6", suppress)
 some = ops.convert_to_numpy(moved)[0, :400]
 falling = np.linspace(1, 0, len(some), dtype=np.float32)
 library = ops.convert_to_numpy(non_max_suppression(some[None], falling[None], len(some), 0.3))[0]
 kept = suppress(some, 0.3)
-print(f"{len(kept)} of {len(some)} boxes are kept")
+print(f"{len(kept)} of {len(some)} proposals are kept at an IoU of 0.3")
 assert kept == library[library >= 0].tolist()
 
 # %% [markdown]
-# **3.** The report says that the classification loss "is diverging" and would weight the losses differently (section 5). Set the one of
-# `mrcnn_class_loss` to ½: what does the reported loss become, for the same weights and the same frame?
+# **7.** ★★ *Predict first.* The report proposes other weights for the losses (section 5). The next cell prints the losses of the network on its training
+# frame; all weights are 1. We set the weight of `mrcnn_class_loss` to ½ and change nothing else. What does the reported `loss` become?
 
-# %% tags=["solution", "hide-cell"]
+# %%
 batch = lesson.batch(0, 0).x
 once = model.evaluate_on(batch)
-half = once["loss"] - once["mrcnn_class_loss"] / 2
+print(pd.Series(once).round(4).to_string())
+
+# %% tags=["exercise"]
+loss_becomes = ...
+
+# %% tags=["check"]
+check("07.7", loss_becomes, losses=once)
+
+# %% tags=["solution", "hide-cell"]
+loss_becomes = once["loss"] - once["mrcnn_class_loss"] / 2
+check("07.7", loss_becomes, losses=once)
 lighter = MaskRCNN(small.replace(loss_weights={"mrcnn_class_loss": 0.5}))
 for name, variables in lighter.weights_by_layer().items():
     for variable, value in zip(variables, model.weights_by_layer()[name], strict=True):
         variable.assign(value)
 again = lighter.evaluate_on(batch)
-print(f"loss {once['loss']:.4f} -> {again['loss']:.4f}, expected {half:.4f}")
-assert np.isclose(again["loss"], half, rtol=1e-3)
+print(f"loss {once['loss']:.4f} -> {again['loss']:.4f}")
+assert np.isclose(again["loss"], loss_becomes, rtol=1e-3)
 
 # %% [markdown]
-# **4.** Why does the mask head have one mask per class, with a sigmoid, and not a softmax over the classes?
+# **8.** ★★★ RoIAlign is linear: each output is a sum of cells with fixed weights. Rows and columns can be treated one after the other, so
+# $R = A_y F A_x^\top$ for a feature map $F$. Write the function that gives the matrix $A$ of one direction. Its row $i$ holds the weights of all cells
+# for bin $i$: the mean over the points of this bin, where each point is interpolated linearly between its two nearest cells.
+
+
+# %% tags=["exercise"]
+def interpolation(size, start, end, bins, points):
+    """Cells of the map, box from start to end (in cells), bins, points per bin -> weights (bins,size)."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("07.8", interpolation)
+
 
 # %% tags=["solution", "hide-cell"]
-# The class is decided by the class head. With a softmax, masks of different classes would compete for each pixel, and a
-# wrong second guess would eat into the right mask; with sigmoids, masks of other classes do not even enter the loss:
-spoilt = mask.copy()
-spoilt[0, 0, :, :, 1] = 0.99  # class 1 claims every pixel
-assert float(losses.mrcnn_mask_loss(true_mask, truth, spoilt)) == float(
-    losses.mrcnn_mask_loss(true_mask, truth, mask)
-)
-print("the mask loss does not change")
+def interpolation(size, start, end, bins, points):
+    """The weight of a cell falls linearly from 1 to 0 over the distance of one cell."""
+    place = start + (end - start) * (np.arange(bins * points) + 1 / 2) / (bins * points)
+    hat = np.maximum(0, 1 - abs(place[:, None] - np.arange(size)))  # (bins * points, size)
+    return hat.reshape(bins, points, size).mean(axis=1)
+
+
+check("07.8", interpolation)
+y1, x1, y2, x2 = box_px / 16
+A_y, A_x = interpolation(4, y1, y2, 2, 2), interpolation(4, x1, x2, 2, 2)
+print(A_y @ slope @ A_x.T)
+assert np.allclose(A_y @ slope @ A_x.T, paper)
 
 # %% [markdown]
-# **5.** *Spot the difference.* Four statements of the report. What do the papers and the dataset say?
+# **9.** ★★★ *Open task.* Choose five anchor sides for the classroom strip so that more objects reach an IoU of 0.5. What does a better choice
+# cost, and where does it stop to help? On which frames do you choose, and on which do you report? (`reach(configuration, frames)` gives the
+# sides and the best IoUs; `Config.classroom().replace(anchor_scales=...)` gives a configuration.)
+
+# %% [markdown] tags=["open"]
+# *Your answer.*
 
 # %% tags=["solution", "hide-cell"]
-right = {
-    "class_loss_formula": "the loss of the region proposal network (object or not); Mask R-CNN's is -log p_u over all classes",
-    "mask_branch": "fully convolutional: a place in the mask sees its surroundings, not all of the region",
-    "unet_upsampling": "2x2 up-convolution, in the U-Net paper and in the report's own Fig 2",
-    "coco_categories": "ids go up to 91, and 80 of them have annotations",
+choices = {
+    "classroom": strip.anchor_scales,
+    "smaller": (6, 12, 24, 48, 96),
+    "closer together": (8, 14, 25, 45, 80),
+    "larger": (16, 32, 64, 128, 256),
 }
-for key, answer in right.items():
-    print(cite(key), f"  right: {answer}", sep="\n")
+choose_on, report_on = frames[::2], frames[1::2]
+shares = {}
+for name, scales in choices.items():
+    own = strip.replace(anchor_scales=scales)
+    shares[name] = [np.mean(reach(own, part)[1] >= 0.5) for part in (choose_on, report_on)]
+table = pd.DataFrame(shares, index=["chosen on", "reported on"]).T
+print("share of objects that reach 0.5")
+print(table.round(3).to_string())
+best = table["chosen on"].idxmax()
+print(f"chosen: {best}; on the other frames {table.loc[best, 'reported on']:.0%}")
+
+# %% [markdown] tags=["solution"]
+# On the rendered frames none of the three other choices is better than the classroom's sides. Five sides cover a limited range of sizes: if they lie closer together, more objects lie
+# outside of the range. A sixth side or a fourth shape costs more anchors, so more time, and more anchors on background for each anchor on an object. The choice is made on one half of the
+# frames, and its share is reported on the other half. Frames of other videos would be better, because neighbouring frames of a video show the same objects.
 
 # %% [markdown]
 # ## You can now
@@ -713,4 +930,5 @@ for key, answer in right.items():
 # - name the stages of Mask R-CNN and the shape of the tensor after each;
 # - compute its five losses on two regions, and compare them with the report's equations;
 # - say which objects the anchors of a pyramid level fit;
-# - apply non-maximum suppression to a list of boxes.
+# - apply non-maximum suppression to a list of boxes;
+# - write RoIAlign as a product of matrices, and say how the shortcut differs from it.

@@ -127,8 +127,43 @@ def assa_of(found_as, fna=1, fpa=1):
     return sum(shares) / len(shares)
 
 
-MAPS = np.random.default_rng(0).integers(0, 3, (5, 4, 6))
+def smooth_l1(x):
+    return np.where(abs(x) < 1, x**2 / 2, abs(x) - 1 / 2)
 
+
+def box_loss(deltas, wanted, match):
+    on = match == 1
+    return smooth_l1(deltas - wanted)[on].mean() if on.any() else 0.0
+
+
+def iou_of_boxes(a, b):
+    height, width = (max(0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return height * width / (sum(areas) - height * width)
+
+
+def suppressed(boxes, threshold):
+    kept = []
+    for i, box in enumerate(boxes):
+        if all(iou_of_boxes(box, boxes[k]) <= threshold for k in kept):
+            kept.append(i)
+    return kept
+
+
+def interpolation(size, start, end, bins, points, middle=0.5):
+    place = start + (end - start) * (np.arange(bins * points) + middle) / (bins * points)
+    return np.maximum(0, 1 - abs(place[:, None] - np.arange(size))).reshape(bins, points, size).mean(axis=1)
+
+
+MAPS = np.random.default_rng(0).integers(0, 3, (5, 4, 6))
+LOSSES = {"loss": 1.5, "rpn_class_loss": 0.1, "rpn_bbox_loss": 0.4, "mrcnn_class_loss": 0.3, "mrcnn_mask_loss": 0.7}
+DIFFERENCES = {"A": "too little", "B": "too much", "C": "another divisor", "D": "as printed"}
+STATEMENTS = {
+    "class loss": "object or background",
+    "mask branch": "fully convolutional",
+    "up-convolution": "2x2",
+    "COCO": "80",
+}
 IDS = (33, 34, 35, 36, 38, 39, 40)
 MEANS = {(a, b): (a + b) * 500 // 1000 for a in IDS for b in IDS if a < b and (a + b) * 500 // 1000 in IDS}
 
@@ -275,6 +310,51 @@ ANSWERS = {
         ],
         {},
         ["np.unique(label[car])"],
+    ),
+    "07.1": (1 / 4, [1 / 2, 0.36, "1/4"], {}, ["16**2", "[8, 8, 24, 24]"]),
+    "07.2": (
+        STATEMENTS,
+        [STATEMENTS | {"COCO": "91"}, STATEMENTS | {"class loss": "which class"}, list(STATEMENTS.values())],
+        {},
+        ['"COCO": "80"', '"2x2"', '"fully convolutional"'],
+    ),
+    "07.3": ("equal", ["higher", "lower", 0], {}, ['= "equal"', "spoilt"]),
+    "07.4": (
+        box_loss,
+        [
+            lambda d, w, m: smooth_l1(d - w).mean(),
+            lambda d, w, m: abs(d - w)[m == 1].mean() if (m == 1).any() else 0.0,
+            lambda d, w, m: smooth_l1(d - w)[m == 1].sum() / max((m == 1).sum(), 1),
+        ],
+        {},
+        ["(deltas - wanted)[match == 1]"],
+    ),
+    "07.5": (
+        DIFFERENCES,
+        [DIFFERENCES | {"D": "another divisor"}, DIFFERENCES | {"A": "as printed"}, DIFFERENCES | {"B": "fine"}],
+        {},
+        ['"A": "too little"', '"D": "as printed"'],
+    ),
+    "07.6": (
+        suppressed,
+        [
+            lambda b, t: list(range(len(b))),
+            lambda b, t: [i for i in range(len(b)) if all(iou_of_boxes(b[i], b[k]) <= t for k in range(i))],
+            lambda b, t: [i for i in range(len(b)) if i == 0 or iou_of_boxes(b[i], b[0]) <= t],
+        ],
+        {},
+        ["kept.append(i)"],
+    ),
+    "07.7": (1.35, [0.75, 1.2, 0.15], {"losses": LOSSES}, ['once["loss"] - ']),
+    "07.8": (
+        interpolation,
+        [
+            lambda s, a, b, n, k: interpolation(s, a, b, n, 1),
+            lambda s, a, b, n, k: interpolation(s, a, b, n, k, middle=0),
+            lambda s, a, b, n, k: np.eye(s)[:n],
+        ],
+        {},
+        ["np.maximum(0, 1 - abs("],
     ),
     "09.1": (3 / 13, [6 / 32, 10 / 16, "3/13"], {}, ["3/13", "0.231", "in_both = "]),
     "09.2": ("pooled car", ["report's car", "pooled person", "none"], {}, ['= "pooled car"']),

@@ -316,7 +316,7 @@ ANSWERS = {
         STATEMENTS,
         [STATEMENTS | {"COCO": "91"}, STATEMENTS | {"class loss": "which class"}, list(STATEMENTS.values())],
         {},
-        ['"COCO": "80"', '"2x2"', '"fully convolutional"'],
+        ['"COCO": "80"', '"up-convolution": "2x2"', '"mask branch": "fully convolutional"'],
     ),
     "07.3": ("equal", ["higher", "lower", 0], {}, ['= "equal"', "spoilt"]),
     "07.4": (

@@ -20,7 +20,8 @@ from wadlib.dataset import open_wad
 from wadlib.instances import Instances, PredictionFolder
 from wadlib.iou import mean_iou
 from wadlib.labels import CLASSES, IDS
-from wadlib.metrics import InstanceOverlap, Overlap, Scores, average_precision, bootstrap
+from wadlib.metrics import InstanceOverlap, Overlap, Scores, average_precision
+from wadlib.metrics.bootstrap import _average_precisions, _ratios, draw_videos
 from wadlib.metrics.scores import FrameScores
 from wadlib.tracking import frame_times, link
 from wadlib.tracking.fill import Tracked, fill_gaps
@@ -132,36 +133,55 @@ def iou_at(clips, found, thresholds):
     return {threshold: total.iou.report_iou() for threshold, total in sums.items()}
 
 
-def precision(clips, found):
-    """Scores of the ranked instances."""
+def scores_of(clips, found, threshold=None):
+    """Scores by video: of all ranked instances, or of the label maps at a threshold."""
     scores = Scores()
     for clip, instances in zip(clips, found, strict=True):
         for truth, each in zip(clip.truths, instances, strict=True):
-            overlap = Overlap.from_labels(truth, each.to_label())
-            scores.add(FrameScores.of(overlap, InstanceOverlap.from_label(truth, each)), video=clip.name)
+            kept = each if threshold is None else each.above(threshold)
+            overlap = Overlap.from_labels(truth, kept.to_label())
+            scores.add(FrameScores.of(overlap, InstanceOverlap.from_label(truth, kept)), video=clip.name)
     return scores
+
+
+def sampled(scores, labelled):
+    """The mean over classes of each score, for each of 1000 draws of videos: the same draws for every row."""
+    weights = draw_videos(len(scores.videos), 1000, 0)
+    return {
+        "ap": np.nanmean(_average_precisions(scores.matches, "ap", weights), axis=1),
+        "ap50": np.nanmean(_average_precisions(scores.matches, "ap50", weights), axis=1),
+        "report_iou": np.nanmean(_ratios(labelled, "report_iou", weights), axis=1),
+    }
+
+
+def interval(draws):
+    """The 95 % of the draws in the middle."""
+    return np.nanpercentile(draws, [2.5, 97.5]).tolist()
 
 
 def main(given):
     """Measure every row."""
     tune, report = load(given.tune), load(given.report)
-    rows = {}
+    rows, draws = {}, {}
     for name, treat in ROWS.items():
         on_tune, on_report = [treat(clip) for clip in tune], [treat(clip) for clip in report]
         at = {t: mean_iou(iou) for t, iou in iou_at(tune, on_tune, THRESHOLDS).items()}
         threshold = max(at, key=at.get)
         iou = iou_at(report, on_report, [threshold])[threshold]
-        scores = precision(report, on_report)
-        table = scores.matches
-
-        ap = average_precision(table)
-        low, high = bootstrap(scores, "ap", draws=1000).mean
+        scores = scores_of(report, on_report)
+        ap = average_precision(scores.matches)
+        draws[name] = sampled(scores, scores_of(report, on_report, threshold))
+        alone = draws["per frame"]
         rows[name] = {
             "ap": ap.mean(),
-            "ap_interval": [low, high],
+            "ap_interval": interval(draws[name]["ap"]),
             "ap50": ap.mean(0.5),
             "ap_by_class": {CLASSES[c].name: ap.ap[c] for c in IDS},
+            "ap50_interval": interval(draws[name]["ap50"]),
+            "ap50_by_class": {CLASSES[c].name: float(ap.ap50[c]) for c in IDS},
             "threshold": threshold,
+            "report_iou_interval": interval(draws[name]["report_iou"]),
+            "gain_intervals": {key: interval(values - alone[key]) for key, values in draws[name].items()},
             "report_iou": mean_iou(iou),
             "report_iou_by_class": {CLASSES[c].name: iou[c] for c in IDS},
         }

@@ -1,9 +1,10 @@
 """Trainings of small networks on virtual devices: ``python two_devices.py NETWORK DEVICES EPOCHS RUN DATA``.
 
-To be started with KERAS_BACKEND=jax and XLA_FLAGS=--xla_force_host_platform_device_count=2. Writes the weights to
-RUN.npz.
+To be started with KERAS_BACKEND=jax and XLA_FLAGS=--xla_force_host_platform_device_count=2. Writes the weights and the
+loss of the first step to RUN.npz. With PROCESS=number:port it is one of two processes, each with one device.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -53,11 +54,48 @@ def train_maskrcnn(run, epochs, folder):
     return model.inference_model, training
 
 
+def writing_in(folder):
+    """Record which files of a folder this process opens for writing or puts there."""
+    found, writes = [], os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+    def hook(event, arguments):
+        if event == "open" and isinstance(arguments[0], str | Path) and arguments[2] & writes:
+            found.extend(path for path in (str(arguments[0]),) if path.startswith(f"{folder}/"))
+        elif event in ("os.rename", "os.remove", "os.link"):
+            found.extend(str(path) for path in arguments[:2] if str(path).startswith(f"{folder}/"))
+
+    sys.addaudithook(hook)
+    return found
+
+
+def first_losses():
+    """Record what each step of the training gives."""
+    import keras
+
+    losses, step = [], keras.Model.train_on_batch
+
+    def train_on_batch(*args, **options):
+        logs = step(*args, **options)
+        losses.append(float(logs["loss"]))
+        return logs
+
+    keras.Model.train_on_batch = train_on_batch
+    return losses
+
+
 if __name__ == "__main__":
     network, devices, epochs, run, folder = sys.argv[1:]
+    process, _, port = os.environ.get("PROCESS", "").partition(":")
+    if process:
+        import keras
+
+        keras.distribution.initialize(f"127.0.0.1:{port}", 2, int(process))
     quiet()
     deterministic(0)
     use_devices(int(devices), 4 if network == "unet" else 2)
+    losses, written = first_losses(), writing_in(run)
     options = (Path(run), int(epochs), *([Path(folder)] if network == "maskrcnn" else []))
     model, training = {"unet": train_unet, "maskrcnn": train_maskrcnn}[network](*options)
-    np.savez(f"{run}.npz", *[np.asarray(weight) for weight in model.get_weights()])
+    weights = [np.asarray(weight) for weight in model.get_weights()]
+    np.savez(f"{run}{process}.npz", *weights, loss=losses[0])
+    assert bool(written) == (process != "1"), written

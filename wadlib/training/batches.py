@@ -18,7 +18,7 @@ import numpy.typing as npt
 from wadlib._shared.parallel import in_order
 from wadlib.errors import TrainingError
 
-__all__ = ["Batch", "Batches", "Source", "Stream", "leaves"]
+__all__ = ["Batch", "Batches", "Source", "Stream", "leaves", "mapped"]
 
 Item = TypeVar("Item")
 
@@ -216,6 +216,23 @@ def leaves(tree: Any) -> list[Any]:
     if isinstance(tree, list | tuple):
         return [leaf for value in tree for leaf in leaves(value)]
     return [tree]
+
+
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+    """Call a function on each of the `leaves`, and put the results where those were.
+
+    Examples
+    --------
+    >>> mapped(str, {"a": 1, "b": [2, None]})
+    {'a': '1', 'b': ['2', None]}
+    """
+    if tree is None:
+        return None
+    if isinstance(tree, dict):
+        return {key: mapped(function, value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(mapped(function, value) for value in tree)
+    return function(tree)
 
 
 class Stream(Iterator[Batch]):

@@ -1,5 +1,8 @@
 """One training on several devices of a machine: each gets its part of every batch (data parallel).
 
+Several machines are one set of devices, in as many processes (``keras.distribution.initialize``): each makes the same
+batches, computes its part of them, and process 0 alone writes the run.
+
 On JAX only. Keras' own data parallel on TensorFlow, ``MirroredStrategy``, gives each replica the whole batch when a
 loop calls ``train_on_batch``, as ours does: the same losses, and no gain. On PyTorch Keras has none yet.
 """
@@ -11,8 +14,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from wadlib.errors import TrainingError
+from wadlib.training.batches import Batch, mapped
 
-__all__ = ["device_count", "undivided", "use_devices"]
+__all__ = ["alone", "device_count", "own_part", "together", "undivided", "use_devices", "writes_files"]
 
 
 def use_devices(count: int, batch_size: int) -> None:
@@ -23,6 +27,7 @@ def use_devices(count: int, batch_size: int) -> None:
     Parameters
     ----------
     count : int
+        With several processes: of all of them together.
     batch_size : int
         Of all devices together.
 
@@ -60,6 +65,13 @@ def use_devices(count: int, batch_size: int) -> None:
             cause="fewer cards in this machine, or jax without CUDA",
             fix="fewer --devices; to try it without a card, XLA_FLAGS=--xla_force_host_platform_device_count=2",
         )
+    processes, _ = _processes()
+    if processes > 1 and len(found) != count:
+        raise TrainingError(
+            f"use_devices: {processes} processes have {len(found)} devices together, asked for {count}",
+            cause="a process without a device would wait for ever",
+            fix=f"ask for {len(found)}, or hide cards from each process with CUDA_VISIBLE_DEVICES",
+        )
     keras.distribution.set_distribution(
         keras.distribution.DataParallel(devices=found[:count], auto_shard_dataset=False)
     )
@@ -78,8 +90,18 @@ def undivided(samples: int) -> Iterator[None]:
     What comes out is exactly what one device gives, whatever the loss does with the samples; a batch that was filled
     up would need a loss that is a mean over them, which dice and the losses of Mask R-CNN are not.
     """
+    with contextlib.nullcontext() if samples % device_count() == 0 else alone():
+        yield
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let this process work by itself in the block, as on one device: what all have to do together would wait for ever.
+
+    Keras makes variables when it saves weights, and with a distribution that is such a thing.
+    """
     distribution = _distribution()
-    if distribution is None or samples % device_count() == 0:
+    if distribution is None:
         yield
         return
     import keras
@@ -89,6 +111,43 @@ def undivided(samples: int) -> Iterator[None]:
         yield
     finally:
         keras.distribution.set_distribution(distribution)
+
+
+def own_part(batch: Batch) -> Batch:
+    """Take this process's samples out of a batch that all processes have; all of them where there is one process."""
+    processes, number = _processes()
+    if processes == 1 or _distribution() is None:  # in `undivided`, each computes the whole batch
+        return batch
+
+    def part(array: Any) -> Any:
+        each = len(array) // processes
+        return array[number * each : (number + 1) * each]
+
+    return batch._replace(x=mapped(part, batch.x), y=mapped(part, batch.y), weight=mapped(part, batch.weight))
+
+
+def writes_files() -> bool:
+    """Whether this process writes the run's files: of several, the first does."""
+    return _processes()[1] == 0
+
+
+def together(point: str) -> None:
+    """Wait until all processes of a run have come to a point of that name; nothing with one process."""
+    if _processes()[0] > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(point)
+
+
+def _processes() -> tuple[int, int]:
+    """How many processes train together, and which of them this is, from 0."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return 1, 0
+    import jax
+
+    return int(jax.process_count()), int(jax.process_index())
 
 
 def _distribution() -> Any:

@@ -7,6 +7,7 @@ end of an epoch is known, so that a run can go on exactly. All three backends of
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wadlib.errors import TrainingError
 from wadlib.training.backend import environment
 from wadlib.training.batches import Source
+from wadlib.training.devices import together, writes_files
 from wadlib.training.folder import RunFolder
 from wadlib.training.loop import Callback, Loop, Stage, Training
 from wadlib.training.progress import EarlyStop
@@ -49,7 +51,8 @@ def fit(
     data, validation : Source
         For example `wadlib.training.Batches`.
     run : path or None
-        Folder of the run (see `wadlib.training.folder`); None keeps nothing, for short experiments.
+        Folder of the run (see `wadlib.training.folder`); None keeps nothing, for short experiments. Of several
+        processes (`wadlib.training.devices`) the first one writes it, and all must see it.
     epochs : int
         How many in all, those of an earlier start included. Or `stages`: one after the other.
     config : dict
@@ -81,9 +84,11 @@ def fit(
     loop = Loop(model, data, validation, stages, tuple(callbacks), early_stop, workers, progress)
     if run is None:
         return loop.train(None, before)
-    folder = RunFolder(run)
-    with folder.locked():
-        folder.claim(_identity(model, data, validation, stages, config), environment())
+    folder, identity = RunFolder(run), _identity(model, data, validation, stages, config)
+    with folder.locked() if writes_files() else contextlib.nullcontext():
+        if writes_files():
+            folder.claim(identity, environment())
+        together("run claimed")
         return loop.train(folder, before)
 
 

@@ -16,7 +16,7 @@ from wadlib._shared.words import one_of
 from wadlib.errors import TrainingError
 from wadlib.training.batches import Batch, Source, Stream, leaves
 from wadlib.training.checkpoint import Checkpoint
-from wadlib.training.devices import undivided
+from wadlib.training.devices import alone, own_part, together, undivided, writes_files
 from wadlib.training.folder import RunFolder
 from wadlib.training.progress import EarlyStop, Row, best_epoch
 from wadlib.training.run_writer import RunWriter
@@ -122,6 +122,9 @@ class Loop:
             checkpoint = Checkpoint.read(folder.checkpoint)
             self.rows = checkpoint.rows
             self.finished = max((row["epoch"] for row in self.rows), default=0)
+        together("checkpoint read")  # by all processes, before the first one writes the next
+        if not writes_files():
+            folder = None
         number = self._stage_to_begin()
         if number is not None:
             self._begin(number)
@@ -206,7 +209,8 @@ class Loop:
         earlier: tuple[str, ...] = ()
         for index in range(len(self.data)):
             batch = next(stream)
-            logs = self.model.train_on_batch(batch.x, batch.y, batch.weight, return_dict=True)
+            part = own_part(batch)
+            logs = self.model.train_on_batch(part.x, part.y, part.weight, return_dict=True)
             self._check("loss", logs, index, len(self.data), batch, earlier)
             earlier = batch.names
             means.add(logs, batch)
@@ -222,16 +226,18 @@ class Loop:
         with Stream(self.validation, ((0, index) for index in range(size)), workers=self.workers) as stream:
             for index, batch in enumerate(stream):
                 with undivided(len(leaves(batch.x)[0])):
-                    logs = self.model.test_on_batch(batch.x, batch.y, batch.weight, return_dict=True)
+                    part = own_part(batch)
+                    logs = self.model.test_on_batch(part.x, part.y, part.weight, return_dict=True)
                 self._check("validation loss", logs, index, size, batch, ())
                 means.add(logs, batch)
                 bar.update()
         return {f"val_{key}": value for key, value in means.row().items()}
 
     def _with_callbacks(self, row: Row, run: Path | None) -> Row:
-        for callback in self.callbacks:
-            found = callback(EpochEnd(row["epoch"], self.model, row, run)) or {}
-            row = row | {key: float(value) for key, value in found.items()}
+        with alone():
+            for callback in self.callbacks:
+                found = callback(EpochEnd(row["epoch"], self.model, row, run)) or {}
+                row = row | {key: float(value) for key, value in found.items()}
         return row
 
     def _check(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wadlib.errors import TrainingError
 from wadlib.training.checkpoint import Checkpoint, save_weights
+from wadlib.training.devices import alone
 from wadlib.training.events import EventFiles
 from wadlib.training.folder import RunFolder, storage_errors
 from wadlib.training.progress import Row, best_epoch
@@ -79,4 +80,5 @@ class RunWriter:
         if self.rows:
             self.folder.write_log(self.rows)
             if best_epoch(self.rows, self.monitor) == self.rows[-1]["epoch"]:
-                save_weights(self.model, self.folder.best)
+                with alone():
+                    save_weights(self.model, self.folder.best)

@@ -1,19 +1,23 @@
 """The same work in this process, in processes, and on a Dask cluster of two workers; and what breaks with Dask."""
 
 import concurrent.futures
+import contextlib
 import multiprocessing
 import pickle
 import shutil
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.cluster.killers import die_at, die_once
+from tests.cluster.killers import die_at, die_once, kill_on
 from wadlib._shared.cluster import CHUNK, connected, packed, unpacked
 from wadlib._shared.parallel import map_frames
-from wadlib.cli import app
+from wadlib.cli import app, main
 from wadlib.dataset import open_wad, prepare
 from wadlib.errors import MetricError, WorkerError
 from wadlib.interop.coco import write_coco, write_coco_results
@@ -54,6 +58,23 @@ def scored(drawn, tmp_path_factory):
     frames = open_wad(root).frames
     write_coco_results(frames, pred, folder / "instances.json", workers=1, progress=False)
     return root, folder
+
+
+@contextlib.contextmanager
+def killing(dask, name):
+    """Let each worker die that reads the picture or the label of a frame."""
+
+    class Killer(pytest.importorskip("distributed").WorkerPlugin):
+        def setup(self, worker):
+            kill_on(name)
+
+    dask._client.register_plugin(Killer(), name="killer")
+    try:
+        yield
+    finally:
+        dask._client.unregister_worker_plugin("killer")
+        dask._client.restart()
+        dask._client.wait_for_workers(2, timeout=120)
 
 
 def files_of(folder):
@@ -140,11 +161,18 @@ class TestTheSameEverywhere:
 
 def test_on_the_command_line(address, scored, tmp_path):
     root, pred = scored
-    result = runner.invoke(app, ["evaluate", str(root), str(pred), "--dask", address, "--draws", "0"])
+    options = ["evaluate", str(root), str(pred), "--draws", "0", "--as-published", "--sweep"]
+    result = runner.invoke(app, [*options, "--json", str(tmp_path / "there.json"), "--dask", address])
     assert result.exit_code == 0, result.output
-    assert "1.0000" in result.output
-    result = runner.invoke(app, ["export", "coco", str(root), str(tmp_path / "a.json"), "--dask", address])
-    assert result.exit_code == 0, result.output
+    assert runner.invoke(app, [*options, "--json", str(tmp_path / "here.json")]).exit_code == 0
+    assert (tmp_path / "there.json").read_bytes() == (tmp_path / "here.json").read_bytes()
+    for command in (
+        ["export", "coco", str(root), str(tmp_path / "a.json")],
+        ["track", str(root), str(pred), "--out", str(tmp_path / "tracked"), "--threshold", "0.5"],
+        ["render", str(tmp_path / "drawn"), "--videos", "1", "--frames", "2", "--size", "network"],
+    ):
+        result = runner.invoke(app, [*command, "--dask", address])
+        assert result.exit_code == 0, result.output
 
 
 def test_nobody_at_the_address():
@@ -170,6 +198,26 @@ class TestTraps:
         assert [result for _, result in found] == list(range(64))
         assert not (tmp_path / "once").exists()
 
+    def test_ctrl_c_then_the_same_command(self, tiny_wad, tmp_path, address):
+        root, out = tiny_wad(videos=9, frames=6, test=False), tmp_path / "out"
+        command = [sys.executable, "-m", "wadlib.cli", "prepare", str(root), str(out), "--dask", address]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while len(list(out.glob("train_label/*.png"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+        assert process.returncode == 130, errors
+        assert "Stopped. What is finished is kept" in errors
+        time.sleep(1)  # what the workers had begun ends
+        before = len(files_of(out))
+        time.sleep(1)
+        assert len(files_of(out)) == before < 2 * 54
+        result = runner.invoke(app, ["prepare", str(root), str(out), "--dask", address])
+        assert result.exit_code == 0, result.output
+        assert "0 were there already" not in result.output
+        assert sum(path.endswith((".jpg", ".png")) for path in files_of(out)) == 2 * 54
+
     def test_an_item_that_always_kills(self, dask):
         items = [(n, n == 5) for n in range(24)]
         found = [
@@ -186,26 +234,13 @@ class TestTraps:
 
     def test_prepare_goes_on_after_a_frame_that_kills(self, tiny_wad, tmp_path, address, dask):
         """One named failure, exit code 2, everything else there, nothing half-written."""
-        from tests.cluster.killers import kill_on
-
         root = tiny_wad(videos=1, frames=5, test=False)
         name = open_wad(root).frames[2].name
-        client = dask._client
-
-        class Killer(pytest.importorskip("distributed").WorkerPlugin):
-            def setup(self, worker):
-                kill_on(name)
-
-        plugin = Killer()
-        client.register_plugin(plugin, name="killer")
-        try:
+        with killing(dask, name):
             result = runner.invoke(app, ["prepare", str(root), str(tmp_path / "out"), "--dask", address])
-        finally:
-            client.unregister_worker_plugin("killer")
-            client.restart()
         assert result.exit_code == 2, result.output
         assert "4 frames prepared, 0 were there already, 1 failed" in result.output
-        assert f"{name}: WorkerError" in result.output or name in result.output
+        assert f"{name}: prepare_frame: {name} killed each worker" in result.output
         written = files_of(tmp_path / "out")
         assert sum(path.startswith("train_color") for path in written) == 4
         assert sum(path.startswith("train_label") for path in written) == 4
@@ -213,6 +248,16 @@ class TestTraps:
         result = runner.invoke(app, ["prepare", str(root), str(tmp_path / "out"), "--dask", address])
         assert result.exit_code == 0, result.output
         assert "1 frames prepared, 4 were there already" in result.output
+
+    def test_evaluate_stops_at_a_frame_that_kills(self, scored, address, dask, monkeypatch, capsys):
+        """A score without it would be another one."""
+        root, pred = scored
+        name = open_wad(root).frames[1].name
+        monkeypatch.setattr("sys.argv", ["wadlib", "evaluate", str(root), str(pred), "--dask", address])
+        with killing(dask, name), pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        assert f"WorkerError: compare: {name} killed each worker that it came to" in capsys.readouterr().err
 
     def test_an_error_of_a_frame_comes_back_as_it_is(self, scored, tmp_path, dask):
         from wadlib.frames import write_label

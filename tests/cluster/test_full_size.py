@@ -32,8 +32,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    """ROOT and PRED of 39,222 frames: one label of 8x8 pixels under many names, empty pictures, scores for each."""
-    root = tmp_path_factory.mktemp("full")
+    return fill(tmp_path_factory.mktemp("full"))
+
+
+def fill(root):
+    """Make ROOT and PRED of 39,222 frames: a label of 8x8 pixels under many names, empty pictures, scores for each."""
     for folder in ("wad/train_color", "wad/train_label", "wad/train_video_list", "pred/label"):
         (root / folder).mkdir(parents=True)
     label = np.full((8, 8), 255, np.uint16)

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from wadlib._shared.cluster import cores_of
 from wadlib._shared.parallel import available_cores, in_order, map_frames
 from wadlib.errors import WorkerError
 
@@ -97,6 +99,21 @@ def test_somebody_else_s_executor_is_used_and_stays_open():
         }
         assert all(name.startswith("theirs") for name in names)
         assert executor.submit(square, 3).result() == 9
+
+
+def test_progress_over_an_executor(capsys, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    with concurrent.futures.ThreadPoolExecutor(2) as executor:
+        list(map_frames(square, range(10), executor=executor, chunk=4, description="squaring"))
+    assert "10/10" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(2, 32), (200, 200)])
+def test_a_dask_executor_is_asked_for_its_cores(threads, expected):
+    """With too few tasks in flight the workers of a large cluster would wait; too many only queue up."""
+    client = SimpleNamespace(nthreads=lambda: {"one": threads // 2, "two": threads // 2})
+    assert cores_of(SimpleNamespace(_client=client)) == expected
+    assert cores_of(SimpleNamespace()) == 32
 
 
 def test_available_cores():

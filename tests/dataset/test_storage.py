@@ -100,11 +100,15 @@ class TestArchives:
         assert (again.prepared, again.skipped) == (0, 6)
 
     @pytest.mark.slow
-    def test_time_of_prepare(self, wad_sample, tmp_path):
+    @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    def test_time_of_prepare(self, wad_sample, tmp_path, compression):
         """At most 1.1 times that of the folder, in the processor's time: the best of four, taken in turns."""
         if hasattr(os, "getloadavg") and os.getloadavg()[0] > available_cores():
             pytest.skip("other programs keep this machine busy: no ratio of times means anything")
-        sources = {"folder": open_wad(wad_sample), "zips": open_wad(zips_of(wad_sample, tmp_path / "zips"))}
+        sources = {
+            "folder": open_wad(wad_sample),
+            "zips": open_wad(zips_of(wad_sample, tmp_path / "zips", compression=compression)),
+        }
         spent = {name: [] for name in sources}
         for n in range(5):
             for name, wad in sources.items():

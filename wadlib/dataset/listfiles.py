@@ -172,7 +172,7 @@ def natural_key(text: str) -> tuple[str | int, ...]:
 def _lines(path: Path, shown: str, problems: list[DatasetProblem]) -> Iterator[tuple[int, str]]:
     """(number, text) of each line that is not blank; any line ends, with or without a BOM."""
     try:
-        data = read_bytes(path)
+        data = bytes(read_bytes(path))  # of an archive it may be a bytearray
     except OSError as error:
         problems.append(DatasetProblem("unreadable list", error.strerror or str(error), shown))
         return

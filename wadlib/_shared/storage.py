@@ -94,8 +94,8 @@ def read(path: str | Path, largest: int) -> bytes:
         pass
     if not start or len(unpacked) != info.file_size or deflate.crc32(unpacked) != info.CRC:
         raise OSError(errno.EIO, f"a damaged entry of {Path(archive).name}", str(path))
-    found: bytes = unpacked
-    return found
+    content: bytes = unpacked
+    return content
 
 
 def facts(path: str | Path) -> tuple[Any, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -120,3 +122,34 @@ class TestAdaptiveKeys:
         assert list(adaptive_keys(truth.__getitem__, times(5), fields, budget=1)) == [0, 4]
         assert list(adaptive_keys(truth.__getitem__, times(5), fields, budget=99)) == [0, 1, 2, 3, 4]
         assert list(adaptive_keys(truth.__getitem__, times(1), [], budget=3)) == [0]
+
+
+def test_a_long_video_is_filled_in_bounded_memory():
+    """Neither fields nor pictures nor frames are kept: each is a view that is made when it is asked for."""
+    count, made = 10_000, []
+
+    class Video:
+        def __init__(self, length, make):
+            self.length, self.make = length, make
+
+        def __len__(self):
+            return self.length
+
+        def __getitem__(self, at):
+            if isinstance(at, slice):
+                return [self[n] for n in range(*at.indices(self.length))]
+            one = self.make()
+            made.append(weakref.ref(one))
+            return one
+
+    fields = Video(count - 1, lambda: np.zeros((6, 20, 2), np.float32))
+    images = Video(count, lambda: np.zeros((*SHAPE, 3), np.uint8))
+    keys = {t: car(20 + t // 100 % 2) for t in range(0, count, 100)}
+    most = frames = 0
+    for each in fill_between(keys, times(count), fields, images=images):
+        frames += 1
+        assert each.ids.tolist() == [0]
+        if frames % 1000 == 50:
+            most = max(most, sum(ref() is not None for ref in made))
+    assert frames == count
+    assert most <= 2 * 100  # the fields of one interval

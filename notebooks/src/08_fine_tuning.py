@@ -279,9 +279,10 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
 #
 # - **Left**: the report's curves, digitised.
 # - **Middle**: the report's recipe, run by us on rendered videos with the report's split: 832x640 images, 100 epochs of 10
-#   steps of 5 images, SGD at the rate of the published code, all layers. Two things differ. The COCO weights are not available here,
-#   so the start is the best that we have without a download: the classroom network (not a ResNet-50) after the long run on the right. And the
-#   training set has half as many frames as the report's, so each frame is used twice as often.
+#   steps of 5 images, SGD at the rate of the published code, all layers. It ran twice. From random weights it trains the report's ResNet-50
+#   (solid and dashed). From our weights it trains the classroom network, because our weights belong to it (dash-dotted and dotted). The report
+#   starts from COCO weights, which are not available here. The training set has half as many frames as the report's, so each
+#   frame is used twice as often.
 # - **Right**: the long run behind our weights, and the live run above.
 #
 # The middle curves and the long run are read from files; `results/maskrcnn/README.md` has their commands. Epochs differ in length, so all are drawn over the
@@ -351,6 +352,7 @@ for part in (list(numbers)[:3], list(numbers)[3:]):
     for row, loss in zip(axes, part, strict=True):
         draw_three(*row, loss)
     axes[0, 0].legend(loc="upper right")
+    axes[0, 1].legend(loc="upper right", fontsize=8)
     axes[0, 2].legend(loc="lower left", fontsize=8)
     show(
         figure,

@@ -4,7 +4,7 @@
 # **After this notebook you can** read loss curves with their scatter, compute how often a training uses each image, and plan an ablation with
 # more than one seed.
 # **You need:** [07](07_mask_rcnn.ipynb) (the five losses), [03](03_class_imbalance.ipynb) (class shares).
-# **Time:** about 75 minutes (reading 50, exercises 25).
+# **Time:** about 95 minutes (reading 50, exercises 45).
 #
 # ## The question
 #
@@ -15,8 +15,8 @@
 # ## The idea in five lines
 #
 # Fine-tuning starts from weights that were trained on other images, and changes them a little in every step. The
-# gradient of the loss $L$ gives the direction for each weight $w$. With **momentum**, the update $m$ is a decaying sum of past gradients, so
-# steps in the same direction add up. **Weight decay** adds the penalty $\frac{\lambda}{n_w}\sum w^2$ for each tensor of $n_w$ weights:
+# gradient of the loss $L$ gives the direction for each weight $w$. With **[momentum](glossary.md#momentum)**, the update $m$ is a decaying sum of past gradients, so
+# steps in the same direction add up. **[Weight decay](glossary.md#weight-decay)** adds the penalty $\frac{\lambda}{n_w}\sum w^2$ for each tensor of $n_w$ weights:
 #
 # $$m \leftarrow \beta m - \eta \left(\frac{\partial L}{\partial w} + \frac{2 \lambda}{n_w} w\right), \qquad w \leftarrow w + m,
 # \qquad L = \sum_k \alpha_k L_k$$
@@ -30,6 +30,7 @@ from wadlib.training import deterministic, quiet, read_log, repeat_factors
 quiet()  # before the first import of Keras, which else prints a dozen lines
 deterministic(0)
 
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -39,7 +40,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course import cite, open_data, profile, project_root, report_facts, say, show
+from wadlib.course import check, cite, open_data, profile, project_root, report_facts, say, show
 from wadlib.figures import PALETTE, draw_class_legend, draw_overlay, plot_style
 from wadlib.labels import CLASSES, IDS
 from wadlib.maskrcnn import Config, MaskRCNN
@@ -112,7 +113,7 @@ print(
 assert shown == 100 * 10 * 5
 
 # %% [markdown]
-# **Repeat factor sampling** (LVIS, 2019). A frame with a rare class is drawn more often. Its repeat factor is $r = \max_c \sqrt{t / s_c}$
+# **[Repeat factor](glossary.md#repeat-factor) sampling** (LVIS, 2019). A frame with a rare class is drawn more often. Its repeat factor is $r = \max_c \sqrt{t / s_c}$
 # over its classes $c$, and at least 1. $s_c$ is the share of frames with class $c$, and $t$ is a threshold. Example: four frames hold a car, and
 # one of them holds a tricycle too. Then $s = 1/4$ for the tricycle, and with $t = 1$ this frame has $r = \sqrt{4} = 2$.
 
@@ -542,43 +543,188 @@ MaskViewer(
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Freeze the backbone (`heads`). How many of the network's parameters are still trained?
+# **1.** ★ *Predict first.* SGD has momentum 0.9, and the gradient stays the same. After many steps, how many times as long as the first step is
+# a step?
+
+# %% tags=["exercise"]
+times_the_first_step = ...
+
+# %% tags=["check"]
+check("08.1", times_the_first_step)
+
+# %% tags=["solution", "hide-cell"]
+times_the_first_step = 1 / (1 - 0.9)  # 1 + 0.9 + 0.81 + …
+path = np.diff([1.0, *steps(plain, 3.0, 60)])
+print(f"step 1: {path[0]:.3f}, step 60: {path[-1]:.3f}, ratio {path[-1] / path[0]:.2f}")
+assert np.isclose(path[-1] / path[0], times_the_first_step, rtol=0.01)
+check("08.1", times_the_first_step)
+
+# %% [markdown]
+# **2.** ★ *Predict first.* A class is in 2 % of the frames, and the threshold is $t = 1/2$. How many times as often as a frame without a rare class is a frame with this
+# class drawn?
+
+# %% tags=["exercise"]
+times_as_often = ...
+
+# %% tags=["check"]
+check("08.2", times_as_often)
+
+# %% tags=["solution", "hide-cell"]
+times_as_often = np.sqrt((1 / 2) / (2 / 100))
+check("08.2", times_as_often)
+
+# %% [markdown]
+# **3.** ★★ Write the update of the section *The idea in five lines* for one weight ($n_w = 1$, loss weight 1), and return its value after each step.
+
+
+# %% tags=["exercise"]
+def my_steps(gradients, weight, rate, momentum, decay):
+    """gradients: of the loss, one for each step. Returns the weight after each step, a list."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("08.3", my_steps)
+
+
+# %% tags=["solution", "hide-cell"]
+def my_steps(gradients, weight, rate, momentum, decay):
+    """The derivative of the penalty is added to the gradient, so momentum keeps it, too."""
+    step, values = 0, []
+    for gradient in gradients:
+        step = momentum * step - rate * (gradient + 2 * decay * weight)
+        weight += step
+        values.append(weight)
+    return values
+
+
+check("08.3", my_steps)
+assert np.allclose(my_steps([3, 3], 1, 0.1, 0.9, 0), steps(plain, 3.0, 2))
+
+# %% [markdown]
+# **4.** ★★ *Predict first.* The report says that it finetunes "the final layers". With `heads` the backbone is frozen and everything else is trained.
+# Which share of the parameters of our classroom network is trained then: `"4 %"`, `"14 %"`, `"42 %"` or `"84 %"`?
+
+# %% tags=["exercise"]
+share_trained = ...
+
+# %% tags=["check"]
+check("08.4", share_trained)
 
 # %% tags=["solution", "hide-cell"]
 for layers in ("heads", "4+", "all"):
     network = model.compile(layers=layers)
     learning = sum(int(np.prod(v.shape)) for v in network.trainable_variables)
-    print(f"{layers:6s} {learning:>9,} of {network.count_params():,}")
+    print(
+        f"{layers:6s} {learning:>9,} of {network.count_params():,}: {learning / network.count_params():.0%}"
+    )
+    if layers == "heads":
+        share_trained = f"{learning / network.count_params():.0%}".replace("%", " %")
+check("08.4", share_trained)
 
 # %% [markdown]
-# **2.** The published code evaluates the weights of epoch 78. By its own validation curve, was there a better epoch?
+# **5.** ★★ The published code evaluates the weights of epoch 78. The table `curves` holds the digitised curves; it counts epochs from 0, and the names
+# of the checkpoints count from 1. In which epoch is the total loss (`"loss"`) on validation frames lowest, counted from 1? Is it lower than in epoch 78 by
+# more than the mean change from one epoch to the next, `"yes"` or `"no"`?
+
+# %% tags=["exercise"]
+best_epoch, beyond_noise = ..., ...
+
+# %% tags=["check"]
+check("08.5", (best_epoch, beyond_noise))
 
 # %% tags=["solution", "hide-cell"]
 total = curves[curves["loss"] == "loss"].set_index("epoch")["val"]
-total.index += 1  # the curves begin with epoch 0, the names of Keras' checkpoints with 1
-print(f"epoch {told['checkpoint_epoch']}: {total[told['checkpoint_epoch']]:.3f}")
+total.index += 1
+best_epoch = int(total.idxmin())
+gain, change = total[told["checkpoint_epoch"]] - total.min(), total.diff().abs().mean()
 print(
-    f"least: {total.min():.3f} in epoch {total.idxmin()}; an epoch's validation has 25 images, so it is noisy:"
+    f"epoch {told['checkpoint_epoch']}: {total[told['checkpoint_epoch']]:.3f}; epoch {best_epoch}: {total.min():.3f}, lower by {gain:.3f}"
 )
-print(f"the curve moves by {total.diff().abs().mean():.3f} from one epoch to the next")
+print(f"mean change from one epoch to the next: {change:.3f}")
+beyond_noise = "yes" if gain > change else "no"
+check("08.5", (best_epoch, beyond_noise))
 
 # %% [markdown]
-# **3.** A run has 10 steps of 5 images an epoch. With repeat factors ($t = 1/2$), how much more often does a class that 2 % of the
-# frames hold come up?
+# **6.** ★★ Write a function that names what a pair of curves shows: `"learning"` (the loss falls on training and on validation frames), `"over-fitting"` (it falls on
+# training frames only) or `"diverging"` (it rises on both). Each curve has 100 epochs and is noisy.
+
+
+# %% tags=["exercise"]
+def diagnosis(train, val):
+    """train, val: losses of 100 epochs, (100,). Returns one of the three words."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("08.6", diagnosis)
+
 
 # %% tags=["solution", "hide-cell"]
-factor = np.sqrt((1 / 2) / (2 / 100))
-print(f"each of its frames counts {factor:.1f}, so it comes up up to {factor:.1f} times as often")
-assert np.isclose(factor, 5)
+def diagnosis(train, val):
+    """Means of a fifth of the epochs: one noisy epoch changes them little."""
+    rises = [curve[-20:].mean() > curve[:20].mean() for curve in (train, val)]
+    return {(False, False): "learning", (False, True): "over-fitting", (True, True): "diverging"}[
+        tuple(rises)
+    ]
+
+
+check("08.6", diagnosis)
+for loss in numbers:
+    theirs = curves[curves["loss"] == loss]
+    print(f"{loss:18s} {diagnosis(theirs['train'].to_numpy(), theirs['val'].to_numpy())}")
 
 # %% [markdown]
-# **4.** With momentum 0.9 and a gradient that stays the same, how large do the steps become in the end?
+# **7.** ★★★ An ablation with several seeds gives one change for each seed. Is the mean gain larger than chance? If the remedy does nothing, each change could as well have the
+# opposite sign. Go through all choices of signs, and return the share of them whose mean is at least the measured mean (a *sign-flip test*).
+
+
+# %% tags=["exercise"]
+def chance_of_gain(changes):
+    """changes: list of numbers, one for each seed. Returns a share from 0 to 1."""
+    raise NotImplementedError
+
+
+# %% tags=["check"]
+check("08.7", chance_of_gain)
+
 
 # %% tags=["solution", "hide-cell"]
-limit = 1 / (1 - 0.9)
-path = np.diff([1.0, *steps(plain, 3.0, 60)])
-print(f"{limit:.0f} times the first one: {path[0]:.3f} -> {path[-1]:.3f}")
-assert np.isclose(path[-1] / path[0], limit, rtol=0.01)
+def chance_of_gain(changes):
+    """With n seeds there are 2**n choices of signs."""
+    signs = np.array(list(itertools.product((1, -1), repeat=len(changes))))
+    means = (signs * changes).mean(axis=1)
+    return float((means >= means[0]).mean())
+
+
+check("08.7", chance_of_gain)
+print("two seeds, both better:", chance_of_gain([1.0, 2.0]))
+assert chance_of_gain([1.0, 2.0]) == 1 / 4
+
+# %% [markdown] tags=["solution"]
+# Two seeds cannot show anything at the usual level of one in twenty: if both changes are above zero, one choice of signs in four is as good. Five seeds are needed at least.
+
+# %% [markdown]
+# **8.** ★★★ *Open task.* The folders `results/maskrcnn/cures/none-seed0` to `none-seed3` hold four runs without a remedy; only the seed differs. How much does the mean IoU of such
+# runs vary? Which of the remedies in the table above change it by more than that? Say what you would measure next, with 60 minutes of computing.
+
+# %% [markdown] tags=["open"]
+# *Your answer.*
+
+# %% tags=["solution", "hide-cell"]
+alike = [
+    json.loads(path.read_text())["report_iou"]["mean"]
+    for path in sorted((results / "cures").glob("none-seed?/evaluation.json"))
+]
+spread = np.std(alike, ddof=1)
+print(f"{len(alike)} runs without a remedy: {np.round(alike, 3)}, standard deviation {spread:.4f}")
+gains = changes["mean"].groupby(level="run").mean()
+# The mean of two differences of two runs has the same standard deviation as one run.
+print(
+    pd.DataFrame({"mean change": gains, "in standard deviations": gains / spread})
+    .round(3)
+    .to_string()
+)
 workspace.cleanup()
 
 # %% [markdown]
@@ -587,4 +733,4 @@ workspace.cleanup()
 # - compute two steps of SGD with momentum and weight decay by hand;
 # - say how many images with a rare class a training sees;
 # - tell over-fitting from divergence in a pair of loss curves;
-# - say what a comparison of two seeds can show, and what it cannot.
+# - say what a comparison of two seeds can show, and how many seeds a claim needs.

@@ -155,6 +155,28 @@ def interpolation(size, start, end, bins, points, middle=0.5):
     return np.maximum(0, 1 - abs(place[:, None] - np.arange(size))).reshape(bins, points, size).mean(axis=1)
 
 
+def momentum_steps(gradients, weight, rate, momentum, decay):
+    step, values = 0, []
+    for gradient in gradients:
+        step = momentum * step - rate * (gradient + 2 * decay * weight)
+        weight += step
+        values.append(weight)
+    return values
+
+
+def diagnosis(train, val, fifth=20):
+    rises = [curve[-fifth:].mean() > curve[:fifth].mean() for curve in (train, val)]
+    return {(False, False): "learning", (False, True): "over-fitting", (True, True): "diverging"}.get(tuple(rises))
+
+
+def chance_of_gain(changes):
+    found = [
+        sum(c * s for c, s in zip(changes, signs, strict=True))
+        for signs in itertools.product((1, -1), repeat=len(changes))
+    ]
+    return sum(each >= sum(changes) for each in found) / len(found)
+
+
 MAPS = np.random.default_rng(0).integers(0, 3, (5, 4, 6))
 LOSSES = {"loss": 1.5, "rpn_class_loss": 0.1, "rpn_bbox_loss": 0.4, "mrcnn_class_loss": 0.3, "mrcnn_mask_loss": 0.7}
 DIFFERENCES = {"A": "too little", "B": "too much", "C": "another divisor", "D": "as printed"}
@@ -355,6 +377,40 @@ ANSWERS = {
         ],
         {},
         ["np.maximum(0, 1 - abs("],
+    ),
+    "08.1": (1 / (1 - 0.9), [1.9, 9, "ten"], {}, ["1 / (1 - 0.9)", "= 10"]),
+    "08.2": (5, [25, 50**0.5, 0.5], {}, ["(1 / 2) / (2 / 100)", "= 5"]),
+    "08.3": (
+        momentum_steps,
+        [
+            lambda g, w, r, m, d: momentum_steps(g, w, r, m, 0),
+            lambda g, w, r, m, d: momentum_steps(g, w, r, 0, d),
+            lambda g, w, r, m, d: momentum_steps(g, w, r, m, d / 2),
+        ],
+        {},
+        ["2 * decay * weight"],
+    ),
+    "08.4": ("42 %", ["4 %", "84 %", 0.42], {}, ['= "42 %"', "2,150,562"]),
+    "08.5": ((86, "no"), [(85, "no"), (86, "yes"), 86], {}, ["86", "idxmin"]),
+    "08.6": (
+        diagnosis,
+        [
+            lambda train, val: diagnosis(train, val, 1),
+            lambda train, val: "over-fitting" if val[-20:].mean() > val[:20].mean() else "learning",
+            lambda train, val: "fine",
+        ],
+        {},
+        ["curve[-20:].mean()"],
+    ),
+    "08.7": (
+        chance_of_gain,
+        [
+            lambda c: 0.5 ** len(c),
+            lambda c: sum(each > 0 for each in c) / len(c),
+            lambda c: min(1.0, 2 * chance_of_gain(c)),
+        ],
+        {},
+        ["itertools.product((1, -1)"],
     ),
     "09.1": (3 / 13, [6 / 32, 10 / 16, "3/13"], {}, ["3/13", "0.231", "in_both = "]),
     "09.2": ("pooled car", ["report's car", "pooled person", "none"], {}, ['= "pooled car"']),

@@ -353,6 +353,7 @@ for part in (list(numbers)[:3], list(numbers)[3:]):
     for row, loss in zip(axes, part, strict=True):
         draw_three(*row, loss)
     axes[0, 0].legend(loc="upper right")
+    axes[0, 1].set_ylim(0, 1.4 * axes[0, 1].get_ylim()[1])
     axes[0, 1].legend(loc="upper right", fontsize=8)
     axes[0, 2].legend(loc="lower left", fontsize=8)
     show(

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import multiprocessing
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -248,6 +249,22 @@ class TestTraps:
         result = runner.invoke(app, ["prepare", str(root), str(tmp_path / "out"), "--dask", address])
         assert result.exit_code == 0, result.output
         assert "1 frames prepared, 4 were there already" in result.output
+
+    def test_predict_goes_on_after_a_frame_that_kills(self, drawn, tmp_path, address, dask):
+        """Frames that only waited at a worker when it died are not given up with the one that killed it."""
+        root, out = drawn[0], tmp_path / "pred"
+        name = open_wad(root).frames[4].name
+        command = ["predict", str(root), "--weights", "rendered", "--out", str(out), "--dask", address]
+        with killing(dask, name):
+            result = runner.invoke(app, command)
+        assert result.exit_code == 2, result.output
+        assert re.search(r"7 frames predicted \(\d+ instances\), 0 were there already, 1 failed", result.output)
+        assert f"{name} killed each worker" in result.output
+        labels = {path.name for path in (out / "label").iterdir()}
+        assert labels == {f"{f.name}_instanceIds.png" for f in open_wad(root).frames if f.name != name}
+        result = runner.invoke(app, command)
+        assert result.exit_code == 0, result.output
+        assert "1 frames predicted" in result.output
 
     def test_evaluate_stops_at_a_frame_that_kills(self, scored, address, dask, monkeypatch, capsys):
         """A score without it would be another one."""

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -119,7 +119,7 @@ def map_frames(
         if executor is not None and chunk > 1:
             pairs = _in_chunks(function, todo, executor, workers, chunk, killed)
         else:
-            given_up = partial(_given_up, function, killed)
+            given_up = None if executor is None else partial(_alone, executor, function, killed)
             pairs = in_order(function, todo, workers=workers, threads=threads, executor=executor, given_up=given_up)
         for pair in pairs:
             bar.update()
@@ -139,9 +139,7 @@ def _in_chunks(
 
     def one_by_one(task: bytes, _: Exception) -> list[Result]:
         """Do a chunk of which an item kills: each by itself, so that only that one is lost."""
-        again: list[Item] = unpacked(task)
-        given_up = partial(_given_up, function, killed)
-        return [result for _, result in in_order(function, again, workers=1, executor=executor, given_up=given_up)]
+        return [_alone(executor, function, killed, item) for item in unpacked(task)]
 
     tasks = in_order(
         partial(run_packed, function), map(packed, groups), workers=workers, executor=executor, given_up=one_by_one
@@ -149,6 +147,22 @@ def _in_chunks(
     with contextlib.closing(tasks):
         for group, (_, results) in zip(groups, tasks, strict=True):
             yield from zip(group, results, strict=True)
+
+
+def _alone(
+    executor: Executor,
+    function: Callable[[Item], Result],
+    killed: Callable[[Item, WorkerError], Result] | None,
+    item: Item,
+    _: Exception | None = None,
+) -> Result:
+    """Do an item again while nothing else runs: Dask gives up whatever waits at a worker that dies, too."""
+    try:
+        return executor.submit(function, item).result()
+    except Exception as error:
+        if not is_killed(error):
+            raise
+        return _given_up(function, killed, item, error)
 
 
 def _given_up(
@@ -240,6 +254,7 @@ def _in_order(
                 except Exception as error:
                     if given_up is None or not is_killed(error):
                         raise
+                    wait([other for _, other in waiting])
                     result = given_up(first, error)
                 waiting.extend((item, begin(function, item)) for item in islice(source, 1))
                 yield first, result

@@ -8,7 +8,7 @@ from pathlib import Path
 
 def _after_a_while():
     """Wait as long as a frame takes to fill the memory: a nanny gives a worker up that dies while it begins."""
-    time.sleep(2)
+    time.sleep(4)
 
 
 def die_at(item):

@@ -230,7 +230,9 @@ def test_ctrl_c_is_for_the_parent(tmp_path):
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    process.stdout.readline()
+    started = set()
+    while len(started) < 2:  # a worker that is still starting is Python's to stop, with words of its own
+        started.add(process.stdout.readline())
     os.killpg(process.pid, signal.SIGINT)
     errors = process.communicate(timeout=30)[1]
     assert errors.count("Traceback") == 1

@@ -127,7 +127,7 @@ def own_part(batch: Batch) -> Batch:
 
 
 def writes_files() -> bool:
-    """Whether this process writes the run's files: of several, the first does."""
+    """Tell whether this process writes the run's files: of several, the first does."""
     return _processes()[1] == 0
 
 

@@ -46,7 +46,7 @@ $(READY): pyproject.toml requirements.txt
 	@cd $(VENV) && pwd -P > .ready
 
 lab: $(READY)  ## open the notebooks in JupyterLab (WAD_ROOT=… uses your WAD folder)
-	$(RUN) jupyter lab --notebook-dir=notebooks
+	MALLOC_ARENA_MAX=2 $(RUN) jupyter lab --notebook-dir=notebooks  # as in `make report`: less memory for TensorFlow's threads
 
 report: $(READY)  ## run the notebooks and build the HTML book (WAD_ROOT=… uses your WAD folder)
 	@$(WADLIB) report

@@ -606,11 +606,15 @@ ours = MaskRCNN(tiny)
 small_picture = canvas(image, Placement.of(image.shape, tiny))
 names = {"C2": "res2c_out", "C5": "res5c_out", "P2": "fpn_p2", "P5": "fpn_p5", "rpn_class": "rpn_class",
          "rpn_bbox": "rpn_bbox", "rpn_rois": "ROI", "mrcnn_class": "mrcnn_class", "mrcnn_bbox": "mrcnn_bbox"}  # fmt: skip
-with tempfile.TemporaryDirectory() as folder, matterport.original(tiny) as original:
-    ours.save(Path(folder) / "ours.h5")
-    original.load(Path(folder) / "ours.h5")
-    theirs = original.intermediate(names.values(), [small_picture])
 mine = ours.stages(normalise(small_picture, tiny))
+print("parameters of the network:", f"{ours.inference_model.count_params():,}")
+with tempfile.TemporaryDirectory() as folder:
+    ours.save(Path(folder) / "ours.h5")
+    del ours  # one network of this size in memory at a time
+    with matterport.original(tiny) as original:
+        original.load(Path(folder) / "ours.h5")
+        theirs = original.intermediate(names.values(), [small_picture])
+del original
 
 # %%
 table = pd.DataFrame(
@@ -626,7 +630,6 @@ table = pd.DataFrame(
 agree = table["largest difference / largest value"] < 1e-3
 table["within 1e-3"] = np.where(agree, "yes", "no")
 print(table.drop(columns="largest difference / largest value").to_string())
-print("parameters of the network:", f"{ours.inference_model.count_params():,}")
 say(f"{agree.sum()} of {len(agree)} tensors of the original and of our network agree within 1e-3.")
 assert agree[["C2", "C5", "P2", "P5", "rpn_class", "rpn_bbox"]].all()
 

@@ -254,7 +254,7 @@ def _in_order(
                 except Exception as error:
                     if given_up is None or not is_killed(error):
                         raise
-                    wait([other for _, other in waiting])
+                    wait([other for _, other in waiting])  # `given_up` may do it again with nothing beside it
                     result = given_up(first, error)
                 waiting.extend((item, begin(function, item)) for item in islice(source, 1))
                 yield first, result

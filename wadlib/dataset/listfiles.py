@@ -172,7 +172,7 @@ def natural_key(text: str) -> tuple[str | int, ...]:
 def _lines(path: Path, shown: str, problems: list[DatasetProblem]) -> Iterator[tuple[int, str]]:
     """(number, text) of each line that is not blank; any line ends, with or without a BOM."""
     try:
-        data = bytes(read_bytes(path))  # of an archive it may be a bytearray
+        data = read_bytes(path)
     except OSError as error:
         problems.append(DatasetProblem("unreadable list", error.strerror or str(error), shown))
         return
@@ -181,7 +181,9 @@ def _lines(path: Path, shown: str, problems: list[DatasetProblem]) -> Iterator[t
         try:
             text = raw.decode("utf-8").strip()
         except UnicodeDecodeError:
-            problems.append(DatasetProblem("unreadable line", f"not UTF-8 text: {_cut(str(raw)[2:-1])}", shown, number))
+            problems.append(
+                DatasetProblem("unreadable line", f"not UTF-8 text: {_cut(repr(bytes(raw))[2:-1])}", shown, number)
+            )
             continue
         if text:
             yield number, text

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from wadlib.course.exercises.judging import Exercise, digest, number
+from wadlib.course.exercises.judging import Exercise, choices, number
 
 __all__ = ["EXERCISES"]
 
@@ -97,22 +97,6 @@ def _survival(answer: Callable[..., Any], **_: Any) -> str | None:
     return None
 
 
-_ROWS = {"P": "c782c633fab0", "Q": "e8c399802613", "R": "e06b5d8c0db5"}
-_CAUSES = ("wrong class", "not found", "saving code")
-
-
-def _supported(answer: Any, *, key: str, **_: Any) -> str | None:
-    if not isinstance(answer, Mapping) or set(answer) != set(_ROWS):
-        return "A dict with the three networks P, Q and R is expected."
-    for network, right in _ROWS.items():
-        word = str(answer[network]).strip().lower()
-        if word not in _CAUSES:
-            return f"Network {network}: answer with one of: {', '.join(_CAUSES)}."
-        if digest(key, f"{network} {word}") != right:
-            return f"Network {network}: its row does not support this. Compare its columns from left to right."
-    return None
-
-
 def _interval(answer: Callable[..., Any], **_: Any) -> str | None:
     gains = {"a": 0.31, "b": -0.07, "c": 0.12, "d": 0.05, "e": 0.2}
     draws = 200
@@ -188,6 +172,16 @@ EXERCISES = (
         predict=True,
     ),
     Exercise("10.4", 2, 2, _survival),
-    Exercise("10.5", 2, 1, _supported),
+    Exercise(
+        "10.5",
+        2,
+        1,
+        choices(
+            {"P": "c782c633fab0", "Q": "e8c399802613", "R": "e06b5d8c0db5"},
+            options=("wrong class", "not found", "saving code"),
+            hint="its row does not support this. Compare its columns from left to right.",
+            noun="Network",
+        ),
+    ),
     Exercise("10.6", 3, 3, _interval),
 )

@@ -7,25 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from wadlib.course.exercises.judging import Exercise, choice, digest, number
+from wadlib.course.exercises.judging import Exercise, choice, choices, number
 
 __all__ = ["EXERCISES"]
 
-_STATEMENTS = {
-    "class loss": ("695f434c97bd", "Over what does its sum run, and how many values can its label have?"),
-    "mask branch": ("9b7ed9fa0674", "Which layers does section 3 of the paper (He et al. 2017) name for it?"),
-    "up-convolution": ("e2e83d632937", "Look at the legend of Fig 2 of the report, or at the U-Net paper."),
-    "COCO": ("be3009797a11", "Count the ids that occur in the annotations. Some ids up to the last one are unused."),
-}
-
-
-def _statements(answer: Any, *, key: str, **_: Any) -> str | None:
-    if not isinstance(answer, Mapping) or set(answer) != set(_STATEMENTS):
-        return f"A dict with these keys is expected: {', '.join(_STATEMENTS)}."
-    for name, (right, hint) in _STATEMENTS.items():
-        if digest(key, f"{name} {str(answer[name]).strip()}") != right:
-            return f"The entry {name!r}: {hint}"
-    return None
+_STATEMENTS = choices(
+    {
+        "class loss": "695f434c97bd",
+        "mask branch": "9b7ed9fa0674",
+        "up-convolution": "e2e83d632937",
+        "COCO": "be3009797a11",
+    },
+    hint={
+        "class loss": "Over what does its sum run, and how many values can its label have?",
+        "mask branch": "Which layers does section 3 of the paper (He et al. 2017) name for it?",
+        "up-convolution": "Look at the legend of Fig 2 of the report, or at the U-Net paper.",
+        "COCO": "Count the ids that occur in the annotations. Some ids up to the last one are unused.",
+    },
+)
 
 
 def _smooth_l1(x: Any) -> Any:
@@ -62,20 +61,12 @@ def _box_loss(answer: Callable[..., float], **_: Any) -> str | None:
     return None
 
 
-_SNIPPETS = {"A": "f6c0c19ea019", "B": "83b62c1f5a8d", "C": "5093efc47d82", "D": "2c08e603e387"}
-_VERDICTS = ("as printed", "too much", "too little", "another divisor")
-
-
-def _differences(answer: Any, *, key: str, **_: Any) -> str | None:
-    if not isinstance(answer, Mapping) or set(answer) != set(_SNIPPETS):
-        return "A dict with the four functions A, B, C and D is expected."
-    for name, right in _SNIPPETS.items():
-        word = str(answer[name]).strip().lower()
-        if word not in _VERDICTS:
-            return f"Function {name}: answer with one of: {', '.join(_VERDICTS)}."
-        if digest(key, f"{name} {word}") != right:
-            return f"Function {name}: not this. Run it on the example by hand, and compare it with the equation."
-    return None
+_DIFFERENCES = choices(
+    {"A": "f6c0c19ea019", "B": "83b62c1f5a8d", "C": "5093efc47d82", "D": "2c08e603e387"},
+    options=("as printed", "too much", "too little", "another divisor"),
+    hint="not this. Run it on the example by hand, and compare it with the equation.",
+    noun="Function",
+)
 
 
 def _iou(box: Any, others: Any) -> Any:
@@ -194,7 +185,7 @@ EXERCISES = (
         ),
         predict=True,
     ),
-    Exercise("07.2", 1, 1, _statements),
+    Exercise("07.2", 1, 1, _STATEMENTS),
     Exercise(
         "07.3",
         1,
@@ -207,7 +198,7 @@ EXERCISES = (
         predict=True,
     ),
     Exercise("07.4", 2, 2, _box_loss),
-    Exercise("07.5", 2, 2, _differences),
+    Exercise("07.5", 2, 2, _DIFFERENCES),
     Exercise("07.6", 2, 2, _suppression),
     Exercise("07.7", 2, 1, _lighter_loss, predict=True),
     Exercise("07.8", 3, 3, _interpolation),

@@ -21,7 +21,7 @@ from typing import Any
 from wadlib._shared.words import one_of
 from wadlib.errors import WadError
 
-__all__ = ["Exercise", "check", "choice", "digest", "exercises_of", "number", "numbers_list", "solved"]
+__all__ = ["Exercise", "check", "choice", "choices", "digest", "exercises_of", "number", "numbers_list", "solved"]
 
 Judge = Callable[..., str | None]
 
@@ -229,5 +229,35 @@ def choice(options: tuple[str, ...], right: str, *, mistakes: Mapping[str, str] 
         if found == right:
             return None
         return (mistakes or {}).get(found, "Run the experiment below, look again, and choose anew.")
+
+    return judge
+
+
+def choices(
+    right: Mapping[str, str], *, options: tuple[str, ...] = (), hint: str | Mapping[str, str], noun: str = "Entry"
+) -> Judge:
+    """Make a judge of a dict that holds one word for each of some names.
+
+    Parameters
+    ----------
+    right : mapping
+        Name -> `digest` of the name and its word.
+    options : tuple of str
+        What may be answered; anything, if empty.
+    hint : str, or mapping
+        What to say about a wrong word; or name -> what to say.
+    noun : str
+        What the names are names of.
+    """
+
+    def judge(answer: Any, *, key: str, **_: Any) -> str | None:
+        if not isinstance(answer, Mapping) or set(answer) != set(right):
+            return f"A dict with these keys is expected: {', '.join(right)}."
+        for name, word in ((name, str(answer[name]).strip().lower()) for name in right):
+            if options and word not in options:
+                return f"{noun} {name}: answer with one of: {', '.join(options)}."
+            if digest(key, f"{name} {word}") != right[name]:
+                return f"{noun} {name}: {hint if isinstance(hint, str) else hint[name]}"
+        return None
 
     return judge

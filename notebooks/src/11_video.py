@@ -399,7 +399,7 @@ for (how, mark), colour in zip(marks.items(), PALETTE, strict=False):
     some = pd.concat([rows_of[:1], rows_of[rows_of["how"] == how]])
     ax.plot(some["ms"], some["kept"], marker=mark, color=colour, label=how)
 ax.set(xlabel="CPU time per frame (ms)", ylabel="share of AP kept", ylim=(0, 1.15))
-ax.legend(title="frames between are filled by")
+ax.legend(title="frames between are filled by", loc="lower right")
 ax.set_title("Detect on every 2nd, 4th or 8th frame", loc="left")
 show(
     figure,

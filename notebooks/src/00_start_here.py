@@ -8,19 +8,21 @@
 #
 # ## The question
 #
-# In 2019 Ayush K. Rai and Kai-Wei Tsou asked in the course Visual Computing of Ecole CentraleSupélec: can a network
-# find every car, person and bicycle in a driving video, pixel by pixel? Their report, *Instance Level Object
-# Segmentation in Videos*, tries normalized cut, graph cuts, a U-Net and Mask R-CNN on the WAD challenge of CVPR 2018.
-# Its last table is almost all zeros. **Why, and what would have helped?**
+# Can a network find every car, person and bicycle in a driving video, pixel by pixel? Ayush K. Rai and Kai-Wei Tsou
+# asked this in 2019, in the course Visual Computing of Ecole CentraleSupélec. Their report is called *Instance Level
+# Object Segmentation in Videos*. It tries four methods: normalized cut, graph cuts, a U-Net and Mask R-CNN. (Each
+# method has its own notebook here.) The data comes from a public competition, the WAD challenge of the conference CVPR
+# 2018 (WAD: workshop on autonomous driving). Nearly all scores in the last table of the report are zero or close to
+# zero. **Why, and what would have helped?**
 #
-# You will find the answer yourself. Every notebook takes one section of the report. It starts with an example that
-# fits on a sheet of paper. Then it uses driving videos. Then it shows the report's own figure beside ours.
+# You will find the answer yourself. Every notebook is about one section of the report. It starts with an example that
+# you can work out on paper. Then it uses frames of driving videos. Then it shows the report's own figure beside ours.
 #
 # ## The idea in five lines
 #
 # The input is one image of a video, a **frame**. The output is a list of objects.
 # Each object is an **[instance](glossary.md#instance)**: a class (such as car) and the set of pixels that belong to it, its **[mask](glossary.md#mask)**.
-# A person drew the correct masks; they are the **[ground truth](glossary.md#ground-truth)**.
+# People drew the correct masks by hand. These masks are the **[ground truth](glossary.md#ground-truth)**.
 # The **intersection over union** (IoU) compares a predicted mask $A$ with the true mask $B$:
 #
 # $$\mathrm{IoU} = \frac{|A \cap B|}{|A \cup B|}$$
@@ -69,17 +71,17 @@ assert (both, either) == (2, 6)
 assert iou == 2 / 6
 
 # %% [markdown]
-# An error of one column costs two thirds of the score, because the car is only two columns wide. This matters: after
-# the report's downscaling, most objects in these videos are only a few pixels wide.
+# An error of one column costs two thirds of the score, because the car is only two columns wide. This matters for the
+# report: it makes the frames smaller (notebook 02), and then most objects are only a few pixels wide.
 #
 # A pixel in $A$ but not in $B$ is a **[false positive](glossary.md#false-positive)**. A pixel in $B$ but not in $A$ is a **[false negative](glossary.md#false-negative)**. Both
 # make the union larger, and so the IoU smaller.
 #
 # ## The library on a real frame
 #
-# Everything here is made by the package `wadlib`. You can use all of it without a notebook. The next cell opens the
-# data, reads a frame and draws its instances. On the very first run it draws the videos first, which takes about a
-# minute; a progress bar shows this.
+# The code of the course is in the Python package `wadlib`. You can also use the package without a notebook. The next
+# cell opens the data, reads a frame and draws its instances. The very first run takes about a minute longer, because
+# the program has to draw the videos first. A progress bar shows this.
 
 # %%
 wad = open_data()
@@ -97,13 +99,15 @@ show(
 # %% [markdown]
 # The left image is the input. The right image shows the ground truth: each colour is one class, each outline one instance.
 #
-# **Where does the data come from?** The real WAD videos have 100 GB and may not be copied. So this companion brings
-# **[rendered](glossary.md#rendered)** streets: images drawn by `wadlib.rendered` in the same file format and with similar statistics. Every
-# notebook says which data its numbers come from. If you have the Kaggle download, set `WAD_ROOT` to its folder before
-# you start JupyterLab. Nothing else changes.
+# **Where does the data come from?** The real WAD videos take 100 GB, and their terms of use do not allow copies. So
+# this companion uses **[rendered](glossary.md#rendered)** streets: a program (`wadlib.rendered`) draws the images.
+# Their file format is the same as that of the real data, and the number and size of the objects are similar. Every
+# notebook says which data its numbers come from. Do you have the real data (from the web site Kaggle)? Then set the
+# environment variable `WAD_ROOT` to its folder before you start JupyterLab. Nothing else changes.
 #
-# **How long does it take?** `WADLIB_PROFILE=quick` is the default: all notebooks together run in some minutes on a
-# laptop. `full` uses more frames. The printed line above says which profile is used.
+# **How long does it take?** There are two profiles. `WADLIB_PROFILE=quick` is the default: all notebooks together run
+# in some minutes on a laptop. `full` uses more frames. The line *Profile …*, printed above the figure, says which
+# profile is used.
 #
 # **Is everything installed?** The next cell lists the versions.
 
@@ -131,10 +135,10 @@ assert profile() in ("quick", "full")
 # ## The report's figure beside ours
 #
 # The next figure is the report's last result, its Table 1: the mean IoU of each class for its Mask R-CNN, after 16
-# hours of training on one graphics card. The numbers are read from `report/report_facts.json`, where each fact has its
-# source. `cite("hours")` shows one fact. The authors publish their
-# [code, report and slides](https://github.com/rayush7/CVPR-2018-WAD-Video-Segmentation-Challenge) and a
-# [result video](https://www.youtube.com/watch?v=nRgVNnI4-AM).
+# hours of training on one graphics card. The numbers come from the file `report/report_facts.json`. This file names the
+# place in the report for each number. `cite("hours")` shows one of them with its place. The authors publish their
+# [code, report and slides](https://github.com/rayush7/CVPR-2018-WAD-Video-Segmentation-Challenge) and a [result
+# video](https://www.youtube.com/watch?v=nRgVNnI4-AM).
 
 # %%
 table_1 = {by_name(name).id: value for name, value in cite("table_1").value.items()}
@@ -150,23 +154,25 @@ print("Exactly zero:", ", ".join(zeros))
 assert len(zeros) == 3
 
 # %% [markdown]
-# Only the car has a visible bar. Three classes have exactly zero: not one pixel of them counts as found.
+# Only the car has a clearly visible bar. Three classes have an IoU of exactly zero; the line below the figure names
+# them.
 #
-# The report also names its limits. It uses a subsample of the data (abstract). It names other datasets and does not use
-# them (section 3.1). It does not use the order of the frames (section 6). A later notebook treats each of these points.
+# The report also names its limits. It uses only a part of the data (abstract). It mentions other datasets but does not
+# use them (section 3.1). It does not use the order of the frames in time (section 6). The next cell prints these
+# sentences of the report. Later notebooks return to each of them.
 
 # %%
 for key in ("subsample", "imbalance_not_addressed", "temporal_information"):
     print(cite(key))
 
 # %% [markdown]
-# The way through the course:
+# The notebooks of the course. The column *report* says which section they belong to:
 #
 # | report | what | notebook |
 # |---|---|---|
 # | sections 3 and 3.2, Figs 3 and 5 | what a label file holds | [01 · From a 16-bit PNG to instances](01_labels.ipynb) |
 # | section 4.2 | crop, downscale, and what that costs | [02 · Crop and downscale](02_preprocessing.ipynb) |
-# | section 3.1, Fig 4 | few classes have nearly all objects | [03 · Class imbalance](03_class_imbalance.ipynb) |
+# | section 3.1, Fig 4 | nearly all objects belong to a few classes | [03 · Class imbalance](03_class_imbalance.ipynb) |
 # | section 2.1, eqs 1–6 | an image as a graph that is cut in two | [04 · Normalized cut](04_normalized_cut.ipynb) |
 # | section 2.1, Fig 1 | smooth labels by exact minimum cuts | [05 · α-β swap and α-expansion](05_graph_cuts.ipynb) |
 # | section 2.2, Fig 2 | why the U-Net did not learn | [06 · The U-Net that did not converge](06_unet.ipynb) |
@@ -178,12 +184,14 @@ for key in ("subsample", "imbalance_not_addressed", "temporal_information"):
 #
 # ## Exercises
 #
-# Each notebook ends with exercises. Level ★ recalls, ★★ applies, ★★★ asks for thought. Replace the `...` in a scaffold by
-# your answer, run it, then run the cell with `check(...)`. It says whether the answer is right, and if not, what is
-# wrong. A folded solution stands below. Try first.
+# Each notebook ends with exercises. The stars say how hard an exercise is. ★: you remember what the notebook said. ★★:
+# you use it. ★★★: you need an idea of your own. Below each text is a cell for your answer. Replace the `...` (or the
+# line `raise NotImplementedError`) with your answer and run the cell. Then run the next cell, which calls `check(...)`.
+# It says whether the answer is right, and if not, what is wrong. The solution is in a closed cell below it. Try
+# yourself before you open it.
 #
-# **1.** ★ *Predict first.* The 2x2 car is predicted one pixel too low **and** one pixel too far to the right. What is
-# the IoU? Count on paper, then type a fraction.
+# **1.** ★ *Predict first.* The 2x2 car is predicted one pixel too low **and** one pixel too far to the right (both
+# errors together). What is the IoU? Count on paper, then type a fraction.
 
 # %% tags=["exercise"]
 iou_diagonal = ...  # such as 2 / 6
@@ -221,7 +229,8 @@ def iou_of_slip(w):
 check("00.2", iou_of_slip)
 
 # %% [markdown]
-# **3.** ★★ What is the smallest whole $w$ for which this error costs *less* than a tenth of the score?
+# **3.** ★★ A perfect mask has IoU 1. What is the smallest whole number $w$ for which the error of exercise 2 lowers the
+# IoU by *less* than 0.1?
 
 # %% tags=["exercise"]
 smallest_width = ...
@@ -235,8 +244,8 @@ print("(w - 1) / (w + 1) > 9 / 10 as soon as w >", smallest_width - 1)
 check("00.3", smallest_width)
 
 # %% [markdown]
-# **4.** ★★ A program finds *nothing*. Another program calls *every* pixel of the 4x5 grid a car. What IoU does each of them get
-# for the true car?
+# **4.** ★★ A program finds *nothing*. Another program says that *every* pixel of the 4x5 grid is car. What is the IoU
+# of each program for the true car?
 
 # %% tags=["exercise"]
 iou_nothing = ...
@@ -253,8 +262,9 @@ print(f"nothing {iou_nothing:.3f}, everything {iou_everything:.3f}")
 check("00.4", (iou_nothing, iou_everything), truth=truth)
 
 # %% [markdown]
-# **5.** ★★★ *Open task.* You build the emergency brake of a car. Which of the two programs of exercise 4 is worse there, and does the
-# IoU agree? Propose another number, say what it rewards, and compute it for both programs.
+# **5.** ★★★ *Open task.* You build the emergency brake of a car: it stops the car when an object is detected in front
+# of it. Which of the two programs of exercise 4 is more dangerous in this use? Does the IoU give that program the lower
+# score? Propose another number, say what it rewards, and compute it for both programs.
 
 # %% [markdown] tags=["open"]
 # *Your answer.*

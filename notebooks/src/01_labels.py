@@ -8,9 +8,9 @@
 #
 # ## The question
 #
-# The dataset gives one grey image for every frame, and on the screen it looks black. It holds everything that
-# the network has to learn: which pixels are a car, and *which car*. How does one number hold two facts, and how do
-# we get them back without loss? (Report, sections 3 and 3.2, Figs 3 and 5.)
+# For every frame the dataset has a second image, the label. On the screen the label looks black. But it holds what the
+# network has to learn: which pixels are a car, and *which car*. Each pixel of the label is one number. How can one
+# number hold both facts, and how do we get the two facts back? (Report, sections 3 and 3.2, Figs 3 and 5.)
 #
 # ## The idea in five lines
 #
@@ -21,7 +21,7 @@
 # \mathrm{class} = \left\lfloor \frac{\mathrm{code}}{1000} \right\rfloor, \quad
 # \mathrm{instance} = \mathrm{code} \bmod 1000$$
 #
-# Two codes are no instance: 255 is the **[background](glossary.md#background)**, and 65535 is **ignore** (the annotators could not tell).
+# ($\lfloor\;\rfloor$: round down. mod: the remainder of the division.) Two codes do not stand for an instance: 255 is the **[background](glossary.md#background)**. 65535 means **ignore**: the people who drew the labels could not tell what is there.
 # All pixels with the same code are one instance.
 # An instance may have several [connected pieces](glossary.md#connected-pieces), for example a car behind a tree.
 
@@ -45,8 +45,8 @@ plot_style()
 # %% [markdown]
 # ## By hand
 #
-# A street of 4x6 pixels. There are two cars (33000 and 33001). A person (36000) walks in front of the second car. Far away
-# is something that the annotators could not identify (65535).
+# A street of 4x6 pixels. There are two cars (33000 and 33001). A person (36000) walks in front of the second car. Far
+# away there is something unclear; its code is 65535.
 
 # %%
 street = np.array(
@@ -66,8 +66,8 @@ show(
 )
 
 # %% [markdown]
-# Divide by 1000 yourself before you run the next cell. What class and what instance is 33001? What would the formula
-# give for 65535, if a program does not know that this code is special?
+# Before you run the next cell, divide 33001 by 1000 on paper. Which class is it, and which instance number? Then do the
+# same with 65535. What does a program find if it does not know that this code is special?
 
 # %%
 print("33001 ->", divmod(33001, 1000))
@@ -87,11 +87,12 @@ objects = class_id > 0
 np.testing.assert_array_equal(encode(class_id[objects], instance[objects]), street[objects])
 
 # %% [markdown]
-# The formula gives class 65 for 65535. So a program that decodes every code finds traffic cones in unclear regions.
-# `decode` returns class 0 for both special codes.
+# For 65535 the formula gives class 65, which is the class *traffic cone*. So a program that uses the formula for every
+# code finds traffic cones where the label is unclear. The function `decode` of the library returns class 0 for both
+# special codes.
 #
 # The second car is **one** instance in **two** pieces. A program that counts connected pieces finds three cars. A
-# program that counts codes finds two:
+# program that counts different codes finds two cars, which is correct:
 
 # %%
 from scipy import ndimage
@@ -104,9 +105,9 @@ assert (pieces, len(codes)) == (3, 2)
 # %% [markdown]
 # ## The library on a real frame
 #
-# `open_data` opens your WAD folder if `WAD_ROOT` is set, and the rendered videos otherwise.
-# `read_label` is strict: for an 8-bit, coloured or truncated file it raises an error with a cause and a fix. It never
-# returns a plausible but wrong array.
+# `open_data` opens your WAD folder if `WAD_ROOT` is set, and the rendered videos otherwise. `read_label` is strict. If
+# a file has 8 bits, is coloured or is incomplete, it raises an error. The error message names the likely cause and a
+# fix.
 
 # %%
 wad = open_data()
@@ -129,11 +130,12 @@ for k in np.argsort(-areas)[:12]:
 print(f"… {len(codes)} codes in all")
 
 # %% [markdown]
-# The table lists the largest codes of the frame: background first, then one line per instance.
+# The table lists the codes that cover the most pixels, one line for each code.
 #
 # Why does the file look black? A 16-bit grey image has values from 0 to 65535. Most viewers show only the upper 8 bits.
-# For background (255) the upper 8 bits are zero. Only the instances remain, as dark grey regions. The
-# right image uses one colour per class and one shade per instance:
+# For the background (255) the upper 8 bits are zero, so it is black. An instance of class 33 has the code 33000 or a
+# little more, and its upper 8 bits give a dark grey. In the next figure, the image in the middle is the label as such a
+# viewer shows it. The image on the right has one colour for each class and one shade of it for each instance:
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.6))
@@ -150,8 +152,8 @@ show(
 )
 
 # %% [markdown]
-# The next figure shows the largest object and its neighbours. White lines are contours. Every instance has
-# its own shade, so that two cars that touch remain two.
+# The next figure shows the largest object and its neighbours. The white lines are contours. Every instance has its own
+# shade. So you can count two cars even where they touch.
 
 # %%
 codes = instance_codes(label)
@@ -170,8 +172,9 @@ show(
 )
 
 # %% [markdown]
-# The **mask viewer** shows the whole video of this frame. Play it. Turn the wheel to zoom, because most objects are
-# small. Point at an object to see its class. Click an object to find it in the table. The `?` lists the keys.
+# The **mask viewer** shows the video that this frame belongs to. Press play. Most objects are small: turn the mouse
+# wheel to zoom. Point at an object to see its class. Click an object to find it in the table of objects. The button `?`
+# lists the keys.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -181,8 +184,8 @@ viewer = MaskViewer(video, frame=video.frames.index(frame), title=video.name, zo
 viewer
 
 # %% [markdown]
-# Python can read your selection. Click an object, then run the next cell: `selected` holds its code, class, instance
-# number and area. It holds nothing if nothing was clicked.
+# Python can read your selection. Click an object, then run the next cell: `viewer.selected` holds the code, class,
+# instance number and area of the object. If you clicked no object, the cell shows nothing.
 
 # %%
 viewer.selected
@@ -191,8 +194,9 @@ viewer.selected
 # ## The report's figure beside ours
 #
 # Figures 3 and 5 of the report show a street with its label, and the masks on top of the image. The two figures above
-# show the same for our frame. The report's photographs belong to the dataset. Its terms allow study
-# but no copies in a public repository. Set `WAD_ROOT` to see real ones here.
+# show the same for our frame. The photographs in the report belong to the dataset. The terms of the dataset allow us to
+# study the images, but not to copy them into a public repository. If you have the data, set `WAD_ROOT` to see real
+# images here.
 #
 # Three sources say what a code means, and they differ:
 #
@@ -202,11 +206,12 @@ viewer.selected
 # | the authors' published code | divides by 1000 and compares with the seven class ids |
 # | the files | background is 255, not 0; 65535 is "ignore"; the same object may change its number between frames |
 #
-# In the published code, 255 gives class 0 and 65535 gives class 65. Neither is among the seven ids, so the comparison
-# drops them, and the result is correct. A program that lists *all* classes of a file would report class 65.
+# In the published code, 255 gives class 0 and 65535 gives class 65. The code then keeps only the seven classes of the
+# report. Neither 0 nor 65 is one of them, so the result is correct. But a program that lists *all* classes of a file
+# would report class 65.
 #
-# The row *the files* matters for videos: an instance number is not a **[track](glossary.md#track)** (the same object followed over time).
-# The next cell lists the cars of successive frames of one video:
+# The row *the files* matters for videos. A **[track](glossary.md#track)** is the same object, followed over several
+# frames. An instance number is not a track. The next cell lists the cars of the first frames of one video:
 
 # %%
 print("frame   number of the instance and its area in pixels, for each car")
@@ -220,12 +225,13 @@ for number, each in enumerate(video.frames[:6]):
     print(f"{number:5d}   " + "   ".join(cars[:8]) + ("   …" if len(cars) > 8 else ""))
 
 # %% [markdown]
-# In the real files the number of one car can change from frame to frame. So numbers cannot be used to follow a car.
+# Look for the same number in each line: its area may jump, or the number is missing. In the real files and in the
+# rendered ones, the number of one car can change from frame to frame. So we cannot use the numbers to follow a car.
 #
 # ## Exercises
 #
-# **1.** ★ *Predict first.* Somebody stores labels as 8-bit PNG (`codes.astype(np.uint8)`). Which of the codes 255, 33001,
-# 36000 and 65535 keep their value? List them.
+# **1.** ★ *Predict first.* Somebody stores labels as 8-bit PNG (`codes.astype(np.uint8)`, which keeps only the lower 8
+# bits of each code). Which of the codes 255, 33001, 36000 and 65535 still have their value in the file? List them.
 
 # %% tags=["exercise"]
 codes_that_survive = [...]
@@ -280,8 +286,9 @@ def my_decode(label):
 check("01.3", my_decode)
 
 # %% [markdown]
-# **4.** ★★★ Count the connected pieces of each instance of a label (4 neighbours, as `ndimage.label` does by default). Then find
-# the instance of the frame above with the most pieces, and look at what stands before it.
+# **4.** ★★★ Count the connected pieces of each instance of a label. (A pixel has 4 neighbours: above, below, left and
+# right. `ndimage.label` also counts so by default.) Then find, in the frame above, the instance with the most pieces.
+# What stands in front of it?
 
 
 # %% tags=["exercise"]
@@ -312,9 +319,10 @@ draw_overlay(axes, image[height, width], label[height, width], title, opacity=0.
 show(figure, "A close-up of the instance with the most pieces, with its pieces outlined.")
 
 # %% [markdown]
-# **5.** ★★★ *Open task.* The table of classes also has *groups* (161 car_groups … 168 tricycle_groups), but no label file holds one.
-# Find out why (`encode(161, 0)` helps). Then design a format that can hold groups, overlapping instances, and more
-# than a thousand instances of a class. What does it cost in file size and in simplicity?
+# **5.** ★★★ *Open task.* The dataset's list of classes also has *groups*, from 161 (car_groups) to 168
+# (tricycle_groups). But no label file holds a group. Find out why (try `encode(161, 0)`). Then design a file format
+# that can hold groups, instances that overlap, and more than a thousand instances of one class. What are its
+# disadvantages: how large are its files, and how difficult is it to read them?
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -328,6 +336,6 @@ show(figure, "A close-up of the instance with the most pieces, with its pieces o
 # ## You can now
 #
 # - decode and encode label files, with background and ignore;
-# - say why connected pieces are not instances;
+# - say why a connected piece is not always a whole instance;
 # - say why an 8-bit copy of a label is useless, and why instance numbers are not tracks;
 # - use the mask viewer.

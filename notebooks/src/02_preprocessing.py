@@ -1,23 +1,23 @@
 # %% [markdown]
 # # 02 · Crop, downscale, and what it costs
 #
-# **After this notebook you can** [crop](glossary.md#crop) and [downscale](glossary.md#downscale) an image with its label correctly, and measure what a network of
-# that size can reach at best.
+# **After this notebook you can** [crop](glossary.md#crop) and [downscale](glossary.md#downscale) an image with its
+# label correctly, and compute the best score that a network can reach with images of that size.
 # **You need:** [00](00_start_here.ipynb) (IoU) and [01](01_labels.ipynb) (codes).
 # **Time:** about 60 minutes (reading 30, exercises 30).
 #
 # ## The question
 #
-# A frame of the dataset has millions of pixels. The report's network sees only a part of them: the edges
-# are cut off, and the rest is made four times smaller along each side. But most objects in
-# these videos are far away and small. Which of them remain visible? What score can a network reach that sees no more than
-# this? (Report, section 4.2.)
+# A frame of the dataset has millions of pixels. The report's network sees only a part of them: the edges of the frame
+# are cut off, and the rest is made four times smaller in width and in height. But most objects in these videos are far
+# away and small. Which objects can still be seen in the small image? How high can the score of a network be if it sees
+# only the small image? (Report, section 4.2.)
 #
 # ## The idea in five lines
 #
 # **Crop**: cut $c_x$ columns off the left and the right and $c_y$ rows off the top and the bottom of a $W \times H$ frame.
 # **Downscale**: make one pixel out of every block of $s \times s$ pixels.
-# The image $I$ takes the *mean* of a block. The label $L$ takes the code of *one* pixel, the upper left (a **[stride](glossary.md#stride)**):
+# The image $I$ takes the *mean* of a block. The label $L$ takes the code of *one* pixel of the block, the upper left one. This is called a **[stride](glossary.md#stride)**:
 #
 # $$I'(y, x) = \frac{1}{s^2} \sum_{i=0}^{s-1} \sum_{j=0}^{s-1} I(c_y + s y + i,\; c_x + s x + j),
 # \qquad L'(y, x) = L(c_y + s y,\; c_x + s x)$$
@@ -50,8 +50,8 @@ plot_style()
 # %% [markdown]
 # ## By hand
 #
-# An image of 8x8 pixels: a bright street (180), a dark car (90) that leaves the image on the
-# right, and two very dark people (20), each one pixel wide. One person stands alone. The other stands before the car.
+# An image of 8x8 pixels: a bright street (180), a dark car (90) that continues beyond the right border, and two very
+# dark people (20), each one pixel wide. One person stands alone. The other person stands in front of the car.
 
 # %%
 picture, label = np.full((8, 8), 180), np.full((8, 8), 255, np.uint16)
@@ -73,9 +73,9 @@ def stride(values, crop_y, crop_x, factor):
 
 
 # %% [markdown]
-# Cut off 2 pixels on each side and halve the rest: 8x8 becomes 4x4 (inside the red line) and then 2x2. Do it
-# on paper for both arrays, by mean and by stride, before you run the next cell. Which of the four results
-# would you give to a network?
+# Cut off 2 pixels on each side and halve the rest: 8x8 becomes 4x4 (inside the red line) and then 2x2. Before you run
+# the next cell, do this on paper for both arrays, once by mean and once by stride. This gives four results. Which of
+# them would you give to a network?
 
 # %%
 grey = np.stack([picture] * 3, axis=2).astype(np.uint8)
@@ -97,8 +97,9 @@ show(
 )
 
 # %% [markdown]
-# **Image.** In the mean, the person who stands alone is still visible: 100 lies between 180 and 20. In the stride, that person
-# is gone. Whether a thin object appears then depends on the position of the grid. This is called **[aliasing](glossary.md#aliasing)**.
+# **Image.** In the mean, the person who stands alone is still visible: the cell has the value 100, between street (180)
+# and person (20). In the stride, that person is gone. With a stride, a thin object appears or disappears depending on
+# where the grid of blocks begins. This is called **[aliasing](glossary.md#aliasing)**.
 #
 # **Label.** For codes, the mean is wrong. A code is a name, not an amount:
 
@@ -117,10 +118,10 @@ assert decode(averaged[0, 0])[0] not in IDS, "half background, half person is no
 assert CLASSES[int(decode(averaged[1, 1])[0])].name == "motorbicycle", "half car, half person"
 
 # %% [markdown]
-# The mean of background and person is a code of no class. The mean of car and person is the code of a
-# **motorbicycle**, a valid class, so no program reports an error. Therefore labels are never averaged.
+# The mean of background and person is not the code of any class. The mean of car and person is the code of a
+# **motorbicycle**. This is a valid class, so no program reports an error. Therefore we never take the mean of labels.
 #
-# The library does the same with the report's numbers. First the sizes:
+# The library does the same as our two functions, with the numbers of the report. First the sizes:
 
 # %%
 from wadlib.frames import FULL_SHAPE
@@ -149,8 +150,9 @@ assert crop == {"left": CROP_X_PX, "right": CROP_X_PX, "top": CROP_Y_PX, "bottom
 assert factor == FACTOR
 
 # %% [markdown]
-# Then the arrays. We repeat the small street until it fills a whole frame, and compare the library with the
-# two functions above. The library rounds the mean to a whole number, so they may differ by a half.
+# Below, this size is called *network size*, because the network gets images of this size. Then the arrays. We repeat
+# the small street until it fills a whole frame, and compare the library with our two functions. The library rounds the
+# mean to a whole number, so the two may differ by up to one half.
 
 # %%
 repeats = -(-np.array(FULL_SHAPE) // 8)
@@ -168,9 +170,9 @@ assert difference.max() <= 0.5
 # %% [markdown]
 # ## The library on a real frame
 #
-# We take the frame with the most object pixels. The second-place team of the challenge saved pixels in another way: it
-# kept full resolution, but only for the **[strip](glossary.md#strip)** of rows where the objects are. The authors of the
-# report did the same for their U-Net; the row numbers below are theirs.
+# We take the frame with the most object pixels. The team in second place of the challenge reduced the number of pixels
+# in another way: it kept full resolution, but only in the rows where the objects are. These rows are the
+# **[strip](glossary.md#strip)**. The authors of the report did the same for their U-Net; we use their row numbers.
 
 # %%
 wad = open_data()
@@ -216,8 +218,8 @@ show(
 )
 
 # %% [markdown]
-# The crop removes little; the strip removes most of the frame but keeps the objects at full size. At this scale *before* and
-# *after* look the same. So we look closer, at an object of a size that is typical for WAD.
+# The crop removes little. The strip removes most of the frame, but what it keeps has full resolution. In a figure of
+# this size, *before* and *after* look the same. So we look closer, at one object whose size is typical for WAD.
 
 # %%
 from wadlib.dataset import code_areas
@@ -234,7 +236,7 @@ usual = cite("instance_area").value["p50"]
 code = max(codes[np.argsort(np.abs(np.log(areas / usual)))[:3]], key=fill)
 
 # %% [markdown]
-# We cut a window around it at network size, and the same window in the full frame.
+# We cut a window around this object, once out of the image at network size and once out of the full frame.
 
 # %%
 rows, columns = np.nonzero(label == code)
@@ -261,8 +263,9 @@ show(
 #
 # ### To play with: factor and offset
 #
-# The report chose $s = 4$, and its grid begins at the crop. Both are choices. The next cell takes the same window with other factors
-# and moves the grid to the right and down by 0 to 3 pixels. It prints the IoU of the object's mask after it was strided and enlarged again.
+# The report chose $s = 4$, and its grid begins at the crop. Both are choices. The next cell takes the same window with
+# other factors and moves the grid to the right and down by 0 to 3 pixels. It makes the object's mask smaller by a
+# stride, enlarges it again, and prints the IoU of the result with the original mask.
 
 # %%
 SCALES, OFFSETS = (1, 2, 4, 8, 16), (0, 1, 2, 3)
@@ -309,13 +312,15 @@ figure_slider(
 
 # %% [markdown]
 # Look for two things. Move *factor*: with each step the object has about a quarter of the pixels. Move *offset*: the
-# object and its image stay where they are, but the contour of the label changes, and with it the IoU. A row of the table shows by how much.
+# object stays the same, but its contour in the label changes, and the IoU changes too. Each row of the table above
+# shows this for one factor.
 #
 # ### What it costs, in numbers
 #
-# For every object of many frames we count its pixels in the whole frame, inside the crop, inside the
-# strip and at network size. Then we enlarge its small mask again (`upsample_label` fills each 4x4 block) and compute the
-# IoU with the true mask. This **[round trip](glossary.md#round-trip)** gives the score of a network that reproduces its small labels *perfectly*.
+# For every object of many frames we count its pixels in the whole frame, inside the crop, inside the strip and at
+# network size. Then we enlarge its small mask again (`upsample_label` fills each 4x4 block) and compute the IoU with
+# the true mask. We call this the **[round trip](glossary.md#round-trip)**. Its IoU is the score of a network that
+# reproduces its small labels *perfectly*.
 
 # %%
 from wadlib.metrics import REPORT_TABLE_1, Overlap, pooled_iou, report_iou
@@ -346,8 +351,9 @@ objects = pd.concat([table for table, _ in results])
 print(f"{len(objects):,} objects in {len(chosen)} of {len(wad.frames)} frames")
 
 # %% [markdown]
-# First one frame. The round trip takes the place of a prediction. Blue pixels are correct. A striped object is
-# **missed**: its IoU after the round trip is below ½. Press `e` to go from one error to the next.
+# First one frame. The viewer shows the result of the round trip as if it were a prediction. Blue pixels are correct. A
+# striped object is **missed**: its IoU after the round trip is below ½. Press the key `e` to go from one error to the
+# next.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -357,8 +363,8 @@ MaskViewer(
 )
 
 # %% [markdown]
-# Does the crop cut off objects? Does the strip hold them? The notes on the dataset give a share for the strip. The next
-# cell prints that share and the shares in this data:
+# Does the crop cut off objects? Are the objects inside the strip? For the real data, notes about WAD say which share of
+# the objects lies in the strip. The next cell prints this share and the shares in our data:
 
 # %%
 kept = {}
@@ -379,10 +385,10 @@ print(
 print(f"and shows the objects with {per_object:.1f} times as many.")
 
 # %% [markdown]
-# The crop keeps nearly all pixels of objects. The strip holds nearly all objects entirely, but it cuts the few
-# very near vehicles, and these have many pixels. Now the sizes of the objects. Two
-# thresholds are in use, and they are easily confused: an **area of 32 pixels** (below it, hardly a shape can be seen), and
-# COCO's "small", an **area of 32 x 32 pixels**.
+# The crop keeps nearly all pixels of objects. The strip holds nearly all objects entirely. But it cuts the few vehicles
+# that are very near, and these have many pixels. Now the sizes of the objects. Two thresholds are common, and it is
+# easy to confuse them. One is an **area of 32 pixels**: below it, one can hardly see a shape. The other is an **area of
+# 32 x 32 pixels**: below it, the well-known dataset COCO calls an object *small*.
 
 # %%
 tiny, coco_small = 32, 32 * 32
@@ -411,9 +417,10 @@ table = pd.DataFrame(
 table.map("{:.1%}".format)
 
 # %% [markdown]
-# The curve at network size lies far to the left: many objects have fewer than 32 pixels there. The next figure shows the
-# IoU after the round trip by the object's size in the full frame. The group edges are the two thresholds, multiplied by
-# $s^2$: an object has 32 pixels left if it had about $32 s^2$ before.
+# The curve at network size lies far to the left: many objects have fewer than 32 pixels there. The next figure shows
+# the IoU after the round trip for groups of objects. A group holds the objects of similar size in the full frame. Two
+# of the borders between groups are the two thresholds, multiplied by $s^2$: an object of $32 s^2$ pixels has about 32
+# pixels left at network size.
 
 # %%
 from itertools import pairwise
@@ -434,12 +441,12 @@ print(
 )
 
 # %% [markdown]
-# The smaller the object, the lower the IoU that even a perfect network reaches.
+# The smaller the object, the lower its IoU. Even a perfect network cannot reach more.
 #
 # ### Mean, stride, or a Gaussian filter?
 #
-# For the image, the method matters where mean and stride differ most. The next cell finds that place. It searches inside the
-# strip, because the objects are there.
+# How much does the method change the image? We look at the place where mean and stride differ most. The next cell finds
+# it. It searches inside the strip, because the objects are there.
 
 # %%
 import cv2
@@ -459,9 +466,10 @@ print(f"plain stride and mean differ by {difference[place].mean():.1f} grey leve
 print(f"by {difference.mean():.1f} in the frame as a whole")
 
 # %% [markdown]
-# The report's text says that they "downscaled the image and its mask by a factor of 4". Its published code
-# calls `skimage.transform.resize` with `anti_aliasing=True`. This blurs the image with a Gaussian of
-# standard deviation $(s - 1) / 2$ and then samples it. So the sentence can be read in three ways:
+# The report says that the authors "downscaled the image and its mask by a factor of 4". The published code calls
+# `skimage.transform.resize` with `anti_aliasing=True`. This function first blurs the image with a Gaussian filter of
+# standard deviation $(s - 1) / 2$. Then it takes one value of the blurred image for each block. So *downscaled* can
+# mean three things: a stride, the mean of each block, or this filter. The next figure shows all three:
 
 # %%
 from skimage.transform import resize
@@ -492,14 +500,15 @@ print(
 assert with_mean > with_stride
 
 # %% [markdown]
-# The mean is closer to the published code than the stride. We use the mean because the equation above defines it
-# exactly, and because it is many times faster. The labels are strided in the published code too.
+# A higher number of decibels (dB) means that two images are more alike. The mean is closer to the published code than
+# the stride is. We use the mean because the equation above defines it exactly, and because it is many times faster. For
+# labels, the published code uses the stride, as we do.
 #
 # ## The report's figure beside ours
 #
 # Section 4.2 has no figure of this. So we set our result beside the report's **Table 1**: if a network reproduced its
-# small labels without an error, what would the report's metric be? "Pooled" IoU adds up
-# the pixels of all frames first ([09](09_evaluation.ipynb) explains the difference).
+# small labels without an error, how high would its IoU be in the report's metric? "Pooled" IoU adds up the pixels of
+# all frames first ([09](09_evaluation.ipynb) explains the difference).
 
 # %%
 overlaps = [overlap for _, overlap in results]
@@ -524,14 +533,15 @@ assert all(
 )
 
 # %% [markdown]
-# The downscale is **not** why Table 1 is almost zero: a network of this size can score far more.
-# It does have a cost, mostly for small objects. In the report's metric a frame with one distant car counts as much as a
-# frame full of near cars, so the coarse contour of the distant car counts more there than in the pooled number.
+# The downscale is **not** the reason why Table 1 is almost zero: a network that sees images of this size can score far
+# more. But the downscale does lower the score, mostly for small objects. In the report's metric, a frame with one
+# distant car counts as much as a frame full of near cars. In the pooled IoU, the distant car has few pixels and hardly
+# counts. So its coarse contour lowers the report's metric more than the pooled IoU.
 #
 # ## Exercises
 #
-# **1.** ★ *Predict first.* An object has 96 pixels in the full frame. How many has it at network size ($s = 4$), on average over
-# the positions of the grid?
+# **1.** ★ *Predict first.* An object has 96 pixels in the full frame. How many of them are left at network size ($s =
+# 4$)? Take the average over all positions of the grid.
 
 # %% tags=["exercise"]
 pixels_left = ...
@@ -544,8 +554,9 @@ pixels_left = 96 / 4**2
 check("02.1", pixels_left)
 
 # %% [markdown]
-# **2.** ★★ The mean of a car and a person is a motorbicycle. Find *all* pairs of different classes whose mean code
-# is a valid class. Write them as a dict `{(smaller class, larger class): class of the mean}`.
+# **2.** ★★ The mean of a car's code and a person's code is the code of a motorbicycle. Take two different classes of
+# our seven (`IDS`), with instance number 0. Find *all* pairs for which the mean of the two codes belongs to one of the
+# seven classes. (It may be one of the two.) Write them as a dict `{(smaller class, larger class): class of the mean}`.
 
 # %% tags=["exercise"]
 third = {...: ...}  # such as {(33, 36): 34}
@@ -566,8 +577,8 @@ for (a, b), c in third.items():
 check("02.2", third)
 
 # %% [markdown]
-# **3.** ★★ What if the report had downscaled by 2, or by 8? Write the IoU of a mask after a round trip with any factor. Then
-# compute it for all objects of the frame together, with the factors 1, 2, 4, 8 and 16.
+# **3.** ★★ What if the factor were 2 or 8? Write a function for the IoU of a mask after a round trip with any factor.
+# Then put all objects of the frame into one mask, and compute this IoU for the factors 1, 2, 4, 8 and 16.
 
 
 # %% tags=["exercise"]
@@ -593,10 +604,11 @@ for factor in (1, 2, 4, 8, 16):
     print(f"1/{factor:<2d} IoU of all objects together {round_trip_iou(crop, factor):.3f}")
 
 # %% [markdown]
-# **4.** ★★ The challenge used another metric. An object was found only if a detection had an IoU
-# *greater* than a threshold. There were ten thresholds 0.50, 0.55, … 0.95; the score was the mean over thresholds and classes.
-# Write the share of objects that are found at each threshold. Then compare the mean for our perfect network with the
-# score of the second place.
+# **4.** ★★ The challenge used another metric. An object was found only if a detection had an IoU *greater* than a
+# threshold. There were ten thresholds: 0.50, 0.55, … 0.95. The score was the mean over thresholds and classes. Write a
+# function for the share of objects that are found at each threshold. Then compute the mean share for our perfect
+# network (the column `iou` of `objects`), and compare it with `cite("second_place_private_score")`, the score of the
+# team in second place.
 
 
 # %% tags=["exercise"]
@@ -630,10 +642,11 @@ print(f"mean {found.to_numpy().mean():.3f}; the second place scored {second} on 
 # higher than that share. So the mean is the most that this network could reach.
 
 # %% [markdown]
-# **5.** ★★★ Is this the limit for *every* method that works at network size? A mask made of 4x4 blocks need not be
-# the strided label. Find the best IoU of any set of blocks with a mask. Hint: sort the blocks by
-# how many pixels of the object they hold, and try the first one, the first two, …
-# (`block_mean` needs a border: `np.pad(mask, 1)` and a crop of 1.)
+# **5.** ★★★ Is the IoU of the round trip the highest that *any* method can reach at network size? No: the stride is
+# only one way to choose 4x4 blocks. Write a function that finds the set of blocks with the highest IoU with a mask, and
+# returns this IoU. Hint: sort the blocks by the number of object pixels in them. Then try the first block, the first
+# two blocks, and so on. (You may use `block_mean` from above. It always cuts off a border, so give it `np.pad(mask, 1)`
+# and a crop of 1.)
 
 
 # %% tags=["exercise"]
@@ -669,8 +682,9 @@ assert all(b >= s - 1e-9 for b, s in zip(best, by_stride, strict=True))
 # Labels with the majority of each block can do better. So can a network whose masks are finer than its input.
 
 # %% [markdown]
-# **6.** ★★★ *Open task.* You have a budget of 532,480 pixels per frame (832x640). Choose a crop, a strip, a factor or several
-# tiles. Argue with the tables of this notebook which objects your choice keeps, and which it loses.
+# **6.** ★★★ *Open task.* A frame may have at most 532,480 pixels (832x640) for the network. Choose how to use them: a
+# crop, a strip, another factor, or several pieces of the frame. Which objects does your choice keep, and which does it
+# lose? Use the tables of this notebook to support your answer.
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -686,4 +700,4 @@ assert all(b >= s - 1e-9 for b, s in zip(best, by_stride, strict=True))
 # - crop and downscale an image and its label, and say why the two need different rules;
 # - explain aliasing with an example;
 # - compute the best score that a given resolution allows;
-# - say why the downscale does not explain Table 1.
+# - say why the downscale is not the reason for the low scores in Table 1.

@@ -1,23 +1,24 @@
 # %% [markdown]
 # # 03 · Class imbalance
 #
-# **After this notebook you can** measure [class imbalance](glossary.md#class-imbalance) in three units, compute [class weights](glossary.md#class-weight), change what a network
-# sees by sampling, and write the cost of a label at a pixel.
+# **After this notebook you can** measure [class imbalance](glossary.md#class-imbalance) in three units, compute [class
+# weights](glossary.md#class-weight), choose frames so that a network sees rare classes more often, and write the cost
+# of a label at a pixel.
 # **You need:** [01](01_labels.ipynb) (instances), [02](02_preprocessing.ipynb) (sizes).
 # **Time:** about 60 minutes (reading 35, exercises 25).
 #
 # ## The question
 #
-# A street is full of cars, and a tricycle is rare. A network learns from what it sees. How much does
-# it see of each class? The answer depends on the unit: objects, pixels, or frames in which the class
-# occurs. What can one do about it? (Report, section 3.1, Fig 4.)
+# A street is full of cars, and a tricycle is rare. A network learns from what it sees. How much does it see of each
+# class? The answer depends on what we count: objects, pixels, or frames in which the class occurs. And what can we do
+# if a class is rare? (Report, section 3.1, Fig 4.)
 #
 # ## The idea in five lines
 #
 # $n_c$ is the count of class $c$ in some unit (instances, pixels or frames), and $p_c$ its **share** of all counts.
 # A **[loss](glossary.md#loss)** is the number that training makes small. It is a sum over pixels or objects.
 # A **class weight** $w_c$ multiplies the part of the loss that belongs to class $c$.
-# The plain choice is $1 / p_c$. The report's published U-Net code takes a weaker power, computed for each batch:
+# The simple choice is $1 / p_c$. The report's published U-Net code uses a weaker weight, with the power 0.3. It computes it for each *batch* (the images of one training step):
 #
 # $$p_c = \frac{n_c}{\sum_k n_k}, \qquad w_c = \frac{1}{p_c}
 # \qquad\text{or}\qquad w_c = \left(\frac{\max_k p_k}{p_c + 10^{-6}}\right)^{0.3}$$
@@ -76,8 +77,9 @@ print(weight.round(2).add_prefix("1 / share of ").rename(index=names).to_string(
 np.testing.assert_allclose(share * weight, 1)
 
 # %% [markdown]
-# Cars lead in every column. The bus is among the rarest by instances and the second by pixels. So the imbalance
-# depends on the loss: the U-Net's loss adds up pixels, Mask R-CNN's adds up objects.
+# Cars lead in every column. The bus is one of the two rarest classes by instances, but it comes second by pixels. So a
+# class may be rare for one loss and frequent for another: the loss of the U-Net is a sum over pixels, the loss of Mask
+# R-CNN is a sum over objects.
 #
 # The library counts the same. `code_areas` lists the objects of one frame; `InstanceCounts` holds those of many.
 
@@ -122,9 +124,10 @@ assert accuracy == (6 * 12 - table["pixels"].sum()) / (6 * 12)
 #
 # $$D_p(l) = -\log P(x_p \mid l) - \log P(l \mid p)$$
 #
-# The first term asks: how frequent is this colour among training pixels of label $l$? The second term asks: how frequent is
-# label $l$ at this place of the image? The unit is **[nats](glossary.md#nats)** (natural logarithm). The label of least cost is the most
-# probable one. By hand, with two labels and two colours:
+# The first term is small if this colour is frequent among the training pixels of label $l$. The second term is small if
+# label $l$ is frequent at this position of the image. The unit of the cost is **[nats](glossary.md#nats)**, because the
+# logarithm is the natural one. The label with the lowest cost is the most probable label. By hand, with two labels
+# (road, car), two colours (dark, bright) and two positions:
 
 # %%
 P_colour = {"road": {"dark": 1 / 4, "bright": 3 / 4}, "car": {"dark": 3 / 4, "bright": 1 / 4}}
@@ -138,9 +141,10 @@ for place, prior in P_label.items():
         assert min(D_p, key=D_p.get) == max(product, key=product.get)
 
 # %% [markdown]
-# In the middle even a dark pixel becomes road: the place outweighs the colour. A rare label needs strong evidence. This is
-# class imbalance once more. The library's `ColourLocationUnary` does the same, with mixtures of Gaussians for the colours
-# and a map of places for each label.
+# The colour *dark* speaks for car. But in the middle of the image cars are rare, so even a dark pixel gets the label
+# road there. In this way the imbalance between labels also changes the cost. The library's `ColourLocationUnary`
+# computes this cost for real images. It describes the colours of each label by a mixture of Gaussians, and the
+# positions by a map for each label.
 
 # %% [markdown]
 # ## The library on a real frame
@@ -206,7 +210,8 @@ print(
 # ### Is our data similar to WAD in other ways?
 #
 # A dataset also has a typical number of objects per frame, typical sizes, and a typical position of the objects. The
-# right column holds what is known about WAD. Its areas come from few frames.
+# next table compares this data with what is known about WAD. In the table, *p5* means that 5 % of the values are lower.
+# The areas of WAD come from few frames.
 
 # %%
 strip = cite("objects_between_rows").value
@@ -244,14 +249,15 @@ print("WAD's areas:", cite("instance_area").where)
 pd.DataFrame(rows, index=["this data", "WAD"]).T.map("{:,.1f}".format)
 
 # %% [markdown]
-# Compare the two columns: the number of objects and their sizes are of the same order; where they differ, conclusions from
-# this data about WAD are weaker.
+# Compare the two columns. The number of objects and their sizes are similar, but not equal. Where a row differs, be
+# careful: a result on this data may not hold for WAD.
 #
 # ## The report's figure beside ours
 #
-# Figure 4 of the report shows how many instances of each class its training data holds. We read the heights of its
-# bars off the printed page, so each may be wrong by about 200. Beside them are the counts of the whole training set,
-# from a later public listing, and ours. The scale is logarithmic: one step is a factor of ten.
+# Figure 4 of the report shows how many instances of each class its training data holds. The report prints no numbers,
+# so we measured the heights of its bars. Each height may be wrong by about 200. The figure shows three bars per class:
+# the report's, the whole training set (from a list that was published later), and ours. The scale is logarithmic: one
+# step is a factor of ten.
 
 # %%
 reported = {by_name(name).id: n for name, n in cite("figure_4_counts").value.items()}
@@ -271,7 +277,7 @@ show(
 )
 
 # %% [markdown]
-# Three datasets of different size are easier to compare by shares:
+# The three datasets differ in size, so we also compare the shares of the classes:
 
 # %%
 shares = {
@@ -286,8 +292,9 @@ show(
 )
 
 # %% [markdown]
-# Where do the report and the whole training set agree? We compare the shares class by class. An error in reading a bar changes the
-# ratio little for high bars and much for low ones. The columns *at least* and *at most* give the range.
+# Where do the report and the whole training set agree? We compare the shares class by class. The ratio of the two
+# shares is 1 if they are equal. We may have measured a bar wrongly. This changes the ratio little for a high bar and
+# much for a low bar. The columns *at least* and *at most* give the range of the ratio.
 
 # %%
 a, b = pd.Series(shares["report, Fig 4"]), pd.Series(shares["whole training set"])
@@ -304,14 +311,14 @@ rarer = comparison.index[comparison["at most"] < 0.9]
 print("\nClearly rarer in the report's sample:", ", ".join(names[c] for c in rarer))
 
 # %% [markdown]
-# The order is similar: cars, then people, then all other classes. Some of the rare classes differ by
-# more than the reading error. The reason: the report drew a sample of *videos*, and neighbouring frames of
-# a video show the same objects. One bus that drives ahead for a minute is hundreds of instances.
-# (See the open task.)
+# The order is similar: cars, then people, then all other classes. Some of the rare classes differ by more than our
+# measuring error. The reason: the report chose some *videos* at random, and neighbouring frames of a video show the
+# same objects. One bus that drives in front of the camera for a minute gives hundreds of instances. (See the open
+# task.)
 #
-# Which frames do the bars count? The published notebook that drew them reads its own list, nearly all frames of the
-# sampled videos. The training set is smaller: the text and the conversion for Mask R-CNN agree on its size. The mean
-# number of instances per frame shows whether the sampled videos have fewer objects than the whole set.
+# Which frames were counted for these bars? The authors' published notebook counts nearly all frames of the chosen
+# videos. These are more frames than the report trained on (its text and its code agree on the number of training
+# frames). Do the chosen videos have fewer objects than the whole set? The mean number of instances per frame shows it.
 
 # %%
 whole_set = cite("full_train_set_frames").value
@@ -329,11 +336,11 @@ assert abs(code / text - 1) < 0.05, "text and code agree"
 print("Note on the listing:", cite("full_train_set_counts").note)
 
 # %% [markdown]
-# The sampled videos have fewer objects per frame than the whole set.
+# So the chosen videos have fewer objects per frame than the whole training set.
 #
-# **The remedy that section 3.1 names.** Other driving datasets hold more objects of the rare classes. The report names three and says why
-# it did not use them. BDD100K and Cityscapes are real streets; CARLA is a simulator. None of them labels tricycles, so they
-# could not help for the rarest class.
+# **The remedy that section 3.1 names.** Other driving datasets have more objects of the rare classes. The report names
+# three of them and says why it did not use them. BDD100K and Cityscapes are real streets; CARLA is a simulator. None of
+# them labels tricycles, so they could not help for the rarest class.
 
 # %%
 print(cite("other_datasets"), cite("imbalance_not_addressed"), sep="\n")
@@ -341,10 +348,10 @@ print(cite("other_datasets"), cite("imbalance_not_addressed"), sep="\n")
 # %% [markdown]
 # ### What follows for training
 #
-# The report trained for a number of **[epochs](glossary.md#epoch)**. Usually an epoch is one pass over the data; here it is a fixed, small
-# number of steps. How many images did the
-# network see in all, and how many instances of each class? The number of steps is given only in the published
-# code. (Mask R-CNN also keeps only some of a frame's objects. We ignore this.)
+# The report trained for a number of **[epochs](glossary.md#epoch)**. Usually an epoch is one pass over the data. In the
+# report it is a small, fixed number of training steps. How many images did the network see in all, and how many
+# instances of each class? The number of steps is given only in the published code. (Mask R-CNN also keeps only some of
+# a frame's objects. We ignore this.)
 
 # %%
 steps, batch, epochs = (cite(k).value for k in ("steps_per_epoch", "images_per_step", "epochs"))
@@ -376,13 +383,16 @@ exposure.loc[list(IDS)].rename(index=names).round(
 )
 
 # %% [markdown]
-# The network saw less than one full pass over the data, and a few motorbicycles per epoch. Imbalance does not explain all of
-# Table 1: people are frequent and also score almost zero. Notebook 10 treats the other causes.
+# In all its training the network did not even see every frame once, and it saw only a few motorbicycles per epoch. But
+# imbalance does not explain all of Table 1: people are frequent, and their score is also almost zero. Notebook 10 is
+# about the other causes.
 #
 # ### A remedy: draw frames by class
 #
-# Class weights are one remedy. Another is to change what the network sees: first draw a class, all with the
-# same probability, then draw one of the frames in which it occurs. Frame $f$ is then drawn with the probability
+# Class weights are one remedy. Another remedy is to change what the network sees. For each training image, first choose
+# a class at random, with the same probability for all classes. Then choose at random one of the frames in which this
+# class occurs. (To choose at random is also called to *draw*.) With this method, frame $f$ is drawn with the
+# probability
 #
 # $$q_f = \frac{1}{C} \sum_{c \in f} \frac{1}{|F_c|}$$
 #
@@ -400,9 +410,10 @@ uniform = np.full(counts.frames, 1 / counts.frames)
 assert np.isclose(by_class.sum(), 1)
 
 # %% [markdown]
-# Now draw as many frames as the report did, in both ways, and count what a network would see. The exact expectation per
-# drawn frame is $\sum_f q_f n_{fc}$. It checks the simulation: no count may differ from it by more than five
-# standard deviations.
+# Now we draw as many frames as the report did, once with equal probabilities and once by class. We count which
+# instances a network would see. Let $n_{fc}$ be the number of instances of class $c$ in frame $f$. The expected number
+# per drawn frame is $\sum_f q_f n_{fc}$. An assertion compares our counts with it: no count may differ by more than
+# five standard deviations.
 
 # %%
 rng = np.random.default_rng(0)
@@ -422,9 +433,9 @@ show(
 )
 
 # %% [markdown]
-# The shares of rare classes grow, and the share of cars falls. Which frames are drawn most often? Here are
-# the first of them. The buttons below the image count the
-# objects of each class and hide them. Use them to find the object for which the frame was chosen:
+# The shares of rare classes grow, and the share of cars falls. Which frames are drawn most often? The viewer shows the
+# first of them. Below the image, a button for each class shows the number of its objects. Click the button to hide
+# these objects. In this way, find the rare object that makes the frame so probable:
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -433,9 +444,9 @@ often = [frames[i] for i in np.argsort(-by_class, kind="stable")[:6]]
 MaskViewer(often, names=True, title="frames with rare classes")
 
 # %% [markdown]
-# The method helps if rare classes occur in few frames. It has a limit: a frame with a tricycle nearly always
-# holds cars as well. So no way of drawing *frames* makes the shares of *instances* equal. It also has a cost: the
-# few frames with rare classes are repeated often.
+# The method helps if rare classes occur in few frames. But there is a limit: a frame with a tricycle nearly always
+# shows cars, too. So the shares of *instances* never become equal if we choose whole *frames*. There is also a
+# disadvantage: the few frames with rare classes are repeated often. The next cell counts how often:
 
 # %%
 for name, chance in {"every frame alike": uniform, "frames by class": by_class}.items():
@@ -461,9 +472,10 @@ times_larger = "8"
 check("03.1", times_larger)
 
 # %% [markdown]
-# **2.** ★★ Write the share of each class in the loss after weighting, for any power in place of 0.3: proportional to $p_c w_c$, and
-# all shares add up to 1. Then compute it by pixels, with the background as an eighth
-# class, for the powers 0, 0.3, 0.5 and 1. What share is left to the background?
+# **2.** ★★ Take any power in place of 0.3 in the weight $w_c$. Write a function for the share of each class in the
+# weighted loss. (The shares are proportional to $p_c w_c$ and add up to 1.) Then let $p_c$ be shares of pixels, with
+# the background as an eighth class, and compute the shares for the powers 0, 0.3, 0.5 and 1. What is the share of the
+# background?
 
 
 # %% tags=["exercise"]
@@ -491,8 +503,9 @@ print(in_loss.map("{:.2%}".format).to_string())
 assert in_loss.loc["background"].is_monotonic_decreasing
 
 # %% [markdown]
-# **3.** ★★ That code computes the weights *per batch*. What weight has a class that is absent from a batch? What weight has a
-# class of which a single pixel is in the batch? Take $\max_k p_k = 1$. The sizes are in `cite("unet_input")` and `cite("unet_batch")`.
+# **3.** ★★ The published U-Net code computes the weights for each batch separately. What is the weight of a class that
+# has no pixel in the batch? What is the weight of a class that has one single pixel in the batch? Take $\max_k p_k =
+# 1$. The sizes are in `cite("unet_input")` and `cite("unet_batch")`.
 
 # %% tags=["exercise"]
 size = cite("unet_input").value
@@ -511,9 +524,10 @@ print("The single pixel counts as much as that many pixels of background.")
 check("03.3", (weight_absent, weight_single), pixels=pixels_of_batch)
 
 # %% [markdown]
-# **4.** ★★★ *Repeat-factor sampling* (from the LVIS dataset) is weaker than our method. A class in a share $g_c$ of the frames
-# gets the rate $r_c = \max(1, \sqrt{t / g_c})$ with a threshold $t$. A frame is repeated by the largest $r_c$ of its
-# classes (1 if it has none). Write it. Then take $t = 0.5$ and compare with both ways above.
+# **4.** ★★★ *Repeat-factor sampling* (from the LVIS dataset) is a weaker method than ours. Let $g_c$ be the share of
+# frames that show class $c$. The class gets the rate $r_c = \max(1, \sqrt{t / g_c})$ with a threshold $t$. The repeat
+# factor of a frame is the largest $r_c$ of its classes (1 if it shows none). Write a function for the repeat factors.
+# Then take $t = 0.5$ and compare the shares of the classes with those of the two methods above.
 
 
 # %% tags=["exercise"]
@@ -546,9 +560,10 @@ for name, q in ways.items():
     print(f"{name:18s} most frequent frame: {images * q.max():,.0f} times in {images:,}")
 
 # %% [markdown]
-# **5.** ★★★ *Open task.* How much do the shares depend on which *videos* one draws? Draw half of the videos of this data a thousand
-# times and look at the 5th and the 95th percentile of each class's share. Then draw as many *frames*, from any video.
-# Explain the difference. What does it mean for Fig 4 of the report?
+# **5.** ★★★ *Open task.* How much do the shares of the classes depend on the choice of the *videos*? Choose half of the
+# videos at random, a thousand times. Look at the 5th and the 95th percentile of each class's share. Then choose the
+# same number of *frames* at random, from all videos, and do the same. Explain the difference. What does it mean for Fig
+# 4 of the report?
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -584,5 +599,5 @@ print(pd.DataFrame(spread, index=names.values()).to_string())
 #
 # - count a class by instances, pixels and frames, and say which loss needs which count;
 # - compute class weights and their effect on the loss;
-# - draw frames by class, and say what this cannot achieve;
+# - choose frames by class, and say what this method cannot do;
 # - write the unary cost of a label at a pixel.

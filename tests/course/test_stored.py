@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wadlib.course.kept_predictions import scored_instances, stored_predictions
+from wadlib.course import kept_predictions
+from wadlib.course.kept_predictions import candidates, scored_instances, stored_predictions, suppressed
 from wadlib.dataset import Frame
 from wadlib.errors import DatasetError
 from wadlib.frames import read_label, write_label
-from wadlib.instances import Instances, Runs, write_predictions
+from wadlib.instances import Instances, PredictionFolder, Runs, write_predictions
 
 SCRIPT = Path(__file__).parents[2] / "results" / "predictions" / "save_predictions.py"
 save_predictions = runpy.run_path(str(SCRIPT))["save_predictions"]
@@ -96,3 +97,50 @@ def test_frames_that_were_not_predicted(data):
     (root / "pred" / "label" / "f1_instanceIds.png").unlink()
     with pytest.raises(DatasetError, match="1 frames have no prediction, the first is f1"):
         save_predictions("mask-rcnn", root / "pred", frames, {}, root)
+
+
+# --- candidates: detections before non-maximum suppression -----------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_candidates_of_the_first_frame_of_which_they_are_kept_else_of_the_fullest_one(data, monkeypatch):
+    root, frames, _ = data
+    save_predictions("candidates", root / "pred", frames[1:], {}, root)
+    frame, instances = candidates(frames, [], root)
+    assert (frame.name, instances.scores.tolist()) == ("f1", [0.5])
+    more = np.full((20, 30), 255, np.uint16)
+    more[0], more[2] = 33000, 36000
+    write_label(frames[2].label_path, more)
+    save_predictions("candidates", root / "pred", frames[:1], {}, root)
+    monkeypatch.setattr(kept_predictions, "detect_candidates", lambda full: full.name)
+    assert candidates(frames[1:], [replace(f, video="full") for f in frames], root) == (frames[2], "f2")
+
+
+def test_kept_candidates_give_the_kept_predictions_at_the_networks_own_threshold():
+    """The network itself suppressed those; these were kept without, and are suppressed here."""
+    about = json.loads((ROOT / "results" / "predictions" / "candidates" / "about.json").read_text(encoding="utf-8"))
+    (name,) = about["labels"]
+    ours, theirs = (
+        PredictionFolder.open(ROOT / "results" / "predictions" / method).read(name)
+        for method in ("candidates", "mask-rcnn")
+    )
+    ours = suppressed(ours, 0.5)
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4)
+    assert ours.class_ids.tolist() == theirs.class_ids.tolist()
+    assert (ours.masks != theirs.masks).mean() < 1e-5
+
+
+@pytest.mark.parametrize("most", [0.1, 0.3, 0.5, 0.7])
+def test_suppression_is_that_of_the_network(most):
+    from wadlib.maskrcnn.network import non_max_suppression
+
+    rng = np.random.default_rng(0)
+    corners, sides = rng.uniform(0, 30, (80, 2)), rng.uniform(1, 12, (80, 2))
+    boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
+    masks, classes = np.ones((80, 1, 1), bool), rng.choice([33, 36], 80)
+    scores = rng.permutation(80).astype(np.float32) / 80
+    stay = np.asarray(non_max_suppression(boxes, scores, 80, most, classes))
+    kept = suppressed(Instances.from_masks(masks, classes, scores, boxes), most)
+    assert len(kept) < 80
+    np.testing.assert_array_equal(kept.boxes, boxes[stay[stay >= 0]])

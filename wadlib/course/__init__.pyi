@@ -11,8 +11,10 @@ from .exercises.judging import check as check
 from .exercises.judging import solved as solved
 from .facts import cite as cite
 from .facts import report_facts as report_facts
+from .kept_predictions import candidates as candidates
 from .kept_predictions import scored_instances as scored_instances
 from .kept_predictions import stored_predictions as stored_predictions
+from .kept_predictions import suppressed as suppressed
 from .sliders import figure_slider as figure_slider
 from .videos import open_video as open_video
 from .videos import show_video as show_video

@@ -12,12 +12,26 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from wadlib.course.classroom import project_root
 from wadlib.dataset import Frame
-from wadlib.instances import Instances, PredictionFolder
+from wadlib.instances import Instances, PredictionFolder, Runs
 from wadlib.metrics.simulated import SimulatedPredictor
+from wadlib.preprocess import NETWORK_SHAPE, NETWORK_WINDOW
 
-__all__ = ["label_digest", "scored_instances", "stored_predictions"]
+__all__ = [
+    "CANDIDATES",
+    "candidates",
+    "detect_candidates",
+    "label_digest",
+    "scored_instances",
+    "stored_predictions",
+    "suppressed",
+]
+
+CANDIDATES = "candidates"
+"""Method under which the detections before non-maximum suppression are kept."""
 
 
 def stored_predictions(frames: Sequence[Frame], root: Path | None = None) -> dict[str, PredictionFolder]:
@@ -54,6 +68,99 @@ def scored_instances(
         return method, {frame.name: kept[method].read(frame.name) for frame in frames}
     predictor = SimulatedPredictor()
     return predictor.name, {frame.name: predictor.predict(frame.name, frame.read_label()) for frame in frames}
+
+
+def candidates(
+    frames: Sequence[Frame], full_frames: Sequence[Frame], root: Path | None = None
+) -> tuple[Frame, Instances]:
+    """Choose a frame, and return the shipped network's detections of it before non-maximum suppression.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        With labels, prepared: 832x640.
+    full_frames : sequence of Frame
+        The same ones at full size, which the network is shown; others may be among them.
+    root : the companion's folder, by default the one around
+
+    Returns
+    -------
+    frame : Frame
+        The first one of which the detections are kept; if there is none, the one with the most objects.
+    found : Instances
+        Of this frame, in its pixels: kept ones, or made now (a minute).
+    """
+    for frame in frames:
+        kept = stored_predictions([frame], root)
+        if CANDIDATES in kept:
+            return frame, kept[CANDIDATES].read(frame.name)
+    frame = max(frames, key=lambda each: len(Instances.from_label(each.read_label())))
+    return frame, detect_candidates(next(each for each in full_frames if each.name == frame.name))
+
+
+def detect_candidates(full_frame: Frame, lowest_score: float = 0.05) -> Instances:
+    """Run the shipped network on a full-size frame, without non-maximum suppression.
+
+    Returns
+    -------
+    Instances
+        In the pixels of the prepared frame (832x640), best score first. The boxes are those that the network compares:
+        not rounded, and they end with their last pixel.
+    """
+    from wadlib.maskrcnn import Config, MaskRCNN
+    from wadlib.maskrcnn.frames.images import canvas, normalise, unmold
+    from wadlib.maskrcnn.frames.views import Placement
+
+    config = Config.classroom().replace(min_confidence=lowest_score, nms_threshold=1.0, max_instances=300)
+    model = MaskRCNN(config)
+    model.load("rendered")
+    image = full_frame.read_image()
+    placement = Placement.of(image.shape[:2], config)
+    pixels = normalise(canvas(image, placement)[None], config)
+    detections, masks = (each[0] for each in model.forward(pixels, placement.normalized_window[None]))
+    sides = placement.to_picture(detections[:, :4])
+    real = (detections[:, 4] > 0) & (sides[:, 2:] > sides[:, :2]).all(axis=1)  # the last rows are padding
+    detections, masks = detections[real], masks[real[: len(masks)]]
+    found = unmold(detections, masks, placement, config)
+    last, origin = np.array(config.image_shape * 2) - 1, np.array(placement.window[:2] * 2)
+    corner, window = np.array(placement.region[:2] * 2), np.array([each.start for each in NETWORK_WINDOW] * 2)
+    steps = np.array([each.step for each in NETWORK_WINDOW] * 2)
+    boxes = ((detections[:, :4] * last - origin) / np.array(placement.scale * 2) + corner - window) / steps
+    # One mask of the full size at a time: all of them together would be a gigabyte.
+    small = np.zeros((len(found), *NETWORK_SHAPE), np.bool_)
+    for n in range(len(found)):
+        small[n] = found[[n]].masks[0][NETWORK_WINDOW]
+    seen = small.any(axis=(1, 2))
+    return Instances(found.class_ids[seen], found.scores[seen], Runs.from_array(small[seen]), boxes[seen])
+
+
+def suppressed(found: Instances, most: float) -> Instances:
+    """Apply non-maximum suppression to detections, by their boxes and class by class.
+
+    What `wadlib.maskrcnn.network.non_max_suppression` does, without Keras.
+
+    Parameters
+    ----------
+    found : Instances
+    most : float
+        Of two boxes of one class with a larger IoU, the one with the higher score stays.
+
+    Returns
+    -------
+    Instances
+        Those that stay, best score first.
+    """
+    top, left, bottom, right = found.boxes.T
+    height = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
+    width = np.minimum.outer(right, right) - np.maximum.outer(left, left)
+    both, area = height.clip(0) * width.clip(0), (bottom - top) * (right - left)
+    alike = both / np.maximum(np.add.outer(area, area) - both, np.finfo(np.float32).tiny) > most
+    alike &= np.equal.outer(found.class_ids, found.class_ids)
+    kept: list[int] = []
+    for n in found.best_first.tolist():
+        if not alike[n, kept].any():
+            kept.append(n)
+    return found[kept]
 
 
 def label_digest(frame: Frame) -> str:

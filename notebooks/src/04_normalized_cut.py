@@ -8,16 +8,15 @@
 #
 # ## The question
 #
-# A person who sees a photograph of a street names its parts: the sky, the trees, the road, a
-# truck. Pixels that look alike and lie together belong to one part. Can a program
-# divide an image in this way, without any label? And does this help with the
-# *classes* that the challenge asks for? (Report, section 2.1, equations 1 to 6.)
+# A person can divide a photograph of a street into parts: the sky, the trees, the road, a truck. The pixels of one part
+# look alike and are close together. Can a program divide an image in this way, without any label? And does this help to
+# find the *classes* of the challenge? (Report, section 2.1, equations 1 to 6.)
 #
 # ## The idea in five lines
 #
-# Every pixel is a node of a **graph**, and near pixels are joined by an edge. The edge is heavier the more similar its pixels $u$ and $v$ are:
+# Every pixel is a node of a **graph**, and an edge joins pixels that are near each other. The edge between the pixels $u$ and $v$ has a weight. It is large if the two are similar:
 # $w(u, v) = e^{-|F(u) - F(v)|^2 / \sigma_I} \, e^{-|X(u) - X(v)|^2 / \sigma_X}$. Here $F$ is the brightness and $X$ the
-# position. (Both sigmas divide directly; they are not squared.) Divide the nodes $V$ into two sides $A$ and $B$:
+# position. (The report divides by $\sigma_I$ and $\sigma_X$ themselves, not by their squares.) Divide the nodes $V$ into two sides $A$ and $B$:
 #
 # $$Ncut(A, B) = \frac{cut(A, B)}{assoc(A, V)} + \frac{cut(A, B)}{assoc(B, V)}
 # = 2 - \left( \frac{assoc(A, A)}{assoc(A, V)} + \frac{assoc(B, B)}{assoc(B, V)} \right) \tag{1}$$
@@ -26,9 +25,9 @@
 #
 # $$assoc(A, V) = \sum_{u \in A,\, t \in V} w(u, t) \tag{3}$$
 #
-# The numbers are those of the report. Its equations 4, 5 and 6 are the same three again.
-# Finding the least $Ncut$ is NP-hard. $W$ is the table of all $w(u, v)$, and $D$ the diagonal table of its row sums. If a real number $y$
-# per node may replace the side, the problem becomes $(D - W)\,y = \lambda D\,y$. Take the second smallest $\lambda$ and cut its $y$ at a threshold.
+# The equations have the numbers of the report. (The report's equations 4, 5 and 6 repeat these three.) To find the lowest $Ncut$ is NP-hard: no fast method is known.
+# Let $W$ be the table of all $w(u, v)$, and $D$ the diagonal table of its row sums. Instead of a side, $A$ or $B$, give each node a real number $y$. Then the problem becomes $(D - W)\,y = \lambda D\,y$, which is fast to solve. Take the solution $y$ with the second smallest $\lambda$.
+# Nodes whose $y$ lies below a threshold are one side.
 
 # %%
 import itertools
@@ -106,8 +105,9 @@ show(
 )
 
 # %% [markdown]
-# Check one weight on paper: pixels 0 and 1 differ by 0.1 in brightness, and their distance is 1. The diagonal is 0: a pixel is not its own
-# neighbour (exercise 3 shows why). Now write the two sums as in the equations:
+# Check one weight on paper: pixels 0 and 1 differ by 0.1 in brightness, and their distance is 1. The diagonal is 0,
+# because a pixel has no edge to itself (exercise 3 shows what such an edge would change). Now we write the two sums of
+# the equations as code:
 
 # %%
 assert np.isclose(W[0, 1], np.exp(-(0.1**2) / 0.1) * np.exp(-(1**2) / 4))
@@ -125,8 +125,9 @@ def ncut_by_hand(W, A):
 
 
 # %% [markdown]
-# Eight pixels can be divided into two sides in $2^7 - 1$ ways: exchanging $A$ and $B$ gives the same cut, so pixel 0 is always in $B$;
-# and $A$ needs at least one pixel. These are few enough to try all, by hand and with `wadlib`:
+# In how many ways can we divide eight pixels into two sides? If we exchange $A$ and $B$, the cut is the same. So we put
+# pixel 0 into $B$. Each of the other 7 pixels is in $A$ or in $B$, and $A$ needs at least one pixel: this gives $2^7 -
+# 1$ ways. We can try them all, with our function and with `wadlib`:
 
 # %%
 cuts = [np.array([False, *r]) for r in itertools.product([False, True], repeat=7) if any(r)]
@@ -156,8 +157,9 @@ show(
 )
 
 # %% [markdown]
-# The best cut separates dark from bright. Now the second form of the equation. Because $assoc(A, V) = assoc(A, A) +
-# cut(A, B)$, a small weight *between* the sides and a large weight *within* them are the same goal. It holds for every cut:
+# The best cut separates dark from bright. Now look at the second form of equation 1. It follows from $assoc(A, V) =
+# assoc(A, A) + cut(A, B)$. It says: to make the weight *between* the sides small is the same goal as to make the weight
+# *within* the sides large. We test this form on every cut:
 
 # %%
 for A in cuts:
@@ -166,9 +168,10 @@ for A in cuts:
 print(f"Ncut = 2 - (what stays within) for all {len(cuts)} cuts, to 1e-12")
 
 # %% [markdown]
-# **A misprint in one copy.** A machine-read text of the report has $cut(B, V) / assoc(B, V)$ as the
-# second fraction of equation 4. Both public PDFs have $cut(A, B)$, which is correct. $cut(B, V)$ sums $w$ from $B$ to *all* nodes. This
-# is the definition of $assoc(B, V)$. What is the fraction then?
+# **A misprint in one copy.** One text version of the report (made by a machine) has $cut(B, V) / assoc(B, V)$ as the
+# second fraction of equation 4. Both public PDFs have $cut(A, B)$ there, which is correct. What would the misprint
+# mean? $cut(B, V)$ is the sum of $w$ from $B$ to *all* nodes. This is also the definition of $assoc(B, V)$. What is the
+# value of the fraction then?
 
 # %%
 V = np.ones(8, bool)
@@ -181,8 +184,9 @@ assert fractions == {1.0}, "identically 1"
 #
 # ### Why normalize?
 #
-# Why divide by $assoc$? A **[minimum cut](glossary.md#minimum-cut)**, without the division, would be simpler. Here is another image, two grey halves
-# and one bright pixel, with both quantities for each of its cuts:
+# Why do we divide by $assoc$? Without the division we would have a **[minimum cut](glossary.md#minimum-cut)**, which is
+# simpler. Here is another image: two grey halves and one bright pixel. The figure shows $cut$ and $Ncut$ of each of its
+# cuts:
 
 # %%
 glint = np.array([[0.2, 0.2, 0.6, 0.6], [0.2, 0.2, 0.6, 1.0]])
@@ -214,9 +218,11 @@ print(f"the chip: cut {plain[least]:.3f}, Ncut {normal[least]:.3f}")
 print(f"the half: cut {plain[best_normal]:.3f}, Ncut {normal[best_normal]:.3f}")
 
 # %% [markdown]
-# A single pixel has few edges, so cutting them is cheap. But *all* its edges are cut. So its fraction
-# $cut / assoc$ is 1, and $Ncut$ is large. Both fractions are needed. With the misprint, only the first fraction can change. It is
-# smallest if $A$ holds nearly all pixels. The next cell lets either side be $A$ and shows this:
+# A single pixel has few edges, so it is cheap to cut them. The minimum cut does this. But then *all* edges of the pixel
+# are cut. So its fraction $cut / assoc$ is 1, and $Ncut$ is large. The normalized cut therefore divides the image in
+# the middle. For this it needs both fractions. With the misprint, the second fraction is always 1. The first fraction
+# is smallest if $A$ holds nearly all pixels. The next cell tries all cuts with the misprint. Each of the two sides may
+# be $A$:
 
 # %%
 either = [*cuts, *(~A for A in cuts)]
@@ -227,8 +233,10 @@ assert np.array_equal(~slipped, cuts[least])
 # %% [markdown]
 # ### From 127 cuts to one eigenvector
 #
-# A small frame has about $2^{500{,}000}$ cuts, too many to try. The **relaxed** problem allows real numbers: solve $(D - W)\,y = \lambda D\,y$, take $y$ of
-# the second smallest value $\lambda_2$, and try all thresholds. This takes one pass over the edges (`sweep`):
+# A frame at network size has about $2^{500{,}000}$ cuts. We cannot try them all. The **relaxed** problem allows a real
+# number $y$ for each pixel in place of a side. We solve $(D - W)\,y = \lambda D\,y$ and take the $y$ that belongs to
+# the second smallest value $\lambda_2$. Then the function `sweep` tries all thresholds: the pixels with $y$ below the
+# threshold are one side. It needs to look at each edge only once:
 
 # %%
 e = smallest_eigenvectors(W, 3)
@@ -253,8 +261,9 @@ show(
 )
 
 # %% [markdown]
-# Two inequalities hold: no cut has an $Ncut$ below $\lambda_2$, and no threshold is better than the best cut. Often the best threshold gives
-# the best cut, as here, but **not always**:
+# Two inequalities always hold. No cut has an $Ncut$ below $\lambda_2$. And no threshold gives a lower $Ncut$ than the
+# best of all cuts. Here the best threshold gives the best cut. Often this is so, but **not always**. In the next image
+# it is not:
 
 # %%
 crooked = np.array([[0.5, 0.2, 0.4, 0.0], [0.7, 1.0, 0.8, 0.5]])
@@ -271,8 +280,8 @@ assert system.values[0] <= ncut_value(C, winner) < swept.ncut
 # %% [markdown]
 # ## The library on a real frame
 #
-# Now a frame of the dataset, cropped and downscaled as in the report: 832x640 pixels, each joined to the 68 others less
-# than 5 pixels away. We choose the held-out frame with the most object pixels.
+# Now a frame of the dataset, cropped and downscaled as in the report: 832x640 pixels. Each pixel has an edge to the 68
+# other pixels that are less than 5 pixels away. We choose the held-out frame with the most object pixels.
 
 # %%
 from wadlib.labels import BACKGROUND, CLASSES, IDS, NETWORK_INDEX, by_name, decode, encode
@@ -343,14 +352,16 @@ show(
 )
 
 # %% [markdown]
-# No label was used. Each eigenvector is nearly constant inside a region and changes fast at its contour. There are two weaknesses.
-# Where it changes *slowly*, across a plain wall or the sky, the threshold may divide one region.
-# And the cut takes the border with the lowest cost, which is often not the contour of an object.
+# No label was used. Each eigenvector is nearly constant inside a region and changes fast at its contour. The method has
+# two weaknesses. First, in some regions an eigenvector changes *slowly*, for example across a plain wall or the sky.
+# There the threshold may divide one region into two. Second, the cut is the border with the lowest $Ncut$, and this is
+# often not the contour of an object.
 #
 # ### Superpixels instead of pixels
 #
-# The pixel graph has half a million nodes. **[Superpixels](glossary.md#superpixels)** are small regions of similar colour (by the method SLIC). The graph joins superpixels that
-# touch. It is small enough to cut again and again: each part is divided as long as its best $Ncut$ is below 0.2.
+# The pixel graph has half a million nodes. To make it smaller, we use **[superpixels](glossary.md#superpixels)** as
+# nodes: small regions of similar colour, found by the method SLIC. An edge joins two superpixels that touch. This graph
+# is so small that we can cut it again and again. Each part is divided further if it has a cut with an $Ncut$ below 0.2.
 
 # %%
 patches = normalized_cut(image, threshold=0.2)
@@ -373,13 +384,14 @@ show(
 )
 
 # %% [markdown]
-# Look at the sizes of the sides. Normalization prefers balanced sides but does not enforce them. A superpixel whose colour differs from
-# all neighbours has very light edges, and is cut off first.
+# Look at the printed sizes of the sides. Normalization prefers sides of similar size, but one side may still have only
+# a few superpixels. If a few superpixels differ in colour from all their neighbours, the edges between them have very
+# small weights, and this cut comes first.
 #
 # ### To play with: $\sigma_I$ and the threshold
 #
-# Two numbers decide how many segments there are: $\sigma_I$ of the colours (`sigma_colour`), and the threshold for $Ncut$. The next cell counts the
-# segments for some values of both.
+# The number of segments (the parts that remain at the end) depends on two numbers: $\sigma_I$ for the colours
+# (`sigma_colour`), and the threshold for $Ncut$. The next cell counts the segments for some values of both.
 
 # %%
 SIGMAS, THRESHOLDS = (50, 100, 200, 400), (0.05, 0.1, 0.2, 0.4)
@@ -414,13 +426,15 @@ figure_slider(
 )
 
 # %% [markdown]
-# Look for two things. Move *threshold*: a higher one allows more cuts, so a row of the table rises from left to right. Every border of a
-# lower threshold stays, and new ones are added. Move *sigma*: if it is small, a difference of colour makes an edge much lighter, so a cut along this edge is cheaper.
+# Look for two things. Move *threshold*: a higher threshold allows more cuts. So in each row of the table the number of
+# segments grows from left to right. The old borders stay, and new borders are added. Move *sigma*: if sigma is small, a
+# difference of colour makes the weight of an edge much smaller. So a cut through this edge is cheaper, and there are
+# more segments.
 #
 # ### Superpixels or pixels?
 #
-# Which graph is better? An $Ncut$ on superpixels and one on pixels are sums over *different* edges and cannot be
-# compared. So we compute both cuts with the same metric, the weights of the pixel graph:
+# Which graph gives the better cut? We cannot compare an $Ncut$ on superpixels with an $Ncut$ on pixels, because they
+# are sums over *different* edges. So we take both cuts and compute their $Ncut$ on the same graph, the pixel graph:
 
 # %%
 same_ruler = {
@@ -434,15 +448,17 @@ assert np.isclose(same_ruler["cut found on pixels"], pixels.ncut, rtol=1e-6)
 assert min(same_ruler.values()) >= pixels.eigenvalues[0], "lambda_2 bounds every cut of that graph"
 
 # %% [markdown]
-# The pixel graph sees brightness only. The superpixel graph sees
-# *colour* and needs a small fraction of the time (`make bench` measures both on your machine). It has
-# one disadvantage: a contour that SLIC missed cannot be recovered, and far cars are smaller than a superpixel.
+# Compare the first two printed lines. A lower $Ncut$ on the pixel graph does not mean that a cut is more useful,
+# because the weights of the pixel graph use brightness only. The superpixel graph uses *colour*, and it needs a small
+# fraction of the time (`make bench` measures both on your machine). It has one disadvantage: if SLIC misses a contour,
+# no cut can find it. And distant cars are smaller than a superpixel.
 #
 # ### What can it say about classes?
 #
-# A segment has no class. We let its pixels vote. Each pixel votes for the class of least unary cost $D_p(l)$, defined in
-# [notebook 03](03_class_imbalance.ipynb) and learnt here from the training frames. The segment takes the class with the most votes. For
-# more and smaller segments we use `sigma_colour=100`: edges between different colours are lighter.
+# A segment has no class. We choose its class by a vote of its pixels. Each pixel votes for the class with the lowest
+# unary cost $D_p(l)$. (Notebook [03](03_class_imbalance.ipynb) defines this cost; here it is learnt from the training
+# frames.) The segment gets the class with the most votes. We use `sigma_colour=100`, because a smaller sigma gives more
+# and smaller segments.
 
 # %%
 from wadlib.instances import instances_from_indices
@@ -462,8 +478,9 @@ votes, parts = np.array([[0, 1, 1, 3]]), np.array([[0, 0, 0, 1]])
 assert majority(votes, parts).tolist() == [[1, 1, 1, 3]]
 
 # %% [markdown]
-# The vote depends on the unary. To test the segments alone, let the *truth* vote as well.
-# Then every remaining error comes from a segment that crosses the contour of an object.
+# The result depends on the unary and on the segments. To test the segments alone, we also make a vote in which each
+# pixel votes for its *true* class. Then every error that remains comes from a segment that crosses the contour of an
+# object.
 
 # %%
 UNARY, PATCHES, CUT, PERFECT = "unary alone", "+ superpixels", "+ Ncut", "truth votes, Ncut"
@@ -513,7 +530,8 @@ show(
 )
 
 # %% [markdown]
-# Drag the border between the truth on the left and the vote in the segments of the normalized cut on the right:
+# In the viewer, the truth is on the left of the line. On the right is the result of the vote in the segments of the
+# normalized cut. Drag the line:
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -522,8 +540,8 @@ voted = instances_from_indices(maps[CUT])
 MaskViewer(image, truth=label, prediction=voted, mode="swipe", zoom="objects", title="Ncut")
 
 # %% [markdown]
-# The speckle is gone, and so are many small objects: a car of ten pixels is outvoted in a segment that is mostly
-# road.
+# The single wrong pixels are gone, but so are many small objects. If a segment is mostly road and holds a car of ten
+# pixels, the vote gives road.
 #
 # ## The report's figure beside ours
 #
@@ -564,18 +582,21 @@ absent = [CLASSES[c].name for c in IDS if np.isnan(scores[UNARY][c])]
 print("Not in the held-out frames (–): " + (", ".join(absent) or "no class is absent"))
 
 # %% [markdown]
-# The metric is the same, but **the test is not**. The report scored a trained network on thousands of real frames. These are a
-# few frames, drawn ones unless `WAD_ROOT` is set, and the row *truth votes* uses the ground truth. The figure shows:
+# The metric is the same, but **the test is not**. The report tested a trained network on thousands of real frames. We
+# test on a few frames, and they are rendered unless `WAD_ROOT` is set. And the bars *truth votes* use the ground truth.
+# The figure shows:
 #
 # - **What Ncut gives:** contours of large regions, without training and without labels.
 # - **What it cannot give:** the class. Its weights depend only on *differences* (see the open task).
-# - **What it gets wrong for this task:** even if the truth votes, much is lost, because the segments are
-#   large and the objects of these videos are small. A small side has a small $assoc$, which makes its $Ncut$ large.
+# - **What it gets wrong for this task:** even if the truth votes, the scores are low, because the segments are large
+#   and most objects of these videos are small. Why are the segments large? A small side has a small $assoc$, and this
+#   makes its $Ncut$ large.
 #
 # ### Three sentences of section 2.1
 #
-# Section 2.1 calls the normalized cut "relatively cheap" beside a neural network. The times below were measured on one machine in
-# one run (`results/relatively_cheap`): the cost to process *one* frame of 832x640 pixels with a network that is already trained.
+# Section 2.1 calls the normalized cut "relatively cheap" compared with a neural network. The times below were measured
+# once, on one machine (`results/relatively_cheap`). They are the times to process *one* frame of 832x640 pixels. The
+# network is already trained.
 
 # %%
 print(cite("normalized_cut_cost"))
@@ -592,20 +613,21 @@ say(
 )
 
 # %% [markdown]
-# Two more sentences mix two methods:
+# Two other sentences of section 2.1 mix up two methods:
 
 # %%
 print(cite("normalized_cut_maximum_flow"), cite("terminals"), sep="\n")
 
 # %% [markdown]
-# The vertices $s$ and $t$ belong to another method. A **[maximum flow](glossary.md#maximum-flow)** finds the minimum cut between *two given [terminals](glossary.md#terminals)* exactly, and so
-# minimizes an energy with two labels (notebook 05). The normalized cut has no terminals. It is NP-hard; we compute the
-# eigenvector of a relaxed problem, and $\lambda_2$ bounds the error.
+# The vertices $s$ and $t$ belong to another method, the graph cuts of notebook 05. They are two special nodes, the
+# **[terminals](glossary.md#terminals)**. A **[maximum flow](glossary.md#maximum-flow)** finds the minimum cut between
+# two *given* terminals exactly. The normalized cut has no terminals. It is NP-hard. So we solve a relaxed problem with
+# an eigenvector, and $\lambda_2$ says how far our cut can be from the best one.
 #
 # ## Exercises
 #
-# **1.** ★ *Predict first.* A computer tries $10^{12}$ cuts in a second. What is the largest number of pixels for which it
-# finishes within a year of 365 days?
+# **1.** ★ *Predict first.* A computer tries $10^{12}$ cuts in a second. What is the largest number of pixels of an
+# image whose cuts it can all try within a year of 365 days? (Count each cut once, as above.)
 
 # %% tags=["exercise"]
 largest_image = ...
@@ -620,7 +642,7 @@ print(f"{largest_image} pixels; a frame has {label.size:,}")
 check("04.1", largest_image)
 
 # %% [markdown]
-# **2.** ★★ Write $Ncut$ without a loop, with `W[A][:, ~A]` and sums.
+# **2.** ★★ Write a function for $Ncut$ without a loop. Use `W[A][:, ~A]` and sums.
 
 
 # %% tags=["exercise"]
@@ -643,8 +665,9 @@ def my_ncut(W, A):
 check("04.2", my_ncut)
 
 # %% [markdown]
-# **3.** ★★ *Predict first.* Some programs give every pixel an edge to itself, $w(u, u) = 1$. In the image with the bright
-# pixel: what happens to the $Ncut$ of the cut that separates this pixel: `"falls"`, `"rises"` or `"stays"`?
+# **3.** ★★ *Predict first.* Some programs give every pixel an edge to itself, $w(u, u) = 1$. Look again at the image
+# with the bright pixel, and at the cut that separates this pixel. What happens to the $Ncut$ of this cut: `"falls"`,
+# `"rises"` or `"stays"`?
 
 # %% tags=["exercise"]
 ncut_of_bright_pixel = ...
@@ -665,8 +688,8 @@ check("04.3", ncut_of_bright_pixel)
 # wins. On a whole frame with many unusual pixels, such a cut of one pixel can win.
 
 # %% [markdown]
-# **4.** ★★★ Write the search for the best threshold: given $W$ and the numbers $y$, try every threshold (all $y$ differ) and
-# return the least $Ncut$ with its side.
+# **4.** ★★★ Write a function that finds the best threshold. It gets $W$ and the numbers $y$ (no two are equal), tries
+# every threshold, and returns two things: the lowest $Ncut$ and one side of this cut.
 
 
 # %% tags=["exercise"]
@@ -691,8 +714,9 @@ check("04.4", best_threshold)
 print(best_threshold(W, e.vectors[0])[0], "by the library:", s.ncut)
 
 # %% [markdown]
-# **5.** ★★ With a higher threshold there are more segments. Let the truth vote in them. Which share of correct pixels can
-# only rise when a segment is divided further: that of `"all pixels"` or that of `"pixels of objects"`?
+# **5.** ★★ With a higher threshold there are more segments. The truth votes in them. Now a segment is divided into two.
+# Consider two numbers: the share of correct pixels among `"all pixels"`, and among the `"pixels of objects"`. Which of
+# the two can rise or stay, but never fall?
 
 # %% tags=["exercise"]
 can_only_rise = ...
@@ -729,8 +753,9 @@ check("04.5", can_only_rise)
 # guarantee: a half that is mostly road outvotes the part of a car that the whole segment had won.
 
 # %% [markdown]
-# **6.** ★★★ *Open task.* Show that the pixel graph is the same for an image and its negative (`1 - brightness`). What does this mean
-# for classes? Propose a weight $w(u, v)$ that could tell a bright car on a dark road from a dark car on a bright road.
+# **6.** ★★★ *Open task.* Show that the pixel graph is the same for an image and for its negative (`1 - brightness`).
+# What does this mean for the classes? Propose a weight $w(u, v)$ that is different for a bright car on a dark road and
+# for a dark car on a bright road.
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -749,6 +774,6 @@ print("The same weights, so the same cuts: only a contour can be read from them,
 # ## You can now
 #
 # - compute $cut$, $assoc$ and $Ncut$ on paper;
-# - say why normalization needs both fractions;
-# - find a cut with the second eigenvector, and bound its error with $\lambda_2$;
+# - say why $Ncut$ needs both fractions;
+# - find a cut with the second eigenvector, and say with $\lambda_2$ how far it can be from the best cut;
 # - say what the method can and cannot do for classes.

@@ -1,17 +1,17 @@
 # %% [markdown]
 # # 05 · α-β swap and α-expansion
 #
-# **After this notebook you can** write the [energy](glossary.md#energy) of a [labelling](glossary.md#labelling), build the graph of a swap, say when an expansion is
-# allowed, and judge what smoothing gains and loses.
+# **After this notebook you can** write the [energy](glossary.md#energy) of a [labelling](glossary.md#labelling), build
+# the graph of a swap, say when an expansion is allowed, and say where smoothing helps and where it harms.
 # **You need:** [03](03_class_imbalance.ipynb) (the unary), [04](04_normalized_cut.ipynb) (cuts).
 # **Time:** about 75 minutes (reading 45, exercises 30).
 #
 # ## The question
 #
-# The unary of notebook 03 gives each pixel the label of least cost. The result is
-# [speckled](glossary.md#speckled): a red sign becomes three pixels of bus, a car has holes. But neighbours mostly have the
-# same label. If a formula says so, does the speckle disappear? Do the objects become correct?
-# (Report, section 2.1, Fig 1.)
+# With the unary of notebook 03, each pixel gets the label with the lowest cost. The result is
+# [speckled](glossary.md#speckled): three pixels of a red sign get the label bus, and a car has holes. But in a real
+# street, two neighbouring pixels mostly have the same label. If a formula makes different neighbours expensive, do the
+# wrong pixels disappear? Do the objects become correct? (Report, section 2.1, Fig 1.)
 #
 # ## The idea in five lines
 #
@@ -20,8 +20,8 @@
 # $$E(f) = \sum_p D_p(f_p) \;+\; \sum_{\{p,q\} \in N} w_{pq} \, V(f_p, f_q)$$
 #
 # $N$ are the pairs of neighbours, and $w_{pq}$ is a weight of the pair. For three labels and more, finding the best $f$ is NP-hard.
-# So one improves $f$ by **moves**. In an **[α-β swap](glossary.md#α-β-swap)**, each pixel labelled α or β chooses between α and β. In an **[α-expansion](glossary.md#α-expansion)**, *every* pixel
-# keeps its label or takes α. Each pixel has two choices, so a **minimum cut** finds the best of all $2^n$ outcomes of a move.
+# So we start with some $f$ and improve it by **moves**. In an **[α-β swap](glossary.md#α-β-swap)**, each pixel labelled α or β chooses between α and β. In an **[α-expansion](glossary.md#α-expansion)**, *every* pixel
+# keeps its label or takes α. Each pixel has two choices, so for $n$ pixels a move has up to $2^n$ results. A **minimum cut** finds the best of them.
 
 # %%
 import itertools
@@ -56,8 +56,9 @@ plot_style()
 # %% [markdown]
 # ## By hand
 #
-# An image of one row: four pixels, three labels. `D` holds a row per pixel and a column per label. Two
-# neighbours with different labels cost 2 (the **[Potts](glossary.md#potts)** model). The labels are 0, 1, 1, 2. What is the energy?
+# An image of one row: four pixels, three labels. `D` has one row per pixel and one column per label; its entries are
+# the costs $D_p$. Two neighbours with different labels cost 2 (the **[Potts](glossary.md#potts)** model). The labels
+# are 0, 1, 1, 2. What is the energy?
 
 # %%
 D = np.array([[0, 4, 9], [1, 3, 9], [5, 2, 9], [9, 9, 0]])  # (4 pixels, 3 labels)
@@ -93,14 +94,16 @@ for labels, cost in outcomes.items():
 best_swap = min(outcomes, key=outcomes.get)
 
 # %% [markdown]
-# For a whole frame there are too many outcomes. But there is a graph whose cuts *are* the outcomes. Each
-# pixel is linked to two **terminals** α and β. A cut removes one of its two links, and the pixel **takes the label of the terminal that
-# it is cut from**. So a terminal link costs what that label costs, and a link between neighbours costs $V(α, β)$:
+# For a whole frame there are too many results to try. But there is a graph in which each cut *is* one of the results.
+# The graph has two **terminals** α and β, and each pixel has a link to both of them. A cut removes one of the two
+# links. The pixel then **takes the label of the terminal that it is cut from**. So the link to a terminal costs what
+# its label costs at this pixel, and a link between neighbours costs $V(α, β)$:
 #
 # $$t_p^\alpha = D_p(\alpha) + \sum_{q \text{ fixed}} V(\alpha, f_q), \qquad
 # t_p^\beta = D_p(\beta) + \sum_{q \text{ fixed}} V(\beta, f_q), \qquad n_{pq} = V(\alpha, \beta)$$
 #
-# This is Fig 1 of the report, drawn from the graph that `wadlib` builds and cuts:
+# (*$q$ fixed*: the neighbours of $p$ that keep their label in this move.) The next figure shows the graph that `wadlib`
+# builds and cuts. It is the graph of Fig 1 of the report:
 
 # %%
 graph = swap_graph_1d(f, D, smoothness=2, alpha=0, beta=1)
@@ -115,8 +118,9 @@ show(
 )
 
 # %% [markdown]
-# Add up the dashed links on paper. The minimum cut equals the **maximum flow**. With the costs that the swap cannot
-# change (the constant), it must equal the energy of the resulting labelling:
+# Add up the costs of the dashed links on paper. The sum is the cost of the minimum cut, and it equals the **maximum
+# flow** (notebook 04). Some costs do not change in this swap; their sum is the constant. Flow and constant together
+# must give the energy of the new labelling:
 
 # %%
 severed = [graph.t_alpha[cut.takes], graph.t_beta[~cut.takes], graph.n_capacities[cut.cut_n_links]]
@@ -136,11 +140,11 @@ assert cut.flow + graph.constant == cut.energy == energy_1d(cut.labels, D, V) ==
 assert tuple(cut.labels.tolist()) == best_swap
 
 # %% [markdown]
-# Pixel 2 shows how a fixed neighbour enters: its links cost $5 + 2$ and $2 + 2$, because pixel 3 differs from
-# either label.
+# Pixel 2 has a fixed neighbour, pixel 3. Whichever label pixel 2 takes, 0 or 1, it differs from the label of pixel 3.
+# So both links of pixel 2 cost 2 more: $5 + 2$ and $2 + 2$.
 #
-# Now the expansion. Here is a row in which no swap improves the energy. Pixels 1 and 2 would both have to change to label 0 at once.
-# No swap can do this, because they have different labels:
+# Now the expansion. In the next row, no swap improves the energy. To improve it, pixels 1 and 2 must change to label 0
+# in the same move. A swap cannot do this, because they have different labels:
 
 # %%
 D2 = np.array([[0, 9, 9], [5, 0, 9], [5, 9, 0], [0, 9, 9]])
@@ -168,12 +172,14 @@ assert swap.energy == min(swaps.values()) == energy_1d(f2, D2, V2), "stuck where
 assert expansion.energy == min(expansions.values()) < swap.energy
 
 # %% [markdown]
-# The swap stays at the start; the expansion reaches a lower energy.
+# No swap changes the labels; the expansion reaches a lower energy.
 #
-# The larger move has a condition: $V$ must be a **metric**. Take $V = (a-b)^2$, and two neighbours with labels 0 and 2 while label 1
-# expands. If both keep their labels, the cost is 4. If one takes the 1, it is 1. If both take it, it is 0. A cut can represent this only if
-# $V(0,2) + V(1,1) \le V(0,1) + V(1,2)$. Here $4 > 2$, so the link would need a negative capacity. Some
-# programs cut such a graph silently and return a wrong result. `wadlib` names the labels that violate the condition:
+# The expansion is the larger move, but it has a condition: $V$ must be a **metric** (exercise 2 gives the rules). Why?
+# Take $V = (a-b)^2$, and two neighbours with the labels 0 and 2. Label 1 expands. If both neighbours keep their labels,
+# the pair costs 4. If one of them takes label 1, the pair costs 1. If both take it, the pair costs 0. A cut can have
+# these costs only if $V(0,2) + V(1,1) \le V(0,1) + V(1,2)$. Here the left side is 4 and the right side is 2, so a link
+# would need a negative capacity (cost). Some programs cut such a graph without a warning and return a wrong result.
+# `wadlib` raises an error that names the labels:
 
 # %%
 from wadlib.errors import SegmentationError
@@ -190,8 +196,9 @@ print("the swap asks only for a semi-metric:", fit.labels[0], fit.energies)
 # %% [markdown]
 # ## The library on a real frame
 #
-# The unary costs $D$ are those of notebook 03: mixtures of Gaussians for the colours and a map of places, in nats. Frames are cropped and
-# divided by 4 as in the report. Of a large dataset only some frames are used.
+# The unary costs $D$ are those of notebook 03, in nats: mixtures of Gaussians for the colours, and a map of the
+# positions. Frames are cropped and downscaled by 4 as in the report. If the dataset is large, only some of its frames
+# are used.
 
 # %%
 data = open_data()
@@ -225,8 +232,9 @@ frame = max(held_out, key=iou_alone.get)
 print(f"frames: {len(held_out)}, best mean IoU of D alone in one: {iou_alone[frame]:.3f}")
 
 # %% [markdown]
-# A constant per pixel does not change which labelling is best. So we subtract the least cost at each pixel. Then $E = 0$ would mean
-# that every pixel has its cheapest label and all neighbours agree.
+# If we add the same number to all costs of a pixel, the best labelling stays the best. So we subtract from the costs of
+# each pixel the lowest of them. Then $E = 0$ would mean: every pixel has its cheapest label, and all neighbours have
+# equal labels.
 
 # %%
 from wadlib.labels import BACKGROUND, CLASSES, IDS, by_name, encode
@@ -247,8 +255,9 @@ print(f"weights from {min(w.min() for w in weights):.1e} to {max(w.max() for w i
 
 # %% [markdown]
 # The weight $w_{pq} = \exp(-\beta\,\|I_p - I_q\|^2)$ is 1 where the image $I$ is smooth and nearly 0 across an edge. So
-# boundaries between labels are cheap where the image has edges. $\lambda$ (`LAMBDA`) multiplies all pair costs. Now three methods from the same
-# start. ICM (iterated conditional modes) changes a single pixel at a time.
+# a boundary between two labels is cheap where the image has an edge. $\lambda$ (`LAMBDA`) multiplies the costs of all
+# pairs. Now we run three methods from the same start: swaps, expansions, and ICM (iterated conditional modes), which
+# changes a single pixel at a time. For each, the next cell prints the energy before and after.
 
 # %%
 film = [((), costs.argmin(axis=2), None)]  # (move, labels, energy), for the slider below
@@ -283,8 +292,9 @@ show(
 )
 
 # %% [markdown]
-# A flat step is a move that found no improvement; after a whole round of them the algorithm stops. Eight labels
-# need 8 expansions or 28 swaps per round. The next figure shows the labellings:
+# Where a curve is flat, a move found no improvement. There are eight labels. In one round, each label expands once (8
+# expansions), or each pair of labels swaps once (28 swaps). The algorithm stops after a whole round without
+# improvement. The next figure shows the labellings:
 
 # %%
 uniform = alpha_expansion(costs, LAMBDA)
@@ -307,8 +317,8 @@ show(
 )
 
 # %% [markdown]
-# How smooth are they? We count the connected pieces that are not background. The percentage is
-# the share of the boundary between labels that lies on an edge of the image ($w < ½$):
+# How smooth are these labellings? We count their connected pieces (without the background). We also compute which share
+# of the boundary between labels lies on an edge of the image ($w < ½$):
 
 # %%
 from scipy import ndimage
@@ -379,8 +389,9 @@ figure_slider("move", range(len(film)), slide, caption="The labelling after each
 # %% [markdown]
 # ### To play with: $\lambda$ and contrast
 #
-# How strong should the smoothing be, and how much should an edge of the image count? The next cell runs the expansions on the strip with other values of
-# $\lambda$ and with multiples of $\beta$ (the contrast). With contrast 0 every pair has the weight 1.
+# How strong should the smoothing be, and how much should an edge of the image count? The next cell runs the expansions
+# on the strip with several values of $\lambda$. It also multiplies $\beta$ by several factors, called *contrast* here.
+# With contrast 0 every pair has the weight 1, so edges of the image do not count.
 
 # %%
 LAMBDAS, CONTRASTS = (0, 3, 10, 30, 100), (0, 0.25, 1, 4)
@@ -423,8 +434,9 @@ figure_slider(
 # Look for two things. Move *λ* up: there are fewer and larger pieces, and small objects disappear. Move *contrast* up: with the same λ, more
 # pieces remain, because boundaries on edges of the image cost less.
 #
-# Other frames: the viewer cuts each frame when you look at it. Blue pixels are correct, striped ones are missed,
-# crossed ones are false positives. `Swipe` compares with the truth.
+# You can also look at other frames. The viewer computes the expansions for a frame when you open it. Blue pixels are
+# correct, pixels with stripes are missed, pixels with crosses are false positives. The button `Swipe` shows truth and
+# result side by side.
 
 # %%
 from wadlib.instances import instances_from_indices
@@ -483,11 +495,14 @@ print(f"the report's split, frames: {len(held_out)}")
 print(table(scores))
 
 # %% [markdown]
-# Compare the rows. Smoothing removes speckle, and classes with *large* objects gain from it. It cannot correct a wrong unary: where the colour
-# suggests a car on a stretch of road, all neighbours agree. A person of a few pixels may be removed, because
-# its boundary costs more than its pixels. A stronger unary is the remedy (notebook 06).
+# Compare the rows. Smoothing removes single wrong pixels, and this helps classes with *large* objects. But it cannot
+# correct a unary that is wrong on a whole region: if the colour of a piece of road suggests car, all pixels there
+# suggest car, and smoothing changes nothing. A person of a few pixels may be removed, because the boundary around the
+# person costs more than a wrong label at these few pixels. What would help is a better unary (notebook 06).
 #
-# In this split every video has frames on both sides. With separate videos, the map of places comes from *other* streets:
+# In this split, every video has some frames for training and some for validation. So the map of positions comes from
+# the same streets. In the next cell, training and validation use different videos, and the map comes from *other*
+# streets:
 
 # %%
 if len({frame.video for frame in wad.frames}) > 1:
@@ -542,22 +557,23 @@ print(f"ours:       frames: {len(held_out)}, for training: {len(split.train)}, l
 print(cite("mrf_crf"), cite("terminals"), sep="\n")
 
 # %% [markdown]
-# With the probability $P(f \mid x) \propto e^{-E(f)}$ the labelling of least energy is the most probable one. This is a **[conditional random field](glossary.md#conditional-random-field)** (CRF) if the
-# weights $w_{pq}$ depend on the image $x$, as ours do, and a **[Markov random field](glossary.md#markov-random-field)** (MRF) if they do not. In both, a
-# pixel's label depends on the rest of the labelling only through its neighbours.
+# An energy gives a probability: $P(f \mid x) \propto e^{-E(f)}$. Then the labelling with the lowest energy is the most
+# probable one. This is a **[conditional random field](glossary.md#conditional-random-field)** (CRF) if the weights
+# $w_{pq}$ depend on the image $x$, as ours do, and a **[Markov random field](glossary.md#markov-random-field)** (MRF)
+# if they do not. In both, a pixel's label depends on the rest of the labelling only through its neighbours.
 #
 # What section 2.1 says, and what is correct:
 #
-# - **Fig 1 shows the graph of the swap.** It has *two* terminals named α and β, and only pixels with one of the two labels.
-#   An expansion has terminals "α" and "not α" and all pixels. In the original paper (Boykov, Veksler & Zabih 2001), it
-#   also has auxiliary nodes between neighbours whose labels differ.
+# - **Fig 1 shows the graph of the swap.** It has *two* terminals named α and β, and only the pixels with one of these
+#   two labels. The graph of an expansion has the terminals "α" and "not α", and all pixels. In the original paper
+#   (Boykov, Veksler & Zabih 2001), it also has additional nodes between neighbours whose labels differ.
 # - **The normalized cut uses no maximum flow.** A maximum flow finds the minimum cut between *two given
 #   terminals* exactly and fast, as in this notebook. The normalized cut has no terminals. It is NP-hard and is relaxed to eigenvectors (notebook 04).
 #
 # ## Exercises
 #
-# **1.** ★ *Predict first.* There are only two labels, on a row of ten pixels. Is the energy after an α-β swap `"higher"` than,
-# `"equal"` to or `"lower"` than the least of all $2^{10}$ labellings?
+# **1.** ★ *Predict first.* A row of ten pixels has only two labels, α and β. Compare the energy after an α-β swap with
+# the lowest energy of all $2^{10}$ labellings. Is it `"higher"`, `"equal"` or `"lower"`?
 
 # %% tags=["exercise"]
 swap_against_all = ...
@@ -576,8 +592,8 @@ swap_against_all = "equal"
 check("05.1", swap_against_all)
 
 # %% [markdown]
-# **2.** ★★ Write a test whether a table $V$ is a metric: zero exactly where the two labels are equal, symmetric, and
-# $V(a, c) \le V(a, b) + V(b, c)$.
+# **2.** ★★ Write a function that says whether a table $V$ is a metric. There are three rules: $V(a, b)$ is zero if the
+# two labels are equal and only then; $V$ is symmetric; and $V(a, c) \le V(a, b) + V(b, c)$.
 
 
 # %% tags=["exercise"]
@@ -601,8 +617,9 @@ def is_metric(V):
 check("05.2", is_metric)
 
 # %% [markdown]
-# **3.** ★★ With 4 neighbours, a diagonal contour is √2 times too expensive. With 8 neighbours (diagonal pairs have the weight 1/√2)
-# this is better. How many times as much does a long *vertical* contour then cost?
+# **3.** ★★ With 4 neighbours, a diagonal contour costs √2 times as much as its length. With 8 neighbours this error is
+# smaller. (Pairs of diagonal neighbours have the weight 1/√2, the other pairs have the weight 1.) Now take a long
+# *vertical* contour. With 4 neighbours it costs 1 per row. How much does it cost per row with 8 neighbours?
 
 # %% tags=["exercise"]
 cost_ratio = ...
@@ -621,8 +638,9 @@ assert abs(ratio - cost_ratio) < 0.05
 check("05.3", cost_ratio)
 
 # %% [markdown]
-# **4.** ★★★ On a *row* of pixels the least energy can be found exactly for any number of labels. Go from left to right and keep, for
-# each label of the current pixel, the least energy so far (dynamic programming).
+# **4.** ★★★ On a *row* of pixels, a program can find the lowest energy exactly, for any number of labels. This is
+# called dynamic programming. Go from left to right. For each pixel and each of its labels, keep the lowest energy of
+# all pixels up to this one.
 
 
 # %% tags=["exercise"]
@@ -648,8 +666,9 @@ check("05.4", least_energy_of_row)
 print("the row above:", least_energy_of_row(D2, V2), "- the expansion:", expansions[0, 0, 0, 0])
 
 # %% [markdown]
-# **5.** ★★★ *Open task.* How much smoothness is good? Score expansions with λ = 3, 10 and 30, with the contrast-sensitive weights
-# and with $w = 1$. Why is it wrong to report the best of these six on the same frames? How would you choose λ?
+# **5.** ★★★ *Open task.* How strong should the smoothing be? Compute the scores of expansions with λ = 3, 10 and 30,
+# each with `contrast_weights` and with $w = 1$. Somebody reports the best of these six scores. Why is this wrong, if it
+# is computed on the same frames? How would you choose λ?
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -675,6 +694,6 @@ assert all(len(overlaps) == len(few) for overlaps in swept.values())
 # ## You can now
 #
 # - write the energy of a labelling and compute it by hand;
-# - build the graph of a swap, and read a labelling off its minimum cut;
+# - build the graph of a swap, and find the new labels from its minimum cut;
 # - say which $V$ an expansion needs, and why;
-# - judge whether a lower energy means a better segmentation.
+# - say why a lower energy does not always mean a better result.

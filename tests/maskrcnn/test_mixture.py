@@ -124,6 +124,14 @@ def test_class_loss_by_hand():
     assert float(losses.labelled_class_loss(targets, logits, everything)) == close(plain)
 
 
+def test_a_pasted_object_of_an_unlabelled_class_is_judged_among_all_classes():
+    logits = np.log([[[1, 1, 2, 4], [3, 1, 1, 4]]])
+    labelled = np.array([[1.0, 1, 1, 0]])
+    # Class 3 was pasted in: 4 of 1 + 1 + 2 + 4. On the object of class 1 beside it class 3 plays no part: 1 of 5.
+    expected = (-math.log(F(4, 8)) - math.log(F(1, 5))) / 2
+    assert float(losses.labelled_class_loss(np.array([[3, 1]]), logits, labelled)) == close(expected)
+
+
 def test_anchors_that_look_like_it_are_no_background():
     rois = np.array([[[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1], [0, 0.5, 0.5, 1], [0, 0, 0, 0]]], np.float32)
     anchors = np.array([[[0, 0, 0.5, 0.4], [0.5, 0.5, 0.9, 1], [0, 0.5, 0.5, 0.9], [0.5, 0, 1, 0.5]]], np.float32)

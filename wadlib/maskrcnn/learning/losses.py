@@ -136,7 +136,8 @@ def labelled_class_loss(target_class_ids: Any, logits: Any, labelled: Any) -> An
     r"""Judge the class of each RoI among those that the picture's dataset labels.
 
     With all classes labelled this is `mrcnn_class_loss`. A class that is not takes no part in the softmax, so its
-    logit gets no gradient; and a RoI on no object whose best class it is, is not judged at all.
+    logit gets no gradient; and a RoI on no object whose best class it is, is not judged at all. A RoI on an object of
+    such a class, which can only be one that was pasted in (`wadlib.maskrcnn.frames.copy_paste`), is judged among all.
 
     Parameters
     ----------
@@ -150,7 +151,8 @@ def labelled_class_loss(target_class_ids: Any, logits: Any, labelled: Any) -> An
     () float32
     """
     logits = _float32(logits)
-    known = ops.cast(labelled, "bool")[:, None]  # (B, 1, K)
+    pasted = ops.logical_and(ops.take_along_axis(labelled, target_class_ids, axis=1) == 0, target_class_ids > 0)
+    known = ops.logical_or(ops.cast(labelled, "bool")[:, None], pasted[..., None])  # (B, N, K)
     each = _cross_entropy(target_class_ids, ops.where(known, logits, _NEVER))
     favourite = ops.take_along_axis(labelled, ops.argmax(logits, axis=2), axis=1)  # (B, N)
     return _masked_mean(each, ops.logical_or(favourite > 0, target_class_ids > 0))

@@ -1,21 +1,23 @@
 # %% [markdown]
 # # 06 · The U-Net that did not converge
 #
-# **After this notebook you can** explain a U-Net layer by layer, compute [cross entropy](glossary.md#cross-entropy) and [dice](glossary.md#dice) by hand, recognise a
-# network that has learnt only a constant, and find out which causes prevent learning.
+# **After this notebook you can** explain a U-Net layer by layer, compute [cross entropy](glossary.md#cross-entropy) and
+# [dice](glossary.md#dice) by hand, recognise a network that gives the same answer at every pixel, and find out what
+# prevents a network from learning.
 # **You need:** [03](03_class_imbalance.ipynb) (class weights), [05](05_graph_cuts.ipynb) (unary and smoothing), what a convolution is.
 # **Time:** about 75 minutes (reading 50, exercises 25).
 #
 # ## The question
 #
-# The graph cuts of notebook 05 used colours and places. A network can learn what a car *looks* like. The report tried
-# a U-Net, with cross entropy and with dice, and says in one sentence that it did not converge. Why? We repeat the attempt,
-# look at what the network has learnt, and remove the possible causes one at a time until it works. (Report, section 2.2, Fig 2.)
+# The graph cuts of notebook 05 used only colours and positions. A network can learn what a car *looks* like. The report
+# tried a U-Net with two losses, cross entropy and dice. It says in one sentence that the training did not converge (the
+# network did not learn). Why? We repeat this attempt, look at what the network has learnt, and remove the possible
+# causes one after the other until the network learns. (Report, section 2.2, Fig 2.)
 #
 # ## The idea in five lines
 #
-# On the way **down**, convolutions process the image, and each **[pooling](glossary.md#pooling)** halves its resolution, so deeper cells see more of the street.
-# On the way **up**, the resolution is doubled again. The map of the same level on the way down is **copied** beside it, so that fine edges are kept.
+# On the way **down**, convolutions process the image, and each **[pooling](glossary.md#pooling)** halves its resolution, so each cell of a deeper layer depends on a larger part of the image.
+# On the way **up**, the resolution is doubled again. On each level, the map from the way down is **copied** and put beside the map from below, because it still has the fine edges.
 # At the end each pixel $p$ has a score for each class $c$. The **[softmax](glossary.md#softmax)** turns the scores into probabilities $q_{pc}$.
 # The truth $t_{pc}$ is 1 for the correct class and 0 otherwise. Two losses for $N$ pixels, **cross entropy** and **dice**:
 #
@@ -83,8 +85,9 @@ for name, array in {"edges": edges, "pooled": pooled, "up": up}.items():
     print(name, *array.astype(int).tolist(), sep="\n  ")
 
 # %% [markdown]
-# Do it on paper first; each array is one step. The pooling loses *where* in its block the edge was.
-# The copy keeps it. Now the library's network with these kernels:
+# Compute the three arrays on paper, too. Each array is one step. After the pooling we no longer know *where* in its
+# block the edge was. The copy still has this information. Now we build the same network with the library and give its
+# layers these kernels:
 
 # %%
 tiny = build_unet((4, 4, 1), classes=1, widths=(1, 1), scale=1.0, offset=0.0)
@@ -119,8 +122,10 @@ assert np.array_equal(inside(tiny, "up0_concat", image)[0], joined)
 print("the same numbers in the network:", ", ".join(kernels))
 
 # %% [markdown]
-# The library's layers give the same numbers. Now the losses, for a predictor that has learnt **nothing**: the same $q_c$ at every pixel. A share $s$ of the $N$ pixels is
-# car. The sums in dice are $N q s$, $N q$ and $N s$, so car costs $1 - 2qs/(q+s)$. Try $s = 1/20$:
+# The library's layers give the same numbers. Now the losses. Take a predictor that has learnt **nothing**: it gives the
+# same $q_c$ at every pixel. (We call it a *constant* below.) Let $q$ be its probability for car, and let a share $s$ of
+# the $N$ pixels be car. Then the three sums in dice are $N q s$, $N q$ and $N s$. With the weight 1, car costs $1 -
+# 2qs/(q+s)$. Try $s = 1/20$:
 
 # %%
 s = 1 / 20
@@ -130,13 +135,15 @@ assert 1 - 2 * s * s / (s + s) == 1 - s
 assert all(1 - 2 * q * s / (q + s) > 1 - 2 * s for q in np.linspace(0.01, 1, 100))
 
 # %% [markdown]
-# For a rare class the loss of a constant is always near the whole weight: between $1 - 2s$ and 1. A class that is not in
-# the image ($s = 0$) costs exactly $w_c$, unless $q_c$ is exactly zero. Both facts are needed below.
+# So a rare class costs nearly its whole weight, whatever constant we choose: between $1 - 2s$ and 1 if the weight is 1.
+# A class that is not in the image ($s = 0$) costs exactly its weight $w_c$, unless $q_c$ is exactly zero. We need both
+# facts below.
 #
 # ## The library on a real frame
 #
-# The authors' published code shows what they trained. The network sees rows 1560 to 2280 at an eighth of the resolution. It
-# has nine outputs, background and the classes 33 to 40. The next figure is drawn from the tensors of that network:
+# The authors' published code shows which network they trained. Its input is rows 1560 to 2280 of the frame, at an
+# eighth of the resolution. It has nine outputs: background and the classes 33 to 40. The next figure shows the size of
+# each map of that network:
 
 # %%
 attempt = recipe("attempt9")
@@ -152,9 +159,10 @@ print(f"pictures times {a.scale:g}, activation {a.activation}, biases {a.bias}")
 print(f"normalisation: {a.normalisation}; Adam with a learning rate of {attempt.learning_rate:g}")
 
 # %% [markdown]
-# With 64 to 1024 channels and 32 frames, one step takes a minute or more on a laptop. For the live part of this
-# notebook we divide all channels by 8, halve the resolution and use batches of 3 frames. **These are short runs**:
-# they show how training *starts*. The long runs come below.
+# The network has 64 to 1024 channels (maps per layer), and a batch has 32 frames. So one step of training takes a
+# minute or more on a laptop. For the training in this notebook, we divide the number of channels by 8, halve the
+# resolution, and use batches of 3 frames. **These are short runs**: they show how training *starts*. Long runs come
+# further below.
 
 # %%
 data = open_data()
@@ -179,8 +187,9 @@ print(
 )
 
 # %% [markdown]
-# Now the attempt. Every few steps we record the loss and the **softmax** probability of *car*, once at the pixels of cars and once
-# over all pixels. If the network has learnt what cars look like, the two numbers differ.
+# Now the attempt. Every few steps we record the loss and the **softmax** probability of *car*, once at the pixels of
+# cars and once over all pixels. If the network has learnt what cars look like, the first number is higher than the
+# second.
 
 
 # %%
@@ -217,9 +226,10 @@ for column in ("val_loss", "softmax/car", "softmax/car anywhere"):
     print(f"{column:22s} {first[column]:10.4f} -> {last[column]:10.4f}")
 
 # %% [markdown]
-# Neither the loss nor the softmax changes much. Has the network learnt nothing? Above we computed the loss of a constant. The library finds the constant with the lowest loss for the labels that
-# we observe. There are two: one gives every class a small probability. The other gives the absent classes
-# exactly zero and so avoids their weights.
+# Neither the loss nor the probabilities change much. Has the network learnt nothing? To answer this, we compare its
+# loss with the loss of a constant. The library finds the constant with the lowest loss on the same frames. There are
+# two such constants. The first one gives every class a probability above zero. The second one gives exactly zero to the
+# classes that are absent from these frames, so they cost nothing.
 
 # %%
 counts = class_counts(watched.y, 9)
@@ -244,8 +254,9 @@ if is_rendered():
     assert upper < 1.02 * last["val_loss"]
 
 # %% [markdown]
-# The loss starts near that of the constant and stays there. Does the network receive a training signal? The **[gradient](glossary.md#gradient)** says how the loss
-# changes with each layer's weights:
+# The loss of the attempt starts near that of the first constant and stays there. Can the weights of the network change
+# at all? The **[gradient](glossary.md#gradient)** says how much the loss changes if a weight changes. The right part of
+# the figure shows its size for each layer:
 
 # %%
 norms = {
@@ -271,12 +282,15 @@ show(
 print(f"largest / smallest: {max(norms.values()) / min(norms.values()):,.0f}")
 
 # %% [markdown]
-# The gradient is not zero in any layer. But the step is small: the optimizer Adam changes each weight by about the **[learning rate](glossary.md#learning-rate)**,
-# whatever the size of the gradient.
+# The gradient is not zero in any layer, so each layer could learn. But each step is small: the training method, Adam,
+# changes each weight by about the **[learning rate](glossary.md#learning-rate)**, whatever the size of the gradient.
+# And in this attempt the learning rate is very small.
 #
 # ### One cause at a time
 #
-# There are five possible causes. We remove each one alone from the attempt and see whether car becomes more probable at cars.
+# There are five possible causes: the values of the input are small, the learning rate is small, there is no
+# normalization, the weights are computed for each batch, and absent classes count in the loss. We change one of them at
+# a time and keep the other four. Does the network then give car a higher probability at the pixels of cars?
 
 # %%
 L = quick.loss
@@ -299,8 +313,9 @@ for name, take_away in suspects.items():
     _, logs[f"+ {name}"] = live(take_away(quick))
 
 # %% [markdown]
-# Each loss has its own scale. So we divide it by the loss of its own best constant: 1 means *nothing learnt*. The
-# right figure needs no scale: the probability of car at cars, minus that over all pixels.
+# The losses of these runs cannot be compared directly, because some changes also change the loss. So in the left figure
+# each loss is divided by the loss of its own best constant. There, 1 means *nothing learnt*. The right figure shows the
+# probability of car at the pixels of cars, minus its mean over all pixels.
 
 
 # %%
@@ -331,9 +346,10 @@ show(
 )
 
 # %% [markdown]
-# No single change is enough. With a larger learning rate the loss falls, but only to that of the constant: the
-# network has learnt how frequent the classes are. So we reverse the **[ablation](glossary.md#ablation)** (removing parts to see what matters). We remove **all** causes and
-# put one back at a time. Two are shown; the open task asks for the others.
+# No single change is enough. With a larger learning rate the loss falls, but only to the loss of the constant: the
+# network has learnt only how frequent the classes are. We have removed one cause at a time to see which one matters.
+# This is called an **[ablation](glossary.md#ablation)**. Now we do it the other way round: we remove **all** causes and
+# then put one back at a time. The next figure shows this for two causes. The open task is about the others.
 
 # %%
 cured = quick
@@ -365,9 +381,10 @@ show(
 )
 
 # %% [markdown]
-# In so few steps, the small learning rate alone prevents learning, and so does missing normalization. **Each is sufficient to prevent
-# it**, so removing one cause at a time could not help. (The loss with all causes removed is above
-# 1 at first because the running averages of batch normalization lag behind: exercise 1.)
+# In so few steps, a small learning rate alone prevents learning. Missing normalization alone prevents it, too. **Each
+# of the two is enough**: if we remove only one of them, the other still prevents learning. (In the run with all
+# changes, the loss is above 1 at first. The reason is the running averages of batch normalization, which change slowly:
+# see exercise 1.)
 
 
 # %%
@@ -386,10 +403,11 @@ gain.to_frame("car at cars less anywhere").round(3)
 # %% [markdown]
 # ### The long run
 #
-# A long run used all five changes and our seven classes. Its inputs are windows around objects, with rare classes as often as
-# frequent ones. Its class weights are those of the whole training set. It ran once, on rendered videos of another
-# seed. The commands, the machine, its log and its weights are in `results/unet`. So these curves are read from a file, and
-# the predictions below are computed now.
+# We also trained a U-Net for a long time, with all five changes and our seven classes. Its inputs are windows around
+# objects, and rare classes are chosen as often as frequent ones. Its class weights are computed once, from the whole
+# training set. This training was done once, on other rendered videos than ours (another seed). The folder
+# `results/unet` holds the commands, the log and the weights, and names the machine. The next cell reads the curves from
+# this folder. The predictions after it are computed now, with the stored weights.
 
 # %%
 import json
@@ -412,8 +430,8 @@ print(
 )
 
 # %% [markdown]
-# How good is it? We let it label held-out frames, which were not used in training. For comparison: the attempt
-# (its short run) and the unary of notebooks 03 and 05.
+# How good is this network? We use it on held-out frames, which were not used in training. We compare it with the
+# attempt (its short run) and with the unary of notebooks 03 and 05.
 
 # %%
 from wadlib.graphcut import (
@@ -469,9 +487,10 @@ if is_rendered():  # the U-Net has never seen a real street
 table.T.round(3)
 
 # %% [markdown]
-# Compare the classes, not only the means. The U-Net is above the colour model for almost every class. The graph cut helps cars
-# and harms the smallest objects: a bicycle of a few pixels is mostly boundary, and the pair costs are paid on the boundary. A
-# tricycle is hardly found by any method.
+# Compare the classes, not only the means. For almost every class, the IoU of the U-Net is higher than that of the
+# colour model. The graph cut helps cars but harms the smallest objects. The reason: each pair of different neighbours
+# has a cost, and these pairs are on the boundary of an object. A bicycle of a few pixels has much boundary for its
+# area. No method finds tricycles.
 
 # %%
 number = int(np.argmax([np.isin(truth // 1000, IDS).sum() for truth in truths]))
@@ -487,8 +506,9 @@ show(
 )
 
 # %% [markdown]
-# The figure shows the same: the attempt gives a meaningless pattern, the colour model is speckled, and the U-Net finds whole objects. Step
-# through held-out frames: blue pixels are correct, striped ones are missed, crossed ones are false positives.
+# The figure shows the same: the attempt gives a meaningless pattern, the colour model gives many wrong pixels, and the
+# U-Net finds large near objects, but only parts of the others. The viewer shows more held-out frames: blue pixels are
+# correct, pixels with stripes are missed, pixels with crosses are false positives.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -504,8 +524,9 @@ MaskViewer(frames[:6], prediction=ours, mode="errors", title="the U-Net")
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# Fig 2 of the report is the drawing of the U-Net paper. Here it is drawn from the tensors of that network. Its convolutions use no
-# padding, so the maps shrink, the copies are cropped, and 572 input pixels give 388 output pixels.
+# Fig 2 of the report is the figure of the original U-Net paper. We build the network of that paper and draw the sizes
+# of its maps. Its convolutions add no border of zeros (no *padding*), so each convolution makes the map smaller, and
+# the copies must be cropped. An input 572 pixels wide gives an output 388 pixels wide.
 
 # %%
 figure, axes = plt.subplots(figsize=(10, 5.6))
@@ -517,9 +538,9 @@ show(
 )
 
 # %% [markdown]
-# The report's text says that training did not converge. Its published code keeps the log. The left figure shows it. The right
-# figure shows the published attempt at full width on rendered videos (a long run, from a file; its batches
-# have 4 frames instead of 32 to save time):
+# The report says that training did not converge. The authors' published code still holds the log of the losses; the
+# left figure shows it. For the right figure, we trained the same network in full size on rendered videos. (It is a long
+# run, read from a file. To save time, its batches have 4 frames instead of 32.)
 
 # %%
 theirs = np.array(cite("unet_log").value)
@@ -549,12 +570,13 @@ drop = theirs[0] - end
 print(f"the report's fall: {drop:.0f} = {drop / weights.max():.1f} x {weights.max():.0f}")
 
 # %% [markdown]
-# Our attempt stays at the upper constant. The report's loss was trained for longer, and fell. The printed fall
-# is about three and a half times the weight of *one absent class*, to where a constant without absent
-# classes ends. So the network learnt, batch by batch, that some classes are absent, and gave them a probability of
-# exactly zero. Each such class then no longer costs its weight. The remaining loss equals that of a constant
-# prediction on the classes that are present. So the loss fell tenfold, although nothing about the street was learnt.
-# (The weight of an absent class depends on the batch; ours are rendered, so this is approximate.)
+# The loss of our attempt stays at the upper constant. The authors trained for longer, and their loss fell. The last
+# printed line compares this fall with the weight of *one absent class*: it is about three and a half times this weight.
+# And the loss at the end is near the loss of the constant that gives absent classes zero. This fits one explanation:
+# batch by batch, the network learnt that some classes are absent, and gave them a probability of exactly zero. Then
+# such a class no longer costs its weight. What remains is the loss of a constant for the classes that are present. So
+# the loss became about ten times smaller, although the network learnt nothing about the street. (This comparison is
+# approximate: the weight of an absent class depends on the batch, and our batches are rendered.)
 #
 # | | the report's text | its code | here |
 # |---|---|---|---|
@@ -566,8 +588,9 @@ print(f"the report's fall: {drop:.0f} = {drop / weights.max():.1f} x {weights.ma
 #
 # ## Exercises
 #
-# **1.** ★ *Predict first.* Batch normalization uses the batch's mean in training, and a running average afterwards
-# (momentum 0.9: each step keeps 0.9 of the old value). After how many steps is less than 5 % of the first value left?
+# **1.** ★ *Predict first.* In training, batch normalization uses the mean of the batch. After training, it uses a
+# running average. Each training step replaces the running average by 0.9 times its old value plus 0.1 times the mean of
+# the batch. After how many steps is less than 5 % of the first value left in it?
 
 # %% tags=["exercise"]
 steps_to_forget = ...
@@ -581,7 +604,7 @@ print(steps_to_forget, "steps; the short runs have", STEPS * ROUNDS)
 check("06.1", steps_to_forget)
 
 # %% [markdown]
-# **2.** ★★ Write the dice loss of one class (weight 1) for a constant predictor.
+# **2.** ★★ Write a function for the dice loss of one class (weight 1) if the predictor is a constant.
 
 
 # %% tags=["exercise"]
@@ -603,9 +626,10 @@ def constant_dice(q, s):
 check("06.2", constant_dice)
 
 # %% [markdown]
-# **3.** ★★ A batch holds no riders, no tricycles and no bicycles, and background covers 95 % of it. How much do
-# the three absent classes together add to the attempt's dice loss before training? Use the formula of the weights (notebook 03);
-# round to a whole number.
+# **3.** ★★ In a batch, 95 % of the pixels are background, and three of the nine classes are absent: rider, tricycle and
+# bicycle. Before training, every class has a probability above zero. How much do the three absent classes together add
+# to the dice loss of the attempt? Take the published formula for $w_c$ of notebook 03 (the one with the power 0.3), and
+# round the sum to a whole number.
 
 # %% tags=["exercise"]
 loss_of_three = ...
@@ -620,8 +644,9 @@ print(f"each weighs {one_weight:.1f}")
 check("06.3", loss_of_three)
 
 # %% [markdown]
-# **4.** ★★★ One cell at the bottom of the way down comes after $d$ poolings; there are two 3x3 convolutions on each level and two at
-# the bottom. How many input pixels does it see along one side?
+# **4.** ★★★ Each level of the way down has two 3x3 convolutions and then a pooling of 2x2 blocks. After $d$ poolings
+# there are two more 3x3 convolutions at the bottom. One cell of the last map at the bottom depends on a square of input
+# pixels. How many pixels long is one side of this square?
 
 
 # %% tags=["exercise"]
@@ -650,8 +675,9 @@ field = receptive_field(attempt.architecture)
 print(f"an output of the attempt: {field} cells = {field * attempt.geometry.step} px of the frame")
 
 # %% [markdown]
-# **5.** ★★ The U-Net gives a class per pixel, not an instance. Count cars, and connected pieces of *car* pixels, in a list of true labels. Then compare
-# the two numbers for the held-out frames.
+# **5.** ★★ The U-Net gives each pixel a class, but no instance number. Write a function that gets a list of true labels
+# and returns two numbers: the number of cars, and the number of connected pieces of *car* pixels. Then compare the two
+# numbers for the held-out frames.
 
 
 # %% tags=["exercise"]
@@ -679,8 +705,9 @@ cars, pieces = cars_and_pieces(truths)
 print(f"{cars} cars, {pieces} pieces: some cars touch, others are divided by what is before them")
 
 # %% [markdown]
-# **6.** ★★★ *Open task.* Put the other two causes back: images divided by 1000, and the published loss. First predict which of the two
-# prevents learning in these few steps. Then test it, also with `ROUNDS = 12`, and explain the result.
+# **6.** ★★★ *Open task.* Put the other two causes back, one at a time: images divided by 1000, and the published loss.
+# First predict: which of the two prevents learning in these few steps? Then test it, also with `ROUNDS = 12`, and
+# explain the result.
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -700,6 +727,6 @@ if profile() == "full":  # each takes a while
 # ## You can now
 #
 # - compute the layers of a small U-Net by hand;
-# - compute both losses for a constant predictor, and use them as a baseline;
-# - tell whether a falling loss means that something was learnt;
+# - compute the loss of a constant predictor, and compare the loss of a network with it;
+# - say whether a falling loss means that the network has learnt something;
 # - plan an ablation when several causes act together.

@@ -8,26 +8,25 @@
 #
 # ## The question
 #
-# The report validates on more than a billion pixels. Its Table 1 gives seven numbers, one per
-# class, and most of them are almost zero. How are they computed?
-# What does this metric reward, and which errors does it ignore? What do our methods score? Which other numbers would a
-# participant of the challenge need? (Report, section 5, Table 1.)
+# The report validates on more than a billion pixels. Its Table 1 gives seven numbers, one per class, and most of them
+# are almost zero. How are they computed? Which predictions get a high score from this metric, and which errors does it
+# ignore? How high are the scores of our methods? Which other numbers does a participant of the challenge need? (Report,
+# section 5, Table 1.)
 #
 # ## The idea in five lines
 #
-# In frame $f$ let $A_{fc}$ be the pixels predicted as class $c$, and $B_{fc}$ those that truly are (the report's letters).
-# $F_c$ are the frames whose truth holds the class. The report takes the mean IoU over these frames (left).
+# In frame $f$ let $A_{fc}$ be the pixels predicted as class $c$, and $B_{fc}$ the pixels that truly belong to class $c$. (These are the letters of the report.)
+# $F_c$ is the set of frames whose truth has the class. The report takes the mean IoU over these frames (left).
 # **Pooled** IoU adds up the pixels of *all* frames first (right):
 #
 # $$\mathrm{IoU}_c = \frac1{|F_c|}\sum_{f\in F_c}\frac{|A_{fc}\cap B_{fc}|}{|A_{fc}\cup B_{fc}|}
 # \qquad\qquad
 # \mathrm{IoU}^{\mathrm{pooled}}_c = \frac{\sum_f |A_{fc}\cap B_{fc}|}{\sum_f |A_{fc}\cup B_{fc}|}$$
 #
-# Both follow from one table per frame, the **[joint histogram](glossary.md#joint-histogram)** $H_{gp}$: how many pixels have the true code $g$ and the predicted code $p$.
-# Other metrics compare *objects*: **[instance IoU](glossary.md#instance-iou)**, **panoptic quality** and, with scores, **average precision**.
+# We can compute both from one table per frame, the **[joint histogram](glossary.md#joint-histogram)** $H_{gp}$: how many pixels have the true code $g$ and the predicted code $p$.
+# Other metrics compare *objects*: **[instance IoU](glossary.md#instance-iou)**, **panoptic quality** and **average precision** (for predictions with scores).
 #
-# Section 5 defines IoU for a predicted and a true *instance* but computes it per class, to lessen the complexity. The
-# consequence: instances of one class that touch count as one. The two facts:
+# Section 5 of the report defines the IoU of a predicted and a true *instance*. But the report computes it per class, "to lessen the complexity". So all instances of one class in a frame are compared as one set of pixels. The third of the next cells prints these two sentences of the report:
 
 # %%
 from fractions import Fraction
@@ -85,8 +84,8 @@ print(cite("metric"), cite("iou_letters"), sep="\n")
 # %% [markdown]
 # ## By hand
 #
-# Two frames of 6x6 pixels, with a car (`c`) and persons (`p`). The program gives its car the number 7 (`C`). This is
-# allowed: instance numbers only distinguish instances.
+# Two frames of 6x6 pixels, with a car (`c`) and persons (`p`). The true car has the instance number 0. The program
+# gives the number 7 to its car (`C`). This is not an error: the numbers only have to differ between instances.
 
 # %%
 CODES = {".": BACKGROUND, "c": 33000, "C": 33007, "p": 36000}
@@ -154,9 +153,9 @@ for c in (33, 36):
 assert np.isnan(by_report[39]), "a class in no truth has no IoU: nan, not 0"
 
 # %% [markdown]
-# First, the *person* scores higher in the pooled number, because the frame with more person pixels has the higher
-# IoU. In the report's mean every frame has the same weight. Second, the false positive *car* of frame 2 costs nothing in the
-# report's number. If we remove it, only the pooled number changes:
+# Look at two things. First, the *person*: the pooled IoU is higher than the report's IoU. The reason: frame 2 has more
+# person pixels and the higher IoU. In the report's mean, both frames have the same weight. Second, the *car*: the false
+# positive car of frame 2 does not lower the report's IoU at all. If we remove this car, only the pooled IoU changes:
 
 # %%
 no_car = predictions[1].copy()
@@ -168,8 +167,8 @@ assert report_iou(cleaned)[33] == by_report[33]
 assert pooled_iou(cleaned)[33] == 9 / 15 > by_pooled[33]
 
 # %% [markdown]
-# All of this follows from the joint histograms. Here is that of frame 1. Each $A$, $B$ and $I$ above is a sum
-# over a part of it. Find them:
+# We can compute all these numbers from the joint histograms. The next cell shows the joint histogram of frame 1. Each
+# $A$, $B$ and $I$ of frame 1 is a sum of some of its entries. Find these entries:
 
 # %%
 true_codes, predicted_codes, H = overlaps[0].table()
@@ -178,8 +177,9 @@ assert (H[true_codes == 33000].sum(), H[:, predicted_codes == 33007].sum()) == c
 pd.DataFrame(H, index=pd.Index(true_codes, name="truth ↓ prediction →"), columns=predicted_codes)
 
 # %% [markdown]
-# So far classes were compared, not objects: two cars merged into one region would be perfect. **Instance
-# IoU** takes, for each true object, the predicted object with the highest IoU. The car: 9/15. The persons: 2/4 and 6/8.
+# So far we have compared classes, not objects. If a program joins two cars into one region, its IoU may still be 1.
+# **Instance IoU** takes, for each true object, the predicted object with the highest IoU, and then the mean of these
+# IoUs. Here the IoU of the car is 9/15. The IoUs of the persons are 2/4 and 6/8.
 
 # %%
 each = instance_iou(overlaps)
@@ -188,13 +188,14 @@ assert each[33] == 9 / 15
 assert each[36] == (2 / 4 + 6 / 8) / 2
 
 # %% [markdown]
-# **Panoptic quality** (PQ) makes pairs: a true and a predicted object with an IoU *above* one half are a **[true positive](glossary.md#true-positive)** (TP). The remaining
-# predicted objects are false positives (FP). The remaining true objects are false negatives (FN), also called missed. Then
+# **Panoptic quality** (PQ) first makes pairs. A true and a predicted object with an IoU *above* one half are a pair, a
+# **[true positive](glossary.md#true-positive)** (TP). Predicted objects without a partner are false positives (FP).
+# True objects without a partner are false negatives (FN), also called missed. Then
 #
 # $$PQ=\frac{\sum_{TP} IoU}{|TP|+\frac12|FP|+\frac12|FN|}$$
 #
-# The car of frame 1 is a TP, that of frame 2 an FP. The person of frame 1 has IoU 2/4, which is *not above* one half: it
-# counts as missed **and** as a false positive.
+# The car of frame 1 is a TP. The car of frame 2 is an FP. For the person of frame 1 the IoU is 2/4, which is *not
+# above* one half. So the true person is missed, **and** the predicted person is a false positive.
 
 # %%
 quality = panoptic_quality(overlaps)
@@ -213,9 +214,12 @@ for k, c in enumerate(CLASSES):
 print("PQ of the bus, which is in neither frame:", quality.pq[39])
 
 # %% [markdown]
-# **Average precision** (AP) uses the **score** of each detection, the confidence that the method gives. Rank all cars of both frames by score. Go down the list: a
-# detection that matches a free true object (IoU at the threshold *or higher*) is correct. **Precision** is the correct share of the detections so far,
-# **recall** the found share of the true objects. AP is the mean precision over the recalls 0, 0.01, … 1. Example scores:
+# **Average precision** (AP) also uses the **score** of each detection: a number from 0 to 1 that says how certain the
+# method is. For AP, make a list of all predicted cars of both frames, with the highest score first. Go down the list. A
+# detection is correct if its IoU with a true car is equal to a threshold *or higher*, and if this true car has no
+# partner yet. After each detection, compute two numbers. **Precision** is the share of the detections so far that are
+# correct. **Recall** is the share of the true objects that are found so far. AP is the mean precision over the recalls
+# 0, 0.01, … 1. (Exercise 5 gives the details.) We choose some scores as an example:
 
 # %%
 scores = [
@@ -237,8 +241,9 @@ assert abs(ap.ap50[33] - 1 / 2) < 1e-12  # the first in the list is wrong, the s
 assert abs(ap.ap50[36] - 1) < 1e-12  # both persons, and here 2/4 is enough
 
 # %% [markdown]
-# If the false positive car had the *lower* score, the AP of car would be 1: a false positive below all true positives costs nothing.
-# The **[confusion matrix](glossary.md#confusion-matrix)** shows which class is taken for which, in pixels by true and by predicted class:
+# If the false positive car had the *lower* score of the two, the AP of car would be 1. A false positive does not lower
+# AP if all true positives have higher scores. The **[confusion matrix](glossary.md#confusion-matrix)** shows which
+# classes are mixed up. It counts the pixels for each true class (row) and each predicted class (column):
 
 # %%
 mixed = confusion(overlaps)
@@ -246,12 +251,13 @@ assert mixed.sum() == 2 * 36
 confusion_table(mixed).loc[["background", "car", "person"], ["background", "car", "person"]]
 
 # %% [markdown]
-# For the report's code, pixels of truth 65535 (*ignore*) are "not a car". The other metrics leave them out.
+# What about pixels whose true code is 65535 (*ignore*)? The report's code treats them as "not a car". All other metrics
+# do not count these pixels.
 #
 # ## The library on a real frame
 #
-# We need a method to score. The simplest one is the unary of notebook 03: colours and places of each class. Each pixel gets
-# the label of least cost. As in the report, frames are cropped and divided by 4 first.
+# We need a method that we can test. The simplest one is the unary of notebook 03: colours and positions of each class.
+# Each pixel gets the label of least cost. As in the report, frames are cropped and divided by 4 first.
 
 # %%
 import tempfile
@@ -268,8 +274,8 @@ split = wad.split("report", seed=0)
 print(split.report())
 
 # %% [markdown]
-# A prediction is a file: `PRED/label/<frame>_instanceIds.png`, in the format of the true labels. Predictions are paired with
-# the truth **by name**.
+# A prediction is a file in the format of the true labels. Its name is `PRED/label/<frame>_instanceIds.png`, where
+# `PRED` is any folder. The library finds the prediction of a frame **by the name** of the frame.
 
 
 # %%
@@ -296,19 +302,21 @@ print("never seen, so never predicted:", ", ".join(absent) or "none")
 predict_folder(unary, split.validation, folder / "unary")
 
 # %% [markdown]
-# The columns `frames` and `objects` say in how many frames the truth holds the class, and how many objects
-# there are. A mean over two frames is not reliable. A class in no frame has no number and shows as "-". (For all frames of
-# a dataset, `wadlib evaluate ROOT PRED` prints this table.)
+# The next cell computes all metrics. In its table, the column `frames` says in how many frames the truth has the class.
+# The column `objects` says how many true objects there are. If there are only a few frames, the mean is not reliable.
+# If there is none, the table shows "-". (For all frames of a dataset, `wadlib evaluate ROOT PRED` prints this table.)
 
 # %%
 result = evaluate_folder(split.validation, folder / "unary", progress=False)
 print(result.summary(draws=500))
 
 # %% [markdown]
-# The **[bootstrap intervals](glossary.md#bootstrap-intervals)** estimate how much a number would change with other videos. Videos are drawn again with
-# replacement, not frames, because frames of one video show the same cars.
+# Below the table are the **[bootstrap intervals](glossary.md#bootstrap-intervals)**. They estimate how much a number
+# would change with other videos. For them, videos are chosen at random many times, and a video may be chosen more than
+# once. We choose videos and not frames, because the frames of one video show the same cars.
 #
-# Look at the images too. Which frame has the best score, and which the worst?
+# We should also look at images. The next cell lists the five frames with the lowest IoU. (The column `invented` counts
+# false positives.) Then it shows the frame with the best score and the frame with the worst:
 
 # %%
 per_frame = result.per_frame().dropna(subset="report IoU")
@@ -335,9 +343,9 @@ show(
 )
 
 # %% [markdown]
-# Is this score high or low? A **[baseline](glossary.md#baseline)** is needed. We score two predictors that give the *same* label
-# map for every frame and use no image: nothing at all, and a car on every pixel of the rows where
-# objects are.
+# Is this score high or low? To say this, we need a **[baseline](glossary.md#baseline)**. We compute the scores of two
+# predictors that do not use the image. They give the *same* label map for every frame. The first one predicts nothing.
+# The second one predicts car at every pixel of the strip.
 
 # %%
 nothing = np.full(NETWORK_SHAPE, BACKGROUND, np.uint16)
@@ -356,11 +364,11 @@ for name, o in floors.items():
 assert mean_iou(report_iou(floors["nothing"])) == 0
 
 # %% [markdown]
-# The band of car has a score above zero without using any image. Only what a method adds to *that* comes from the image.
-# The same holds for "0.01" in a table. The open task continues this.
+# The band of car has a score above zero although it uses no image. So a low score above zero, such as 0.01 in a table,
+# does not show that a method uses the image. The method must be better than this baseline. The open task is about this.
 #
-# What does a mean over frames hide? Take the class that most frames hold, and draw one dot per frame: the number of its
-# pixels, and its IoU.
+# A mean over frames does not show the single frames. We take the class that occurs in the most frames. The next figure
+# shows one dot per frame: how many pixels of this class the frame has, and its IoU.
 
 # %%
 with_class = result.iou.frames_with_class()
@@ -386,14 +394,15 @@ print(f"mean over frames {result.report_iou[common]:.4f}, pooled {result.pooled_
 
 # %% [markdown]
 # In the report's mean, a frame with one distant object counts as much as a frame full of objects. In the pooled number
-# each pixel counts the same, so large objects near the camera have most of the weight. Both are valid answers to
-# different questions; a table should say which one it gives.
+# each pixel counts the same, so large objects near the camera have most of the weight. The two numbers answer different
+# questions, and both are valid. A table should say which of them it shows.
 #
 # ### Methods that give scores
-# A detector reports objects with *scores*, and its masks may overlap: this is the file `PRED/instances.json` beside
-# the label maps. If the companion keeps predictions of a trained network for these frames, we use them. If not, a
-# **simulated predictor** is used: the truth with seeded random errors. It is not a method and uses no image. It
-# only shows how the metrics behave.
+# Some methods (detectors) give each object a *score*, and their masks may overlap. A label map cannot hold this. So the
+# file `PRED/instances.json` holds the masks with their scores. If predictions of a trained network for these frames are
+# stored with the companion, we use them. If not, we use a **simulated predictor**: it takes the truth and adds random
+# errors. It is not a real method, because it uses no image. It only shows how the metrics behave. The first printed
+# line says which one is used.
 
 # %%
 from wadlib.instances import instances_from_indices, write_predictions
@@ -410,8 +419,8 @@ print(method)
 print(scored.summary(draws=500))
 
 # %% [markdown]
-# Precision against recall, as the score threshold falls. The area under the curve is AP. A curve that ends
-# early means: the remaining objects were found at no threshold.
+# The next figure shows precision and recall for all score thresholds, from high to low. The area under a curve is AP.
+# Some curves end before recall 1: no detection finds the other objects, whatever the threshold.
 
 # %%
 in_truth = [c for c, frames in scored.iou.frames_with_class().items() if frames]
@@ -433,8 +442,8 @@ show(
 )
 
 # %% [markdown]
-# Which threshold is best? The next cell counts true positives, false positives and missed objects for each threshold, and F1, the harmonic mean of precision
-# and recall. (Removing detections with low scores does not change the matches of the others, so one matching serves all thresholds.)
+# Which threshold is best? For each threshold, the next cell counts true positives (*found*), false positives and missed
+# objects. It also computes F1, the harmonic mean of precision and recall: F1 is high only if both are high.
 
 # %%
 sweep = score_sweep(scored.scores.matches, common)
@@ -465,8 +474,8 @@ if not np.isnan(sweep.f1).all():
     )
 
 # %% [markdown]
-# The report's IoU depends on the threshold as well, for each class differently. Which threshold would you choose for cars, and which for
-# persons?
+# The report's IoU depends on the threshold, too, and for each class in another way. Move the slider. Which threshold
+# would you choose for cars, and which for persons?
 
 
 # %%
@@ -487,7 +496,8 @@ few = split.validation[:: -(-len(split.validation) // 12)]
 figure_slider("threshold", np.arange(0, 0.96, 0.05).round(2), iou_above, start=10, form="{:.2f}")
 
 # %% [markdown]
-# The same in images: drag "Score from" and watch detections disappear; `e` leads from one error to the next.
+# The viewer shows the same in images. Drag "Score from" to the right: detections with lower scores disappear. The key
+# `e` goes from one error to the next.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -495,7 +505,8 @@ from wadlib.viewer import MaskViewer
 MaskViewer(few, prediction=found, mode="errors", title=method)
 
 # %% [markdown]
-# Which class is taken for which? Each row shows where the pixels of a true class went; a row adds up to 1.
+# Which classes does this method mix up? The next figure is its confusion matrix in shares. Each row is a true class. It
+# shows which classes were predicted at the pixels of this class; the shares of a row add up to 1.
 
 # %%
 names = ["background", *(c.name for c in CLASSES.values())]
@@ -507,12 +518,13 @@ axes.set_title(f"Where the pixels of a class went: {method}", fontsize=10)
 show(figure, "A matrix: for each true class the share of its pixels by predicted class.")
 
 # %% [markdown]
-# The values in the column *background* are missed pixels.
+# The column *background* shows the share of missed pixels.
 #
 # ### Leakage between training and validation
-# Now the split. The published code trains on the first 70 % of *each* video and validates on the rest. So training and
-# validation share every video, often even the same parked car. Such shared information is called **leakage**. What is the score if
-# whole videos are kept apart?
+# How are the frames divided into training and validation frames (the *split*)? The published code trains on the first
+# 70 % of *each* video and validates on the rest. So every video is in both parts, and often even the same parked car.
+# This is called **leakage**: the training frames hold information about the validation frames. What is the score if
+# training and validation use different videos?
 
 # %%
 both = len({frame.video for frame in wad.frames}) > 1
@@ -526,9 +538,9 @@ else:
     print("The data has one video, which cannot be on one side only: this part needs two or more.")
 
 # %% [markdown]
-# The two splits validate on different frames, which alone changes a score. For a fair comparison we take the frames that
-# both validate on. One model was trained on the beginning of their videos (*same videos*), the other on
-# other videos only (*other videos*).
+# The two splits have different validation frames, and this alone changes the score. For a fair comparison we take only
+# the frames that are validation frames in both splits. The column *same videos* shows the model that was trained on the
+# beginning of these videos. The column *other videos* shows the model that was trained on other videos only.
 
 # %%
 if both:
@@ -548,14 +560,14 @@ if both:
     print(pd.DataFrame(table).to_string(na_rep="-", float_format="{:.4f}".format))
 
 # %% [markdown]
-# Where the column *same videos* is far above *other videos*, the score comes from leakage. Few
-# frames decide here, so single classes vary in both directions (the full profile is more stable). From now on every number of ours
-# names its split.
+# If the number in the column *same videos* is much higher than in *other videos*, a part of the score comes from
+# leakage. There are few frames here, so a single class may also be lower. (The profile `full` uses more frames.) From
+# now on, we name the split with every score.
 #
 # ## The report's figure beside ours
 #
-# Table 1 of the report, and all methods of the companion that have predictions for these frames. Notebook 05 smoothed the
-# unary with α-expansion; we do it again for each frame. Networks appear here when their predictions are kept.
+# The next cells show Table 1 of the report beside our methods: the unary (*colour and place*), the unary with
+# α-expansion as in notebook 05, and each network whose predictions for these frames are stored.
 
 
 # %%
@@ -610,7 +622,7 @@ axes.set_title("Table 1 and our methods, report's split")
 show(figure, "Bars per class: Table 1 of the report, where only the car stands out, and ours.")
 
 # %% [markdown]
-# The metric is the same, but **the test is not**, so the bars must not be read as a ranking:
+# The metric is the same, but **the test is not**. So the figure does not say which method is better:
 
 # %%
 theirs = {key: fact.value for key, fact in report_facts().items()}
@@ -628,12 +640,12 @@ print("            colour and place: of each pixel, learnt in seconds")
 # | frames | real WAD frames | rendered streets, unless `WAD_ROOT` is set |
 # | method | Mask R-CNN, which finds objects one by one | a label for each pixel, then connected pieces; a small Mask R-CNN too |
 # | what is left out | detections below a high score | pieces of a few pixels; of the Mask R-CNN, detections below a medium score |
-# | formula | mean over the frames that hold the class | the same, equal to the last bit |
-# | pairs of files | two sorted listings side by side | by name |
+# | formula | mean over the frames that hold the class | the same |
+# | pairs of files | two sorted lists of files, paired in order | by name |
 #
-# Table 1 says "mean IoU". Which frames are skipped, and that overlapping masks are *added up* before they are
-# scored, can be read only in the authors' published code. Because it is published, the table can be checked.
-# Notebook 10 explains why its numbers are so small.
+# Table 1 says only "mean IoU". Two details are not in the report, only in the authors' published code: which frames are
+# left out, and that the codes of overlapping masks are *added up* before the IoU is computed. Because the code is
+# published, we can check the table. Notebook 10 explains why its numbers are so small.
 #
 # ## Exercises
 #
@@ -656,8 +668,9 @@ assert report_iou([Overlap.from_labels(truth, found_square)])[33] == iou_of_squa
 check("09.1", iou_of_square)
 
 # %% [markdown]
-# **2.** ★★ *Predict first.* In frame 2 of the example by hand, declare the six pixels under the false positive car as *ignore* (65535). Which of
-# the four numbers changes: `"report's car"`, `"report's person"`, `"pooled car"` or `"pooled person"`?
+# **2.** ★★ *Predict first.* Take the example by hand. In the truth of frame 2, give the code *ignore* (65535) to the
+# six pixels where the false positive car is. Which of the four numbers changes: `"report's car"`, `"report's person"`,
+# `"pooled car"` or `"pooled person"`?
 
 # %% tags=["exercise"]
 number_that_changes = ...
@@ -677,7 +690,7 @@ number_that_changes = "pooled car"
 check("09.2", number_that_changes)
 
 # %% [markdown]
-# **3.** ★★ Write the report's IoU of one class from masks.
+# **3.** ★★ Write a function for the report's IoU of one class. It gets the masks of the class in each frame.
 
 
 # %% tags=["exercise"]
@@ -701,8 +714,9 @@ def my_report_iou(true_masks, predicted_masks):
 check("09.3", my_report_iou)
 
 # %% [markdown]
-# **4.** ★★ The published code lists the true files and the predicted files, sorts both, and pairs them with `zip`. If one
-# file is missing, all pairs after it are wrong. Write a pairing by name that refuses missing and additional frames.
+# **4.** ★★ The published code lists the true files and the predicted files, sorts both, and pairs them with `zip`. If
+# one file is missing, all pairs after it are wrong. Write a function that pairs them by name. It raises a `ValueError`
+# if a frame is missing or if there is one too many.
 
 
 # %% tags=["exercise"]
@@ -747,8 +761,9 @@ except MetricError as error:
     print(error)
 
 # %% [markdown]
-# **5.** ★★★ Write average precision: rank by score; at each of the 101 recalls 0, 0.01, … 1 take the largest precision that
-# is reached at this recall or a higher one (0 if none); take the mean.
+# **5.** ★★★ Write a function for average precision. Sort the detections by score, and compute precision and recall
+# after each of them. For each of the 101 recalls 0, 0.01, … 1, take the largest precision at this recall or a higher
+# one (0 if there is none). Return the mean of these 101 numbers.
 
 
 # %% tags=["exercise"]
@@ -773,8 +788,9 @@ def my_average_precision(scores, correct, objects):
 check("09.5", my_average_precision)
 
 # %% [markdown]
-# **6.** ★★★ *Open task.* Table 1 has classes at exactly zero. Build a predictor that uses *no image* and is above zero in
-# as many classes as you can. What does the pooled IoU say about it? What does this mean for the report's metric?
+# **6.** ★★★ *Open task.* In Table 1, some classes have exactly zero. Build a predictor that uses *no image* and has an
+# IoU above zero for as many classes as you can. How high is its pooled IoU? What do you conclude about the report's
+# metric?
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -796,6 +812,6 @@ for c in (c for c, frames in with_class.items() if frames):
 # ## You can now
 #
 # - compute four metrics by hand, and say which errors each of them ignores;
-# - choose a score threshold with a precision-recall curve;
-# - set a baseline before you read a score;
-# - recognise leakage in a split, and pair files safely.
+# - choose a score threshold with precision and recall;
+# - compare a score with a baseline;
+# - recognise leakage in a split, and pair files by name.

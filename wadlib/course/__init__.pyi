@@ -15,6 +15,8 @@ from .kept_predictions import candidates as candidates
 from .kept_predictions import scored_instances as scored_instances
 from .kept_predictions import stored_predictions as stored_predictions
 from .kept_predictions import suppressed as suppressed
+from .lessons import lesson as lesson
+from .lessons import lesson_frames as lesson_frames
 from .sliders import figure_slider as figure_slider
 from .videos import open_video as open_video
 from .videos import show_video as show_video

@@ -30,6 +30,7 @@ __all__ = [
     "NOTEBOOK",
     "PROFILES",
     "address",
+    "cache_folder",
     "data_root",
     "figure_caption",
     "image",
@@ -104,6 +105,17 @@ def rendered_in_cache(name: str, **options: Any) -> Path:
     **options
         See `wadlib.rendered.render_dataset`.
     """
+    from wadlib import rendered
+
+    folder = cache_folder(name)
+    if not (folder / "tracks.json").is_file():  # written last
+        count = options["videos"] * options["frames"]
+        print(f"Drawing {count} frames. This is done once, and takes about a minute: the cache keeps them.")
+    return rendered.render_dataset(folder, **options)
+
+
+def cache_folder(name: str) -> Path:
+    """Name the folder of the cache that is for this name and this version of the renderer's code."""
     from platformdirs import user_cache_dir
 
     from wadlib import rendered
@@ -112,7 +124,7 @@ def rendered_in_cache(name: str, **options: Any) -> Path:
     digest = hashlib.sha256()
     for path in sorted(Path(rendered.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
-    return rendered.render_dataset(cache / f"rendered-{name}-{digest.hexdigest()[:10]}", **options)
+    return cache / f"rendered-{name}-{digest.hexdigest()[:10]}"
 
 
 def open_data() -> Wad:

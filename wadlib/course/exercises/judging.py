@@ -120,7 +120,8 @@ def _judge(exercise: Exercise, answer: Any, given: Mapping[str, Any]) -> str | N
     except NotImplementedError:  # what the scaffold of a function raises
         return _NO_ANSWER
     except Exception as error:  # a student's function may raise anything
-        return f"It could not be tried: {type(error).__name__}: {error}"
+        hint = " Does your function return its result?" if "NoneType" in str(error) else ""
+        return f"Your answer could not be tried: {type(error).__name__}: {str(error).rstrip(' .')}.{hint}"
 
 
 def _is_missing(answer: Any) -> bool:
@@ -176,18 +177,20 @@ def number(
 
     def judge(answer: Any, *, key: str, **_: Any) -> str | None:
         if not _is_number(answer):
-            return f"A number is asked for, this is of type {type(answer).__name__}."
+            return f"A number is expected (without quotes), and this is of type {type(answer).__name__}."
         if low is not None and answer < low:
-            return f"Such a number is never below {low:g}."
+            return f"The answer cannot be lower than {low:g}."
         if high is not None and answer > high:
-            return f"Such a number is never above {high:g}."
+            return f"The answer cannot be higher than {high:g}."
+        if not decimals and answer != round(answer):
+            return f"A whole number is expected, and this is {answer:g}."
         near = [digest(key, text) for text in _near(answer, decimals)]
         if right in near:
             return None
         for wrong, remark in (mistakes or {}).items():
             if wrong in near:
                 return remark
-        return "The number is another one. Go through the definition once more, term by term."
+        return "This number is not correct. Read the exercise again, and go through the definition step by step."
 
     return judge
 
@@ -198,18 +201,25 @@ def numbers_list(right: str, *, size: int, mistakes: Mapping[str, str] | None = 
     def judge(answer: Any, *, key: str, **_: Any) -> str | None:
         values = list(answer) if isinstance(answer, set | list | tuple | frozenset) else None
         if values is None or not all(_is_number(value) for value in values):
-            return "A list of numbers is asked for."
+            return "A list of numbers is expected, such as [1, 2]."
         if len(set(values)) != size:
-            return f"{len(set(values))} different numbers: there are {'more' if len(set(values)) < size else 'fewer'}."
+            which = "more" if len(set(values)) < size else "fewer"
+            return f"This list has {len(set(values))} different numbers. The correct list has {which}."
         found = digest(key, sorted(int(value) for value in values))
         if found == right:
             return None
-        return (mistakes or {}).get(found, "At least one of them does not belong here.")
+        return (mistakes or {}).get(found, "At least one number of this list is not correct.")
 
     return judge
 
 
-def choice(options: tuple[str, ...], right: str, *, mistakes: Mapping[str, str] | None = None) -> Judge:
+def choice(
+    options: tuple[str, ...],
+    right: str,
+    *,
+    mistakes: Mapping[str, str] | None = None,
+    hint: str = "Try a small example on paper, and choose again.",
+) -> Judge:
     """Make a judge of one word out of some.
 
     Parameters
@@ -220,15 +230,17 @@ def choice(options: tuple[str, ...], right: str, *, mistakes: Mapping[str, str] 
         `digest` of the right one.
     mistakes : mapping, optional
         Digest of a wrong one -> what to say.
+    hint : str
+        What to say about the other wrong ones.
     """
 
     def judge(answer: Any, *, key: str, **_: Any) -> str | None:
         if not isinstance(answer, str) or answer.strip().lower() not in options:
-            return f"Answer with one of: {', '.join(options)}."
+            return "Answer with one of these words, in quotes: " + ", ".join(f'"{word}"' for word in options) + "."
         found = digest(key, answer.strip().lower())
         if found == right:
             return None
-        return (mistakes or {}).get(found, "Run the experiment below, look again, and choose anew.")
+        return (mistakes or {}).get(found, f"This is not the correct choice. {hint}")
 
     return judge
 

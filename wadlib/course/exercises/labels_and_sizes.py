@@ -21,15 +21,15 @@ def _slip(answer: Callable[[int], float], **_: Any) -> str | None:
             if abs(value - (w - 1) / w) < 1e-9:
                 return f"For w = {w} this divides by the pixels of one car. What is in the union?"
             if abs(value - (w * w - w) / (2 * w * w)) < 1e-9:
-                return f"For w = {w} the pixels that both masks hold are counted twice in the union."
-            return f"For w = {w} it gives {value:.4f}, which differs from the count of the pixels."
+                return f"For w = {w} the pixels that are in both masks are counted twice in the union."
+            return f"For w = {w} it gives {value:.4f}. Draw this case, count the pixels, and compare."
     return None
 
 
 def _two_programs(answer: tuple[float, float], *, truth: Any, **_: Any) -> str | None:
     nothing, everything = answer
     if nothing != 0:
-        return "Program 'nothing': the intersection of an empty mask with the true one has how many pixels?"
+        return "Program 'nothing': how many pixels are in the intersection of an empty mask and the true mask?"
     if abs(everything - (truth == 33000).sum() / truth.size) > 1e-3:
         return "Program 'everything': which pixels are in the union of the whole grid and the car?"
     return None
@@ -48,7 +48,7 @@ def _decode(answer: Callable[[Any], Any], **_: Any) -> str | None:
         return "It should return two arrays: the classes, and the instance numbers."
     class_id, instance = (np.asarray(part) for part in found)
     if class_id.shape != label.shape or instance.shape != label.shape:
-        return f"Arrays of shape {label.shape} are expected, these have {class_id.shape} and {instance.shape}."
+        return f"Arrays of shape {label.shape} are expected, and these have {class_id.shape} and {instance.shape}."
     object_ = (label >= 1000) & (label != IGNORE)
     for name, special in (("background", label == BACKGROUND), ("ignore", label == IGNORE), ("999", label == 999)):
         if class_id[special].any() or instance[special].any():
@@ -72,14 +72,15 @@ def _pieces(answer: Callable[[Any], Any], **_: Any) -> str | None:
     if BACKGROUND in found or IGNORE in found:
         return "Background or ignore is counted as an instance."
     if sorted(int(code) for code in found) != codes:
-        return f"The street that it was tried on has {len(codes)} instances, this gives {len(found)}."
+        return f"The test label has {len(codes)} instances, and this gives {len(found)}."
     right = {code: ndimage.label(label == code)[1] for code in codes}
     if {int(code): int(number) for code, number in found.items()} == right:
         return None
     if int(found[33001]) == ndimage.label(np.isin(label, (33001, 33002)))[1]:
         return "Two instances of one class are counted together."
     return (
-        "The number of pieces of some instance is another one. Do pixels that touch at a corner only belong together?"
+        "For some instance the number of pieces is not correct. "
+        "Do two pixels that touch only at a corner belong to one piece?"
     )
 
 
@@ -97,10 +98,10 @@ def _mixtures(answer: Any, **_: Any) -> str | None:
     if any(a == b for a, b in found):
         return "A pair has two different classes."
     if set(found) - set(right):
-        return "At least one of these pairs has a mean that is no class of ours."
+        return "At least one of these pairs has a mean that belongs to none of the seven classes."
     if set(right) - set(found):
-        return f"{len(found)} pairs: at least one is missing. Divide the mean of the two *codes* by 1000."
-    return None if found == right else "The pairs are complete; a class that one of them gives is another one."
+        return f"At least one pair is missing (this dict has {len(found)}). Divide the mean of the two *codes* by 1000."
+    return None if found == right else "The pairs are complete, but the class of at least one of them is not correct."
 
 
 def _round_trip(answer: Callable[..., float], **_: Any) -> str | None:
@@ -113,7 +114,7 @@ def _round_trip(answer: Callable[..., float], **_: Any) -> str | None:
         value = float(answer(mask.copy(), factor))
         if abs(value - right) > 1e-9:
             if factor == 1:
-                return "With the factor 1 nothing is lost, and this gives another IoU than that of a mask with itself."
+                return "With the factor 1 nothing is lost. What is the IoU of a mask with itself?"
             return f"With the factor {factor} it gives {value:.3f}. Which pixel of a block does the label keep?"
     return None
 
@@ -123,15 +124,15 @@ def _found_share(answer: Callable[..., Any], **_: Any) -> str | None:
     thresholds = np.array([0.5, 0.75, 0.95])
     found = np.asarray(answer(ious.copy(), thresholds.copy()), float).ravel()
     if found.shape != (3,):
-        return f"One share for each threshold is expected, this gives {found.size} numbers."
+        return f"One share for each threshold (3 in the test) is expected, and this gives {found.size} numbers."
     right = (ious[:, None] > thresholds).mean(axis=0)
     if np.allclose(found, right):
         return None
     if np.allclose(found, (ious[:, None] >= thresholds).mean(axis=0)):
         return "Read the rule again: what if an IoU equals the threshold?"
     if np.allclose(found, right * len(ious)):
-        return "These are counts; shares are asked for."
-    return "The shares differ from a count of the objects."
+        return "These are counts, and shares are expected."
+    return "The shares are not correct. Try the function on three objects, and count them by hand."
 
 
 def _best_blocks(answer: Callable[..., float], **_: Any) -> str | None:
@@ -146,9 +147,9 @@ def _best_blocks(answer: Callable[..., float], **_: Any) -> str | None:
         )
         value = float(answer(mask.copy()))
         if value > best + 1e-9:
-            return f"It gives {value:.3f}, and no set of blocks reaches that. Is the union right?"
+            return f"It gives {value:.3f}, and this is more than any set of blocks reaches. Is the union correct?"
         if value < best - 1e-9:
-            return f"It gives {value:.3f}, and trying all sets of blocks finds a better one."
+            return f"It gives {value:.3f}, but another set of blocks has a higher IoU."
     return None
 
 
@@ -161,7 +162,10 @@ EXERCISES = (
             "3cbc71a55aad",
             low=0,
             high=1,
-            mistakes={"94ff6523ceef": "The pixel that both masks hold is counted twice in the union."},
+            mistakes={
+                "94ff6523ceef": "The pixel that is in both masks is counted twice in the union.",
+                "69afb88ed9f6": "This is the IoU for an error in one direction only.",
+            },
         ),
         predict=True,
     ),
@@ -174,7 +178,7 @@ EXERCISES = (
             "6a55c3cefcd4",
             decimals=0,
             low=1,
-            mistakes={"54c410b72bb7": "At this width the loss is exactly a tenth, which is not less."},
+            mistakes={"54c410b72bb7": "At this width the IoU is lower by exactly 0.1, and this is not less than 0.1."},
         ),
     ),
     Exercise("00.4", 2, 1, _two_programs),
@@ -183,7 +187,7 @@ EXERCISES = (
         "01.2",
         1,
         1,
-        number("4227eb7fead3", decimals=0, low=1, mistakes={"6ad3b740be90": "Is 0 an instance number?"}),
+        number("4227eb7fead3", decimals=0, low=1, mistakes={"6ad3b740be90": "Can an instance have the number 0?"}),
     ),
     Exercise("01.3", 2, 2, _decode),
     Exercise("01.4", 3, 3, _pieces),
@@ -196,7 +200,7 @@ EXERCISES = (
             decimals=0,
             low=0,
             high=96,
-            mistakes={"213b68a52f22": "The downscale acts along both sides."},
+            mistakes={"213b68a52f22": "The downscale makes the image smaller in width *and* in height."},
         ),
         predict=True,
     ),

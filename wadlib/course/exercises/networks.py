@@ -18,10 +18,10 @@ def _constant_dice(answer: Callable[..., float], **_: Any) -> str | None:
         if abs(value - right) < 1e-9:
             continue
         if abs(value - 2 * q * s / (q + s)) < 1e-9:
-            return "This is the overlap itself. The loss is low where the overlap is high."
+            return "This is the overlap itself. The loss must be low if the overlap is high."
         if abs(value - (1 - q * s / (q + s))) < 1e-9:
             return "A factor is missing: with q = s = 1 the loss should be 0."
-        return f"For q = {q:g} and s = {s:g} it gives {value:.4f}, and the sums over the pixels give another number."
+        return f"For q = {q:g} and s = {s:g} it gives {value:.4f}, but the sums over the pixels give another number."
     return None
 
 
@@ -34,8 +34,11 @@ def _cells_seen(answer: Callable[..., int], **_: Any) -> str | None:
         if value == right:
             continue
         if poolings and value == 5 + 4 * poolings:
-            return "A convolution after a pooling widens the field by more cells of the input than one before it."
-        return f"With {poolings} poolings it gives {value}. Go from the bottom upwards: how many cells make one?"
+            return "A convolution after a pooling adds more input pixels than a convolution before it."
+        return (
+            f"For d = {poolings} it gives {value}. Begin with one cell at the bottom and go up, layer by layer: "
+            "how many cells of the layer before does it depend on?"
+        )
     return None
 
 
@@ -49,12 +52,12 @@ def _cars_and_pieces(answer: Callable[..., Any], **_: Any) -> str | None:
     cars, pieces = (int(value) for value in found)
     if cars != 4:
         return (
-            "Cars: 33000 in two frames is two cars."
+            "Cars: the code 33000 in two frames is two cars."
             if cars == 3
-            else f"Cars: {cars} in the two labels it was tried on is not the number of instances of class 33."
+            else f"Cars: {cars} is not the number of instances of class 33 in the two test labels."
         )
     if pieces != 4:
-        return f"Pieces: {pieces}. Two cars that touch are one piece; a car behind a person may be two."
+        return f"Pieces: {pieces} is not correct. Two cars that touch are one piece; a car behind a person may be two."
     return None
 
 
@@ -80,7 +83,11 @@ EXERCISES = (
             "8b81431c7ba5",
             decimals=0,
             low=0,
-            mistakes={"33aca1259bf7": "That is the weight of one of the three."},
+            mistakes={
+                "33aca1259bf7": "This is the weight of one of the three classes.",
+                "c36304c2cc9d": "Which share does the most frequent class of this batch have?",
+                "a07d3e3590cf": "Put the probability 1/9 into the dice loss of an absent class: what does it cost?",
+            },
         ),
     ),
     Exercise("06.4", 3, 3, _cells_seen),

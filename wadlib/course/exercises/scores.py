@@ -21,25 +21,25 @@ def _report_iou(answer: Callable[..., float], **_: Any) -> str | None:
     value = float(answer([t == 1 for t in truths], [p == 1 for p in predictions]))
     if abs(value - np.mean([iou for k, iou in enumerate(ious) if k != 2])) < 1e-9:
         empty = answer([truths[2] == 1], [predictions[2] == 1])
-        return None if np.isnan(float(empty)) else "A class that no truth holds has no score: nan."
+        return None if np.isnan(float(empty)) else "If the class is in no truth, the function should return nan."
     if abs(value - np.mean(ious)) < 1e-9:
-        return "A frame whose truth does not hold the class is counted."
+        return "A frame is counted although its truth does not have the class."
     if abs(value - both / either) < 1e-9:
         return "This is the pooled IoU: the pixels of all frames are added up first."
-    return f"On four random frames it gives {value:.4f}, and the formula gives another number."
+    return f"On four random frames it gives {value:.4f}, but the formula gives another number."
 
 
 def _pairs(answer: Callable[..., Any], **_: Any) -> str | None:
     truths = ["b_Camera_5", "a_Camera_6", "c_Camera_5"]
     found = answer(list(truths), ["c_Camera_5", "a_Camera_6", "b_Camera_5"])
     if sorted(tuple(pair) for pair in found) != sorted((name, name) for name in truths):
-        return "With the same names in another order, some frame gets the prediction of another frame."
+        return "If the names come in another order, some frame gets the prediction of another frame."
     for wrong, name in ((truths[1:], "without a prediction"), ([*truths, "d"], "with a prediction and no truth")):
         try:
             answer(list(truths), list(wrong))
         except ValueError:
             continue
-        return f"A frame {name} raises no ValueError."
+        return f"For a frame {name} the function should raise a ValueError."
     return None
 
 
@@ -62,10 +62,10 @@ def _average_precision(answer: Callable[..., float], **_: Any) -> str | None:
             [next((p for p, q in zip(precision, recall, strict=True) if q >= r - 1e-12), 0) for r in levels]
         )
         if abs(value - ragged) < 1e-6:
-            return "At each recall the *largest* precision at this recall or a higher one counts."
+            return "For each recall, take the *largest* precision at this recall or a higher one."
         if abs(value - np.mean([max(precision[recall >= r - 1e-12], default=0.0) for r in levels[1:]])) < 1e-6:
             return "There are 101 recalls: 0 is one of them."
-        return f"{n} detections, {objects} objects: it gives {value:.4f}. Is the list ranked by score?"
+        return f"{value:.4f} is not correct. Is the list sorted by score? What if a recall is never reached?"
     return None
 
 
@@ -78,7 +78,7 @@ EXERCISES = (
             "acc562db27bf",
             low=0,
             high=1,
-            mistakes={"add3ddab5909": "The pixels that both hold are counted twice in the union."},
+            mistakes={"add3ddab5909": "The pixels that are in both squares are counted twice in the union."},
         ),
         predict=True,
     ),
@@ -90,6 +90,7 @@ EXERCISES = (
             ("report's car", "report's person", "pooled car", "pooled person"),
             "a36904b6df10",
             mistakes={"557c79d79d60": "Which frames does this number take into account?"},
+            hint="Which frames and which pixels does this number count?",
         ),
         predict=True,
     ),

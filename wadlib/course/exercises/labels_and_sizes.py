@@ -178,7 +178,10 @@ EXERCISES = (
             "6a55c3cefcd4",
             decimals=0,
             low=1,
-            mistakes={"54c410b72bb7": "At this width the IoU is lower by exactly 0.1, and this is not less than 0.1."},
+            mistakes={
+                "54c410b72bb7": "At this width the IoU is lower by exactly 0.1, and this is not less than 0.1. "
+                "(A program may find a little less, because decimal numbers are rounded. Compare fractions.)"
+            },
         ),
     ),
     Exercise("00.4", 2, 1, _two_programs),

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 10 · The report revisited: why does Table 1 read zero?
+# # 10 · The report revisited: why are most values of Table 1 zero?
 #
-# **After this notebook you can** find the step between a network and a table that loses correct predictions, and judge a
+# **After this notebook you can** find out which step between a network and a table of scores loses correct predictions, and judge a
 # [hypothesis](glossary.md#hypothesis) by the evidence for it and against it.
 # **You need:** [09](09_evaluation.ipynb) (IoU per class), [08](08_fine_tuning.ipynb) (the training).
 # **Time:** about 100 minutes (reading 60, exercises 40).
@@ -9,12 +9,12 @@
 # ## The question
 #
 # Table 1 of the report gives cars a fair score. The six other classes have a score of zero or close to it. The authors looked at their images and
-# saw better masks than that. They write: "even though we are able to detect masks for motorcycle, bicycle and tricycle but they might be
+# saw masks that were better than these scores. They write: "even though we are able to detect masks for motorcycle, bicycle and tricycle but they might be
 # getting classified into a different class" (section 5).
 #
-# A table can read zero for two reasons. The *network* can fail. Or a step *between* the network and the table can lose a correct
-# prediction. This notebook uses one fixed set of predictions, those of our network on rendered frames, and changes one step at a time. We
-# call a label **saved correctly** if the mask with the highest score is on top wherever masks overlap. The report's own three hypotheses are called H1, H2 and H3 below.
+# A score of zero can have two reasons. The *network* can fail. Or a step *between* the network and the table can lose a correct prediction. In this notebook
+# the predictions do not change: they are those of our network on rendered frames. We change one of the later steps at a time. We call a label **saved
+# correctly** if the mask with the highest score is on top wherever masks overlap. The three hypotheses of the report are called H1, H2 and H3 below.
 
 # %%
 import json
@@ -27,8 +27,10 @@ from scipy import stats
 
 import wadlib as wad
 from wadlib.course import (
+    candidates,
     check,
     cite,
+    figure_slider,
     open_data,
     prepared,
     profile,
@@ -36,17 +38,27 @@ from wadlib.course import (
     say,
     scored_instances,
     show,
+    suppressed,
 )
-from wadlib.figures import draw_bars, draw_grid, draw_waterfall, plot_style
-from wadlib.labels import IDS, by_name, class_map
 
 # %%
+from wadlib.figures import (
+    PALETTE,
+    draw_bars,
+    draw_grid,
+    draw_label,
+    draw_overlay,
+    draw_waterfall,
+    plot_style,
+)
+from wadlib.labels import IDS, by_name, class_map
 from wadlib.metrics import (
     InstanceOverlap,
     as_published,
     confusion,
     confusion_table,
     erased,
+    match,
     mean_iou,
     published_waterfall,
 )
@@ -74,9 +86,9 @@ saved, top = fall.means["as published"], fall.means["highest score on top"]
 by_saving = low.means["highest score on top"] - low.means["as published"]
 say(
     f"**The answer on these predictions.** If the labels are saved correctly, the mean IoU is {correct:.3f} (score threshold {CHOSEN}). The "
-    "published code loses a part of it:\n\n"
-    f"- At its threshold of {PUBLISHED} the mean IoU is {saved:.3f}. The loss is {correct - saved:.3f}: {top - saved:.3f} by the way in which labels are "
-    f"saved, and {correct - top:.3f} by the higher threshold. No class is left in {fall.erased} of {fall.frames} frames.\n"
+    "published code loses a part of this score:\n\n"
+    f"- At the published threshold of {PUBLISHED} the mean IoU is {saved:.3f}. This is a loss of {correct - saved:.3f}. The way in which labels are saved causes "
+    f"{top - saved:.3f} of it, and the higher threshold {correct - top:.3f}. No class is left in {fall.erased} of {fall.frames} frames.\n"
     f"- At a threshold of {CHOSEN} the mean IoU is {low.means['as published']:.3f}. The whole loss of {by_saving:.3f} comes from the way in "
     f"which labels are saved. No class is left in {low.erased} frames.\n\n"
     f"The distance from {correct:.3f} to 1 has other causes. One of them is the training of the network."
@@ -86,19 +98,20 @@ say(
 # ## The idea in five lines
 #
 # In a frame the network gives masks $m_k$, each with a class $c_k$ and a score $s_k$. Masks whose score reaches the threshold $\tau$ are kept.
-# The **[saving code](glossary.md#saving-code)** of the published notebook adds their codes at each pixel $p$. scikit-image stores the sum $S$ with 16 bits, as the label $L$:
+# At each pixel $p$, the published **[saving code](glossary.md#saving-code)** adds their codes $1000\,c_k$. scikit-image stores the sum $S$ as a label $L$ with 16 bits:
 #
 # $$S(p)=\sum_{k:\,s_k\ge\tau} m_k(p)\,1000\,c_k,\qquad
 # L(p)=\begin{cases}S(p)&\text{if }\max_q S(q)<2^{16}\\ \lfloor S(p)/2^{15}\rfloor&\text{otherwise}\end{cases}$$
 #
-# The maximum is taken over all pixels $q$ of the image. Two masks that share one pixel give a sum of at least $33000+33000=66000\ge 2^{16}$.
-# Then *every* pixel of the frame is divided by $2^{15}$. The class of a pixel is $\lfloor L/1000\rfloor$. So 33000 becomes 1, and its class becomes 0.
+# ($q$: all pixels of the image.) If two masks share one pixel, its sum is at least $33000+33000=66000\ge 2^{16}$. Then the sum of *every* pixel is divided by $2^{15}$.
+# The class of a pixel is $\lfloor L/1000\rfloor$. So 33000 becomes 1, and its class becomes 0.
 # No class is left in the label: we call this an **[erased frame](glossary.md#erased-frame)**.
 
 # %% [markdown]
 # ## By hand
 #
-# A frame of 4x6 pixels holds a car and a person. At first their masks are apart. Then the car's mask grows by two pixels, and one of these pixels belongs to the person's mask as well.
+# A frame of 4x6 pixels holds a car and a person. At first their masks are apart. Then the car's mask grows by two pixels. One of these two pixels also belongs
+# to the person's mask.
 
 # %%
 truth = np.full((4, 6), wad.BACKGROUND, np.uint16)
@@ -144,13 +157,16 @@ assert [scores["one shared pixel"][c] for c in (33, 36)] == [0, 0]
 assert [scores["highest score on top"][c] for c in (33, 36)] == [6 / 7, 1]
 
 # %% [markdown]
-# One shared pixel changes the value of every object pixel in the frame. No error is raised, and the file has the right size. scikit-image did warn ("Possible precision loss when converting from int32 to uint16"). But the first cell of the published notebook
+# One shared pixel changes the value of every object pixel in the frame, and the IoU of both classes falls to 0. With the highest score on top, only the car
+# loses a little, because one of its new pixels is wrong. The published code raises no error, and the file has the right size. scikit-image did warn ("Possible
+# precision loss when converting from int32 to uint16"). But the first cell of the published notebook
 # switches warnings off. The page *A line that erased frames* of the book has the code, the versions and a two-line test for your own pipeline.
 #
 # ## The library on a real frame
 #
 # ### What the saving code did to these predictions
-# `published_waterfall` scores the same predictions in four ways. Each way changes one thing. (The section *The report's figure beside ours* draws them as a **[waterfall](glossary.md#waterfall)**.)
+# `published_waterfall` scores the same predictions in four ways. Each way differs from the one before in one thing. (The section *The report's figure beside
+# ours* draws the four scores as a **[waterfall](glossary.md#waterfall)**.)
 #
 # - *As published*.
 # - *No division*: the sum modulo $2^{16}$. Only the shared pixels get a wrong code.
@@ -166,12 +182,14 @@ gains = {
     for before, after in zip(list(fall.means)[:-1], list(fall.means)[1:], strict=True)
 }
 largest = max(gains, key=gains.get)
-say(f"From threshold {PUBLISHED} the largest single gain is **{largest}**: {gains[largest]:+.3f}.")
+say(
+    f"In the first table, the step **{largest}** raises the mean IoU most, by {gains[largest]:.3f}. In the second table, the mean rises from "
+    f"{low.means['as published']:.3f} (*as published*) to {low.means['highest score on top']:.3f} (*highest score on top*)."
+)
 
 # %% [markdown]
 # ### Which frames are erased?
-# A frame is erased as soon as two kept masks overlap. With more objects in a frame this happens more often. A lower threshold keeps
-# more masks, so it erases *more* frames.
+# A frame is erased if two kept masks share a pixel. This happens more often if a frame has many objects. A lower score threshold keeps more masks, so *more* frames are erased.
 
 # %%
 thresholds = np.array([0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
@@ -196,6 +214,10 @@ show(
     "Left: mean IoU over the score threshold for three ways to save; the published one is far below the others and rises towards a "
     "high threshold. Right: the share of erased frames falls as the threshold rises.",
     "The same predictions at eight score thresholds: mean IoU for three ways to save (left), and the share of erased frames (right).",
+)
+say(
+    f"From the threshold {thresholds[0]} to {thresholds[-1]}, the share of erased frames changes from {lost[0]:.0%} to {lost[-1]:.0%}, and the mean IoU as published "
+    f"from {swept[0]['as published']:.3f} to {swept[-1]['as published']:.3f}."
 )
 
 # %%
@@ -225,13 +247,15 @@ say(
 )
 
 # %% [markdown]
-# Frames with many objects are erased more often. An erased frame loses all its masks, also those that do not overlap. A class that mostly occurs in frames with many
-# objects loses more frames than a class that occurs in other frames as well. But here the classes differ less than in Table 1. On these few frames, erased frames
-# explain why scores fall. They explain only partly why some classes fall more than others.
+# Frames with many objects are erased more often. An erased frame loses all its masks, also those that do not overlap. So a class loses many of its frames if it
+# occurs mostly in frames with many objects. But here the shares of erased frames differ less from class to class than the scores of Table 1. On these few
+# frames, erased frames explain why all scores fall. They do not fully explain why the scores of some classes fall more.
 #
 # ### H1: does the class loss diverge, because of class imbalance?
-# The report writes: "we notice that the classification loss represented in Fig. 11 is diverging". We fit a straight line to each digitised
-# curve. The **[residuals](glossary.md#residual)** are the distances of the values from this line. The values of neighbouring epochs are correlated. So the interval comes from a **[block bootstrap](glossary.md#block-bootstrap)**: we draw *blocks* of ten neighbouring residuals, with replacement.
+# The report writes: "we notice that the classification loss represented in Fig. 11 is diverging". We fit a straight line to each of the report's curves. Its
+# change over all epochs is the trend. The **[residuals](glossary.md#residual)** are the distances of the values from this line. The interval of the trend comes
+# from a **[block bootstrap](glossary.md#block-bootstrap)**: we draw residuals with replacement, add them to the line, and fit again. We draw *blocks* of ten
+# neighbouring residuals, because the values of neighbouring epochs are correlated.
 
 # %%
 curves = pd.read_csv(project_root() / "report" / "loss_curves.csv")
@@ -275,16 +299,17 @@ against = f"training: {flat['change']:+.3f} ({flat['2.5 %']:+.3f} to {flat['97.5
 assert flat["2.5 %"] <= 0, "on training frames the class loss does not rise"
 assert (trends.drop("mrcnn_class_loss", level=0)["97.5 %"] < 0).all(), "all other losses fall"
 say(
-    f"{h1}. The interval {'does not hold' if beyond_noise else 'holds'} 0, so this rise {'is more than' if beyond_noise else 'may be'} chance. "
-    f"Class loss, {against}: no rise."
+    f"{h1}. The interval {'does not contain' if beyond_noise else 'contains'} 0, so this rise {'is more than' if beyond_noise else 'may be'} chance. "
+    f"The class loss on training frames does not rise ({against})."
 )
 
 # %% [markdown]
-# All other losses fall, on training frames and on validation frames. A loss that diverges would rise on training frames as well, and none does. If the rise of the class
-# loss on validation frames is real, it is over-fitting of the class head. A curve cannot show whether class *imbalance* is the cause, because there is no run without imbalance to compare with.
+# All other losses fall, on training frames and on validation frames. A loss that diverges would rise on training frames, too. No loss rises there. If the rise of the class
+# loss on validation frames is real, it is over-fitting of the class head. The curve cannot show whether class *imbalance* is the cause: for this, a run on
+# balanced data would be needed.
 #
 # ### H2: are rare objects found, but put into a wrong class?
-# For each true object we ask two questions. Does a predicted mask of *any* class have an IoU of at least 0.5 with it? Does a mask of the *right* class?
+# For each true object we ask two questions. Does a predicted mask of *any* class have an IoU of at least 0.5 with the object? Does a predicted mask of the *right* class have it?
 
 # %%
 tables = [InstanceOverlap.from_label(truths[n], found[n].above(CHOSEN)) for n in truths]
@@ -311,7 +336,7 @@ h2 = f"{confused['objects'].sum():.0f} objects: {missed:.0%} are not found by an
 rare = confused.loc[confused.index.intersection(["motorbicycle", "bicycle", "tricycle"])]
 rare_wrong = (rare["wrong class only"] * rare["objects"]).sum()
 h2 += (
-    f" ({rare_wrong:.0f} of the {rare['objects'].sum():.0f} motorbicycles, bicycles and tricycles)"
+    f" (of the {rare['objects'].sum():.0f} motorbicycles, bicycles and tricycles: {rare_wrong:.0f})"
 )
 say(h2 + ".")
 
@@ -320,20 +345,25 @@ overlaps = [wad.Overlap.from_labels(truths[n], found[n].above(CHOSEN).to_label()
 print("pixels: rows are the truth, columns the prediction, each row as shares")
 table = confusion_table(confusion(overlaps))
 print((table.div(table.sum(axis=1), axis=0)).round(2).to_string())
+of_objects = table.to_numpy()[1:]  # without the row of the background
+missed_px = of_objects[:, 0].sum()
+wrong_px = of_objects.sum() - missed_px - np.trace(of_objects[:, 1:])
 foreground = [
     ((class_map(truths[n]) > 0), class_map(found[n].above(CHOSEN).to_label()) > 0) for n in truths
 ]
 agnostic = np.mean([(a & b).sum() / max((a | b).sum(), 1) for a, b in foreground])
 say(
-    f"If all classes are merged into one, the mean IoU is {agnostic:.3f}. With seven classes it is {correct:.3f}. In each row of the table, the share in the "
-    "column *background* is missed. The shares in the columns of other classes have a wrong class."
+    f"In each row, the share in the column *background* is missed, and the shares in the columns of other classes have a wrong class. Of the object pixels that "
+    f"are not right, {missed_px / (missed_px + wrong_px):.0%} are missed and {wrong_px / (missed_px + wrong_px):.0%} have a wrong class. If all classes are merged into "
+    f"one, a wrong class is no error: then the mean IoU is {agnostic:.3f}. With seven classes it is {correct:.3f}."
 )
 
 # %% [markdown]
-# ### H3: does a lighter class loss help the rare classes?
-# The report proposes "more weight on bounding box loss and mask loss as compared to classification loss". We trained the classroom network twice for each seed:
-# once with the class loss multiplied by 1/2, and once without this change. Each run saw 600 images and was scored on 80 frames of other videos. (The runs are
-# read from files; `results/maskrcnn/cures.sh` has the commands.) The table shows the difference of the two IoU for each seed.
+# ### H3: does a smaller weight of the class loss help the rare classes?
+# The report proposes "more weight on bounding box loss and mask loss as compared to classification loss". For each seed we trained the classroom network twice:
+# once with a weight of 1/2 for the class loss, and once with a weight of 1. Each run used 600 images and was scored on 80 frames of other videos. (The runs are
+# read from files; `results/maskrcnn/cures.sh` has the commands.) The table shows one row for each seed: the report IoU with the weight 1/2, minus the report
+# IoU with the weight 1.
 
 # %%
 runs = {}
@@ -346,13 +376,13 @@ named = ["motorbicycle", "bicycle", "tricycle"]  # the three that the sentence n
 change = pd.DataFrame(
     {s: {c: runs["class-half", s][c] - runs["none", s][c] for c in [*named, "mean"]} for s in seeds}
 ).T
-change.insert(0, "the three", change[named].mean(axis=1))
-print("report IoU with the class loss at 1/2, minus without:")
+change.insert(0, "three classes", change[named].mean(axis=1))
+print("change of the report IoU; 'three classes' is the mean of the next three columns")
 print(change.round(4).to_string())
-differences = change["the three"]
+differences = change["three classes"]
 effect, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(seeds))
 reach = stats.t.ppf(0.975, len(seeds) - 1) * error
-h3 = f"{len(seeds)} seeds: {effect:+.4f} on the three classes"
+h3 = f"{len(seeds)} seeds: {effect:+.4f} for motorbicycle, bicycle and tricycle together"
 if len(seeds) < 4:
     h3 += "; too few for an interval"
 else:
@@ -364,10 +394,10 @@ highest = max(run[c] for run in runs.values() for c in named)
 say(f"{h3}. After so few images the IoU of the three classes is {highest:.3f} at most.")
 
 # %% [markdown]
-# So this experiment can only show a large effect.
+# So this experiment can show only a large effect. It cannot show whether there is a small one.
 #
 # ### The score threshold
-# The published notebook keeps detections of score 0.9 and more. How much IoU does this threshold cost if labels are saved correctly?
+# The published notebook keeps detections with a score of 0.9 or more. How does the mean IoU change if this threshold is lower?
 
 # %%
 threshold_row = f"{correct - top:+.3f} from {PUBLISHED} to {CHOSEN}, saved correctly"
@@ -380,8 +410,125 @@ say(
 )
 
 # %% [markdown]
+# ### Two thresholds and two ways to save, on one frame
+# A network often detects the same object several times. Its last step removes such **duplicates** by non-maximum suppression (NMS, notebook 07). If two
+# detections of one class have boxes with an IoU above the **NMS threshold**, the one with the lower score is removed. All predictions above were made with an
+# NMS threshold of 0.5. For one frame, the detections *before* NMS are kept as well. So we can apply NMS with any threshold here, and then the
+# score threshold.
+#
+# *Predict first.* Both sliders start at 0.5. Raise the NMS threshold. What happens to the number of false positives, to the IoU, and to the label as
+# published?
+
+# %%
+frame, detections = candidates(frames, data.frames)
+SCORES = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]
+NMS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+labelled = truths[frame.name]
+objects_here = len(wad.Instances.from_label(labelled))
+kept_at = {(s, n): suppressed(detections, n).above(s) for s in SCORES for n in NMS}
+print(f"{objects_here} objects, {len(detections)} detections before NMS")
+print(f"lowest score of a detection: {detections.scores.min():.2f}")
+
+
+def judged(found):
+    """Of each detection, best score first: is it a true positive? Is it left out of the count?"""
+    matches = match(InstanceOverlap.from_label(labelled, found))  # an object has one match at most
+    return matches.matched[:, 0] & 1 > 0, matches.ignored[:, 0] & 1 > 0
+
+
+def frame_iou(saved_label):
+    """The report's IoU of this frame alone, mean over its classes."""
+    return mean_iou(wad.report_iou([wad.Overlap.from_labels(labelled, saved_label)]))
+
+
+# %%
+rows = {}
+for position, each in kept_at.items():
+    hit, ignored = judged(each)
+    rows[position] = {
+        "TP": hit.sum(),
+        "FP": (~hit & ~ignored).sum(),
+        "highest score on top": frame_iou(each.to_label()),
+        "as published": frame_iou(as_published(each)),
+        "erased": erased(each),
+    }
+grid = pd.DataFrame(rows).T.rename_axis(["score", "NMS"])
+object_rows = np.flatnonzero((class_map(labelled) > 0).any(axis=1))
+view = slice(max(object_rows[0] - 15, 0), object_rows[-1] + 16)  # rows of the image with objects
+
+
+def draw_boxes(ax, boxes, hit):
+    """Outline boxes (N,4) y1,x1,y2,x2: true positives in white, others in yellow and dashed."""
+    for (y1, x1, y2, x2), right in zip(boxes, hit, strict=True):
+        colour, style = ("white", "-") if right else (PALETTE[6], "--")
+        corner, size = (x1 - 0.5, y1 - 0.5 - view.start), (x2 - x1, y2 - y1)
+        outline = plt.Rectangle(corner, *size, fill=False, edgecolor=colour, linestyle=style)
+        ax.add_patch(outline)
+
+
+# %%
+def draw_counts(ax, score, nms):
+    """Counts and IoU over the score threshold, for one NMS threshold."""
+    here = grid.xs(nms, level="NMS")
+    here[["TP", "FP"]].plot(ax=ax["counts"], style=["o-", "s--"])
+    here[["highest score on top", "as published"]].plot(ax=ax["iou"], style=["o-", "s--"])
+    ax["counts"].set(ylabel="detections", ylim=(0, grid["FP"].max() + 1))
+    ax["iou"].set(ylabel="IoU of the frame", ylim=(-0.02, 1))
+    for each in (ax["counts"], ax["iou"]):
+        each.axvline(score, color="0.3", linewidth=1)
+        each.set(xlabel="score threshold", title=f"NMS threshold {nms}")
+
+
+def at_thresholds(score, nms):
+    """The masks of the frame, its label as published, and the numbers."""
+    found_here, now = kept_at[score, nms], grid.loc[(score, nms)]
+    places = [["masks", "masks"], ["saved", "saved"], ["counts", "iou"]]
+    look = {"height_ratios": [3, 3, 4], "layout": "constrained"}
+    figure, ax = plt.subplot_mosaic(places, figsize=(11, 6.2), **look)
+    pixels = frame.read_image()[view]
+    draw_overlay(ax["masks"], pixels, found_here.to_label()[view], names=False, opacity=0.4)
+    draw_boxes(ax["masks"], found_here.boxes, judged(found_here)[0])
+    head = f"{now['TP']} true positives (white), {now['FP']} false positives (yellow, dashed)"
+    head += f", {objects_here - now['TP']} of {objects_here} objects missed"
+    ax["masks"].set_title(f"Highest score on top: IoU {now['highest score on top']:.3f}. {head}")
+    draw_label(ax["saved"], as_published(found_here)[view], by="class")
+    state = "erased, no class is left" if now["erased"] else "not erased"
+    ax["saved"].set_title(f"As published: IoU {now['as published']:.3f} ({state})")
+    draw_counts(ax, score, nms)
+    return figure, f"A frame with {head}. Its label as published is {state}."
+
+
+# %%
+figure_slider(
+    ("score", "NMS"),
+    (SCORES, NMS),
+    at_thresholds,
+    start=(SCORES.index(CHOSEN), NMS.index(0.5)),
+    caption="One frame: its masks with the highest score on top, its label as published, and the numbers over the score threshold. The vertical line is the slider.",
+)
+
+# %%
+start, loose = grid.loc[(CHOSEN, 0.5)], grid.loc[(CHOSEN, 0.9)]
+strict = grid.loc[(SCORES[-1], 0.5)]
+erased_at = grid["erased"].astype(float).groupby(level="NMS").sum().astype(int)
+top_score = "highest score on top"
+say(
+    f"- **NMS threshold from 0.5 to 0.9** (score threshold {CHOSEN}): the number of false positives changes from {start['FP']} to {loose['FP']}, that of true positives from "
+    f"{start['TP']} to {loose['TP']}. The IoU with the highest score on top changes from {start[top_score]:.3f} to {loose[top_score]:.3f}, the IoU as published from "
+    f"{start['as published']:.3f} to {loose['as published']:.3f}.\n"
+    f"- **Score threshold from {CHOSEN} to {SCORES[-1]}** (NMS threshold 0.5): false positives from {start['FP']} to {strict['FP']}, true positives from {start['TP']} to "
+    f"{strict['TP']}. The IoU with the highest score on top changes from {start[top_score]:.3f} to {strict[top_score]:.3f}.\n"
+    f"- **Erased**: of the {len(SCORES)} score thresholds, {erased_at[0.5]} erase the frame with an NMS threshold of 0.5, and {erased_at[0.9]} with an NMS threshold of 0.9."
+)
+
+# %% [markdown]
+# A duplicate is a false positive, because its object already has a detection. It covers nearly the same pixels as the detection with the higher score, and
+# that one is on top. So duplicates hardly change the IoU of the label. But the published code adds the codes of both masks, so one duplicate is enough to
+# erase the frame. With a high NMS threshold, the label as published holds no class here. A high score threshold removes duplicates, too, but it also removes
+# true positives. This is one frame only; the figure *The same predictions at eight score thresholds* is about all frames.
+#
 # ### Frames without the class are skipped
-# The report's IoU of a class is a mean over the frames whose truth holds the class. A false positive in another frame costs nothing. Here we
+# The report's IoU of a class is a mean over the frames whose truth holds the class. So a false positive in any other frame does not lower the score. Here we
 # score over every frame that holds the class in the truth *or* in the prediction.
 
 
@@ -406,19 +553,20 @@ ways = {
 skipped = pd.DataFrame(ways).rename(index=lambda c: wad.CLASSES[c].name)
 skipped.loc["mean"] = skipped.mean()
 print(skipped.round(4).to_string())
-skipped_row = f"{skipped.loc['mean', 'every frame'] - skipped.loc['mean', 'report IoU']:+.3f} if such frames count"
+skipped_row = f"{skipped.loc['mean', 'every frame'] - skipped.loc['mean', 'report IoU']:+.3f} if these frames are scored, too"
 ratio = (skipped["report IoU"] / skipped["pooled IoU"]).drop("mean")
 say(
-    f"Skipping these frames raises the score, so it cannot explain zeros ({skipped_row}). The ratio of report IoU to pooled IoU is largest for "
+    f"The mean changes by {skipped_row}. So skipping them raises the score, and cannot explain zeros. The ratio of report IoU to pooled IoU is largest for "
     f"**{ratio.idxmax()}**: {skipped.loc[ratio.idxmax(), 'report IoU']:.3f} against {skipped.loc[ratio.idxmax(), 'pooled IoU']:.4f} ({skipped.loc[ratio.idxmax(), 'every frame']:.3f} over every frame). "
-    "The pooled IoU counts pixels. So one large object that is missed, or one large false positive, outweighs many small objects."
+    "The pooled IoU adds up the pixels of all frames. So one large object that is missed, or one large false positive, counts more than many small objects."
 )
 
 # %% [markdown]
 # ### A quarter of the resolution
-# The network sees every fourth row and column. What is the best IoU that this allows at full size? We enlarge a perfect label of that size, and compare it with the full-size label. (The report's labels were
-# scored at the small size, where this loss does not appear.) We reduce a block of 4x4 pixels in three ways. We take its *upper left* pixel, as in the published code, or a pixel near
-# its centre, or the code that most of its pixels have.
+# The network sees every fourth row and column. What is the highest IoU that is possible at full size? We take a perfect label of the small size, enlarge it,
+# and compare it with the full-size label. (The report's labels were scored at the small size, so this loss does not occur there.) Each block of 4x4 pixels
+# becomes one pixel. We choose its value in three ways: the *upper left* pixel of the block, as in the published code; a pixel near the *centre*; or the code of
+# the *majority* of its pixels.
 
 # %%
 full = {frame.name: frame for frame in data.frames}
@@ -447,7 +595,7 @@ ceiling = pd.DataFrame(
 ceiling.loc["mean"] = ceiling.mean()
 print(ceiling.round(3).to_string())
 quarter_row = (
-    f"a perfect label of 832x640 has a mean IoU of {ceiling.loc['mean', 'upper left']:.3f} at full size; the lowest is "
+    f"a perfect label of 832x640 pixels has a mean IoU of {ceiling.loc['mean', 'upper left']:.3f} at full size; the lowest is "
     f"{ceiling['upper left'].idxmin()} with {ceiling['upper left'].min():.3f}"
 )
 say(quarter_row[0].upper() + quarter_row[1:] + " (upper left pixel).")
@@ -455,7 +603,8 @@ say(quarter_row[0].upper() + quarter_row[1:] + " (upper left pixel).")
 # %% [markdown]
 # ### Nested training masks
 # The published loader draws the **[polygons](glossary.md#polygon)** of an object one after the other on the same canvas. After each polygon it appends a mask. So an object of
-# k polygons becomes k **[nested masks](glossary.md#nested-masks)**: the first mask holds the first polygon, the second mask holds the first two, and so on. How many masks do our training frames give in this way? We count each connected part of an object as one polygon.
+# k polygons becomes k **[nested masks](glossary.md#nested-masks)**: the first mask holds the first polygon, the second mask holds the first two, and so on. How
+# many masks would this loader make of our training frames? We count each connected part of an object as one polygon.
 
 
 # %%
@@ -485,13 +634,15 @@ nested_row = (
     f"{nested['sum'].sum() / nested['size'].sum():.2f} training masks for each object of our frames"
 )
 most = nested["factor"].idxmax()
-say(f"{nested_row}; the most for **{most}** ({nested.loc[most, 'factor']:.2f}).")
+say(
+    f"The loader makes {nested_row}. The class with the most masks for each object is **{most}** ({nested.loc[most, 'factor']:.2f})."
+)
 
 # %% [markdown]
 # ### Objects that were dropped in the conversion to COCO
-# The conversion printed "could not find the bounding boxs" for many objects. These objects have no annotation, so they were trained as *background*. The
+# The conversion printed "could not find the bounding boxs" for many objects. Such an object has no annotation, so the network learned its pixels as *background*. The
 # likely cause is `poly.simplify(1.0, preserve_topology=False)`. It removes points that lie within one pixel of the line, so a
-# small polygon vanishes. We do the same to every true object of our training frames.
+# small polygon vanishes. We simplify the outline of every true object of our training frames in the same way.
 
 # %%
 from shapely import Polygon
@@ -530,13 +681,17 @@ print(
 )
 by_class = fate.groupby("class")["dropped"].mean().rename(index=lambda c: wad.CLASSES[c].name)
 print("\n", by_class.round(2).to_string(), sep="")
-dropped_row = f"{fate['dropped'].mean():.0%} of our training objects vanish (the authors' conversion counted {cite('dropped_objects').value['train']:,})"
-say(f"{dropped_row}. The largest share is that of **{by_class.idxmax()}**.")
+dropped_row = f"{fate['dropped'].mean():.0%} of our training objects vanish (the authors' conversion dropped {cite('dropped_objects').value['train']:,} objects)"
+at_most_8 = (fate.loc[fate["dropped"], "area"] <= 8).mean()
+say(
+    f"{dropped_row}. Of those that vanish, {at_most_8:.0%} have at most 8 pixels. The class with the largest share of vanished objects is **{by_class.idxmax()}**."
+)
 
 # %% [markdown]
 # ### Weights of another network, and little training
-# The package's authors released COCO weights for one network, a ResNet-101. The published settings build a ResNet-50 and load these weights by
-# name. The smaller network has fewer blocks, and the weights of the other blocks are dropped silently. And 100 "epochs" of 10 steps show the network fewer images than the training set has.
+# The authors of the Mask R-CNN package released COCO weights for one network, a ResNet-101. The published settings build a ResNet-50 and load these weights by
+# the names of the layers. The ResNet-50 has fewer blocks. The weights of the blocks that it does not have are dropped without a message. Also, 100 "epochs" of
+# 10 steps use fewer images than the training set has.
 
 # %%
 BLOCKS = {"resnet50": {2: 3, 3: 4, 4: 6, 5: 3}, "resnet101": {2: 3, 3: 4, 4: 23, 5: 3}}
@@ -548,13 +703,14 @@ passes = drawn / cite("train_frames").value
 assert drawn == cite("images_seen").value
 assert round(passes, 2) == cite("passes").value
 depth_row = f"{lost_blocks} of {BLOCKS[weights][4]} blocks of stage 4 are dropped; stage 5 reads features it was not trained on"
-passes_row = f"{drawn:,} images of {cite('train_frames').value:,}: {passes:.2f} passes"
+passes_row = f"training used {drawn:,} images; the training set has {cite('train_frames').value:,}: {passes:.2f} passes"
 print(depth_row, passes_row, sep="\n")
 
 # %% [markdown]
 # ### Training and validation share their videos
-# The first 70 % of each video train and the rest validates. This leakage makes the table look *better* than it is. Training a Mask R-CNN twice takes too long
-# for a notebook. So we measure the leakage with the unary of notebook 03 (colour and location). Both versions are scored on the same frames.
+# The first 70 % of the frames of each video are used for training, the rest for validation. This is leakage, and it can make the scores *higher*. To measure
+# it, we need two trainings: one with this split, and one with a split in which no video is in both parts. Training a Mask R-CNN twice takes too long for a
+# notebook. So we train the unary of notebook 03 (colour and location) twice, and score both on the same frames.
 
 # %%
 from wadlib.graphcut import ColourLocationUnary
@@ -578,22 +734,22 @@ if len(small.train_videos) > 1:
         mean_iou(wad.report_iou(unary_overlaps(each.train, shared)))
         for each in (split, apart_split)
     )
-    leak_row = f"{with_leak - without:+.4f} for the unary, on the {len(shared)} frames that both splits validate on"
+    leak_row = f"{with_leak - without:+.4f} for the unary, on the {len(shared)} frames that are validation frames in both splits"
     leak_verdict = "raises the score" if with_leak > without else "no gain here"
 say(f"Shared videos change the mean IoU by: {leak_row}.")
 
 # %% [markdown]
 # ### Ruled out: mispaired files
-# The published evaluation sorts two folder listings and pairs them by position. One missing prediction would shift every pair after it. The printed
-# output of the evaluation shows that this did not happen. Both lists begin with the same frame, and there are as many predictions as labels. Still, pairing by position is
-# unsafe: pair by name, as `wadlib evaluate` does.
+# The published evaluation lists the files of two folders, sorts both lists, and pairs the files by their position in the list. If one prediction were
+# missing, every pair after it would be wrong. The printed output of the evaluation shows that no prediction was missing. Both lists begin with the same
+# frame, and there are as many predictions as labels. Still, pairing by position is unsafe: pair by name, as `wadlib evaluate` does.
 
 # %%
 cite("pairing")
 
 # %% [markdown]
 # ### All hypotheses in one table
-# The evidence is computed or cited above. The column *verdict* is our conclusion. Some questions cannot be decided here.
+# The evidence is computed or cited above. The column *verdict* is our conclusion. Some hypotheses cannot be decided with our data.
 
 # %%
 effect_known = abs(effect) > reach and len(seeds) > 3
@@ -605,7 +761,7 @@ hypotheses = [
      ("over-fitting" if beyond_noise else "the rise may be chance") + "; no divergence; the cause cannot be decided here"),
     ("H2 rare objects are found, but in a wrong class (report)", h2, f"not found by any mask: {missed:.0%}",
      "it happens; far more objects are not found at all" if wrong < missed / 2 else "holds on these predictions"),
-    ("H3 a lighter class loss helps the rare classes (report)", h3, "the interval holds 0" if not effect_known else "small",
+    ("H3 a smaller weight of the class loss helps the rare classes (report)", h3, "the interval contains 0" if not effect_known else "small",
      "cannot be decided with these seeds" if not effect_known else ("it helps" if effect > 0 else "it lowers the IoU")),
     ("saving code: overlaps erase frames", f"{-by_saving:+.3f} mean IoU at {CHOSEN}, {low.erased} of {low.frames} frames erased",
      "the authors' masks and their scikit-image version are not known", "lowers the score" + " more than any other step measured here" * is_largest),
@@ -627,7 +783,9 @@ say("\n".join(f"| {line} |" for line in lines))
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# The first figure is the waterfall: all its bars show the *same* predictions. The second figure shows Table 1 beside these predictions, class by class.
+# The first figure is the waterfall. The first bar is the score as published, the last bar is the score if the labels are saved correctly. Each bar between
+# them adds the gain of one step. All bars belong to the *same* predictions. The second figure shows Table 1 and the scores of these predictions for each
+# class.
 
 # %%
 figure, axes = plt.subplots(figsize=(8.5, 3))
@@ -674,15 +832,16 @@ kept = {
 }
 best = max(kept, key=kept.get)
 say(
-    f"Of the {len(kept)} classes that score above 0 when saved correctly, {wad.CLASSES[best].name} keeps the largest share as published ({kept[best]:.0%}); "
-    f"classes that keep less than a tenth: {sum(share < 0.1 for share in kept.values())}."
+    f"If the labels are saved correctly, {len(kept)} classes score above 0. With the published code each of them keeps only a part of its score. The largest part "
+    f"remains for {wad.CLASSES[best].name} ({kept[best]:.0%}). Number of classes that keep less than a tenth: {sum(share < 0.1 for share in kept.values())}."
 )
 
 # %% [markdown]
-# **The report's recipe, run by us.** 100 epochs of 10 steps of 5 images of 832x640. Optimizer, learning rate and split are those of the published code; the
-# videos are rendered. The validation frames are scored twice: as published, and saved correctly with the lower threshold. (All numbers are read from files; the
-# commands stand in `results/maskrcnn/README.md`. Notebook 08 shows the six losses.) A run from *random weights* trains the report's ResNet-50. The run from *our weights*
-# trains our smaller network, because our weights belong to it. So two such runs differ in more than their start.
+# **The report's recipe, run by us.** We trained for 100 epochs of 10 steps, with 5 images of 832x640 pixels in a step. Optimizer, learning rate and split are
+# those of the published code. The videos are rendered. The validation frames are scored twice: as published, and saved correctly with the lower threshold. (All
+# numbers are read from files; the commands are in `results/maskrcnn/README.md`. Notebook 08 shows the six loss curves.) There are two runs. One trains the
+# report's ResNet-50 from *random weights*. The other starts from *our weights*, so it trains our smaller network: our weights fit only this network. So the two
+# runs differ in two things: the network and the first weights.
 
 # %%
 starts = {"report-recipe": "random weights", "report-recipe-rendered": "our weights"}
@@ -706,7 +865,7 @@ told = [f"**Table 1**: {below['the report', 'Table 1']} of 7 classes are below {
 for start, each in scored.items():
     whole, rest = recipe.loc["mean", start][["saved correctly", "as published"]]
     if whole < 0.005:
-        what = "The network finds almost nothing, so the saving code has almost nothing to lose"
+        what = "The network finds almost nothing, so the saving code can hardly lower the score"
     elif rest < whole / 2:
         what = "The saving code and the threshold together lose more than half of the score"
     else:
@@ -725,20 +884,21 @@ told.append(f'Training from scratch "{cite("from_scratch").value}" (section 4.2)
 say("\n".join(f"- {line}" for line in told))
 
 # %% [markdown]
-# Do not compare our numbers with those of Table 1, which come from real frames and another network. Compare the columns of one run with each other, and the classes that are near zero.
+# Do not compare our numbers with those of Table 1, which come from real frames and another network. Compare the two columns of one run with each other. And
+# compare which classes are near zero in Table 1 and in our columns.
 #
 # **What stays unknown**
 #
-# - which version of scikit-image the authors used (0.13.1 to 0.14.2 fit the date of their training log and the car's score);
+# - which version of scikit-image the authors used (versions 0.13.1 to 0.14.2 fit the date of their training log and the car's score);
 # - how often their masks overlapped, because no raw predictions were kept (the fine-tuned weights are linked in their README);
-# - how much the dropped objects, the nested masks and the wrong depth cost in training;
+# - how much the dropped objects, the nested masks and the weights of a deeper network lowered the scores;
 # - how their network would score on a video that it was not trained on.
 #
 # **What the report got right**
 #
-# - The box, mask and region proposal losses fall. The trends above confirm each sentence of section 5 about them.
-# - Cars work, and class imbalance is real (notebook 03).
-# - Its authors looked at their masks and saw that they were better than the table. Our measurement agrees: the saved labels score lower than the masks.
+# - The box, mask and region proposal losses fall. The trends above confirm each sentence of section 5 about these losses.
+# - The network finds cars. The classes are imbalanced, as the report says (notebook 03).
+# - Its authors looked at their masks and saw that these were better than the scores of the table. Our measurement agrees: our labels as published score lower than our masks.
 # - They published their code and their table with its zeros. Without the code, the error could not have been found.
 #
 # ## Exercises
@@ -804,11 +964,12 @@ print(next(n for n in range(1, 100) if n * min(IDS) * 1000 >= 2**16), "masks of 
 check("10.3", masks_on_one_pixel)
 
 # %% [markdown] tags=["solution"]
-# With small ids, two overlapping masks would not erase the frame. Their shared pixels would get the class a + b, which is often another evaluated class. Such an error is harder to notice.
+# With small ids, two overlapping masks would not erase the frame. Their shared pixels would get the class a + b, which is often another evaluated class. Such
+# an error is harder to notice.
 
 # %% [markdown]
-# **4.** ★★ Write a short test that detects the error in any pipeline. It is given a function `save` from instances to a label. It says whether the label of two
-# overlapping masks holds the classes of both masks, and no other class. (`touching` is such a pair; 0 and 255 are background.)
+# **4.** ★★ Write a short test that detects the error in any pipeline. Its argument is a function `save`, which turns instances into a label. The test says
+# whether the label of two overlapping masks holds the classes of both masks, and no other class. (`touching` is such a pair; 0 and 255 are background.)
 
 
 # %% tags=["exercise"]
@@ -851,7 +1012,8 @@ causes = {"P": "wrong class", "Q": "not found", "R": "saving code"}
 check("10.5", causes)
 
 # %% [markdown] tags=["solution"]
-# P: most bicycles have a mask, but few masks have the right class. Q: most bicycles have no mask, so no later step can lose them. R: most bicycles have a correct mask, and nearly all their frames are erased.
+# P: most bicycles have a mask, but few masks have the right class. Q: most bicycles have no mask, so no later step can lose them. R: most bicycles have a
+# correct mask, and nearly all their frames are erased.
 
 # %% [markdown]
 # **6.** ★★★ Is the gain of the lower threshold larger than chance? Draw as many *videos* as there are, with replacement, and compute the gain on them. Repeat this, and return
@@ -901,8 +1063,8 @@ low_end, high_end = interval_over_videos(gain_of_lower_threshold, list(names_of)
 print(f"{len(names_of)} videos; gain, 95 % of the draws: {low_end:+.3f} to {high_end:+.3f}")
 
 # %% [markdown]
-# **7.** ★★★ *Open task.* Choose one hypothesis of the table whose verdict you doubt. Measure one more number that tests it, on the predictions `found`. Does the verdict change? Name
-# one limit of your measurement.
+# **7.** ★★★ *Open task.* Choose one hypothesis of the table whose verdict you doubt. Measure one more number that tests it, on the predictions `found`. Does
+# the verdict change? Name one limit of your measurement.
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -929,13 +1091,14 @@ print(again.round(3).to_string())
 assert (again["wrong class only"] < again["not found"]).all()
 
 # %% [markdown] tags=["solution"]
-# In every row, more objects are not found than are found only by a mask of a wrong class. So the verdict on H2 does not depend on these two choices. One limit: the predictions are those of our network on rendered frames. The authors' network may confuse classes more often.
+# In every row, the share *not found* is larger than the share *wrong class only*. So the verdict on H2 does not depend on these two choices. One limit:
+# the predictions are those of our network on rendered frames. The authors' network may confuse classes more often.
 
 # %% [markdown]
 # ## You can now
 #
 # - compute what the published code saves for masks that share a pixel;
-# - attribute a low score to single steps by changing one step at a time;
+# - measure how much each step lowers a score, by changing one step at a time;
 # - say for each hypothesis what supports it and what speaks against it;
 # - compute the interval of a gain by drawing whole videos;
 # - test your own pipeline for errors of this kind.

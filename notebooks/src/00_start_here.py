@@ -4,7 +4,7 @@
 # **After this notebook you can** compute an [intersection over union](glossary.md#intersection-over-union) by hand, open the data, read one [frame](glossary.md#frame), and say
 # what the course is about.
 # **You need:** Python and NumPy at the level of a first course. Nothing about images.
-# **Time:** about 30 minutes (reading 15, exercises 15).
+# **Time:** about 40 minutes (reading 20, exercises 20).
 #
 # ## The question
 #

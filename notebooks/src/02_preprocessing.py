@@ -4,7 +4,7 @@
 # **After this notebook you can** [crop](glossary.md#crop) and [downscale](glossary.md#downscale) an image with its
 # label correctly, and compute the best score that a network can reach with images of that size.
 # **You need:** [00](00_start_here.ipynb) (IoU) and [01](01_labels.ipynb) (codes).
-# **Time:** about 60 minutes (reading 30, exercises 30).
+# **Time:** about 75 minutes (reading 40, exercises 35).
 #
 # ## The question
 #

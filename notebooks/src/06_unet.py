@@ -5,7 +5,7 @@
 # [dice](glossary.md#dice) by hand, recognise a network that gives the same answer at every pixel, and find out what
 # prevents a network from learning.
 # **You need:** [03](03_class_imbalance.ipynb) (class weights), [05](05_graph_cuts.ipynb) (unary and smoothing), what a convolution is.
-# **Time:** about 75 minutes (reading 50, exercises 25).
+# **Time:** about 75 minutes (reading 45, exercises 30).
 #
 # ## The question
 #

@@ -4,7 +4,7 @@
 # **After this notebook you can** find out which step between a network and a table of scores loses correct predictions, and judge a
 # [hypothesis](glossary.md#hypothesis) by the evidence for it and against it.
 # **You need:** [09](09_evaluation.ipynb) (IoU per class), [08](08_fine_tuning.ipynb) (the training).
-# **Time:** about 100 minutes (reading 60, exercises 40).
+# **Time:** about 85 minutes (reading 45, exercises 40).
 #
 # ## The question
 #

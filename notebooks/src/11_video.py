@@ -4,7 +4,7 @@
 # **After this notebook you can** [link](glossary.md#link) the detections of a video to tracks, compute [HOTA](glossary.md#hota) by hand, and measure what a segmentation gains
 # from the frames before and after.
 # **You need:** [09](09_evaluation.ipynb) (average precision), [05](05_graph_cuts.ipynb) (energies), [10](10_report_revisited.ipynb).
-# **Time:** about 105 minutes (reading 60, exercises 45).
+# **Time:** about 90 minutes (reading 45, exercises 45).
 #
 # ## The question
 #

@@ -52,7 +52,7 @@ report: $(READY)  ## run the notebooks and build the HTML book (WAD_ROOT=… use
 	@$(WADLIB) report
 
 # The core first, in a process that cannot import TensorFlow: whatever breaks there is simple, and known within seconds.
-# Two processes share the tests, file by file and in order: most tests keep one core busy, and the book is begun early.
+# Two processes share the tests, file by file, the longest first (tests/conftest.py): most tests keep one core busy.
 JOBS   ?= 2
 SPREAD := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,45 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FULL_SHAPE = (2710, 3384)
+
+# What takes longest, in this order: with it begun first, both processes of `make test` end at about the same time.
+LONGEST = (
+    "tests/course/test_book.py",
+    "tests/parity/",
+    "tests/maskrcnn/test_training.py",
+    "tests/cluster/",
+    "tests/maskrcnn/test_model.py",
+    "tests/training/test_devices.py",
+    "tests/maskrcnn/",
+    "tests/unet/",
+    "tests/training/",
+    "tests/browser/",
+)
+# Folders for one process, as their tests share what is made once for it: the original network, a Dask cluster.
+TOGETHER = ("tests/parity", "tests/cluster")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share out files, and some folders whole."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            folder = file.rpartition("/")[0]
+            return folder if folder in TOGETHER else file
+
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest first where several processes share the tests; the others keep their order."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 99))
 
 
 @pytest.fixture(scope="session")

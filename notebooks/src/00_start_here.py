@@ -270,10 +270,11 @@ check("00.4", (iou_nothing, iou_everything), truth=truth)
 # *Your answer.*
 
 # %% [markdown] tags=["solution"]
-# One possible answer. The program that calls everything a car brakes all the time; the one that finds nothing never
-# brakes. IoU prefers the first (4/20 against 0), because false positives cost little where objects are large. The share of
-# background pixels that are called car is 0 for the second and 1 for the first; reported together with the share of car
-# pixels that are found, it shows both errors.
+# One possible answer. The program that calls every pixel a car brakes all the time. The program that finds nothing
+# never brakes, and this is more dangerous. The IoU is higher for the first (4/20 against 0), because here the false
+# positives make the union only five times as large as the car. The share of background pixels that are called car is 0
+# for the second and 1 for the first; reported together with the share of car pixels that are found, it shows both
+# errors.
 
 # %% [markdown]
 # ## You can now

@@ -263,9 +263,9 @@ show(
 #
 # ### To play with: factor and offset
 #
-# The report chose $s = 4$, and its grid begins at the crop. Both are choices. The next cell takes the same window with
-# other factors and moves the grid to the right and down by 0 to 3 pixels. It makes the object's mask smaller by a
-# stride, enlarges it again, and prints the IoU of the result with the original mask.
+# The report chose $s = 4$, and its grid of blocks begins at the edge of the crop. Other choices are possible. The next
+# cell takes the same window with other factors and moves the grid to the right and down by 0 to 3 pixels. It makes the
+# object's mask smaller by a stride, enlarges it again, and prints the IoU of the result with the original mask.
 
 # %%
 SCALES, OFFSETS = (1, 2, 4, 8, 16), (0, 1, 2, 3)
@@ -678,8 +678,9 @@ print(
 assert all(b >= s - 1e-9 for b, s in zip(best, by_stride, strict=True))
 
 # %% [markdown] tags=["solution"]
-# The strided label is a limit for a network that *learns from strided labels*, not for every network of this size.
-# Labels with the majority of each block can do better. So can a network whose masks are finer than its input.
+# The strided label is a limit for a network that *learns from strided labels*, not for every network of this size. If
+# the label takes the most frequent code of each block, the IoU can be higher. It can also be higher for a network whose
+# masks have a higher resolution than its input.
 
 # %% [markdown]
 # **6.** ★★★ *Open task.* A frame may have at most 532,480 pixels (832x640) for the network. Choose how to use them: a

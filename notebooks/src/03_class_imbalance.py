@@ -18,7 +18,7 @@
 # $n_c$ is the count of class $c$ in some unit (instances, pixels or frames), and $p_c$ its **share** of all counts.
 # A **[loss](glossary.md#loss)** is the number that training makes small. It is a sum over pixels or objects.
 # A **class weight** $w_c$ multiplies the part of the loss that belongs to class $c$.
-# The simple choice is $1 / p_c$. The report's published U-Net code uses a weaker weight, with the power 0.3. It computes it for each *batch* (the images of one training step):
+# The simple choice is $1 / p_c$. The report's published U-Net code uses a weaker weight, with the power 0.3. This weight is computed for each *batch* (the images of one training step):
 #
 # $$p_c = \frac{n_c}{\sum_k n_k}, \qquad w_c = \frac{1}{p_c}
 # \qquad\text{or}\qquad w_c = \left(\frac{\max_k p_k}{p_c + 10^{-6}}\right)^{0.3}$$
@@ -143,10 +143,10 @@ for place, prior in P_label.items():
         assert min(D_p, key=D_p.get) == max(product, key=product.get)
 
 # %% [markdown]
-# The colour *dark* speaks for car. But in the middle of the image cars are rare, so even a dark pixel gets the label
-# road there. In this way the imbalance between labels also changes the cost. The library's `ColourLocationUnary`
-# computes this cost for real images. It describes the colours of each label by a mixture of Gaussians, and the
-# positions by a map for each label.
+# Dark pixels are more frequent on cars than on the road. But in the middle of the image cars are rare, so even a dark
+# pixel gets the label road there. In this way the imbalance between labels also changes the cost. The library's
+# `ColourLocationUnary` computes this cost for real images. It describes the colours of each label by a mixture of
+# Gaussians, and the positions by a map for each label.
 
 # %% [markdown]
 # ## The library on a real frame
@@ -479,7 +479,7 @@ show(
 # %% [markdown]
 # The shares of rare classes grow, and the share of cars falls. Which frames are drawn most often? The viewer shows the
 # first of them. Below the image, a button for each class shows the number of its objects. Click the button to hide
-# these objects. In this way, find the rare object that makes the frame so probable:
+# these objects. Find the rare object in each frame: it is the reason why the frame is drawn so often.
 
 # %%
 from wadlib.viewer import MaskViewer

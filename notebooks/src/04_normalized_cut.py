@@ -749,8 +749,9 @@ can_only_rise = "all pixels"
 check("04.5", can_only_rise)
 
 # %% [markdown] tags=["solution"]
-# The share of all pixels: the majority of each half is correct at least as often as the majority of the whole. For objects there is no such
-# guarantee: a half that is mostly road outvotes the part of a car that the whole segment had won.
+# The share of all pixels: the majority of each half is correct at least as often as the majority of the whole. For
+# objects this is not so. Suppose that a segment got the label car. After the division, one half may be mostly road.
+# Then this half gets the label road, and its car pixels become wrong.
 
 # %% [markdown]
 # **6.** ★★★ *Open task.* Show that the pixel graph is the same for an image and for its negative (`1 - brightness`).

@@ -208,8 +208,8 @@ print(split.report())
 unary = ColourLocationUnary.fit(split.train, seed=0, samples=5_000)
 
 # %% [markdown]
-# The unary is weak, and smoothing cannot help where it is wrong everywhere. So we look at the held-out frame where it
-# does best. (The scores at the end use all held-out frames.)
+# The unary is weak. In a frame where it is wrong nearly everywhere, smoothing cannot help. So we look at the held-out
+# frame in which the unary has the highest score. (The scores at the end use all held-out frames.)
 
 # %%
 from wadlib.metrics import Overlap, mean_iou, pooled_iou, report_iou
@@ -550,8 +550,8 @@ print(f"ours:       frames: {len(held_out)}, for training: {len(split.train)}, l
 # | what is left out | detections below a high score | pieces of a few pixels |
 # | split | the end of each video it was trained on | the same (the bars), and by video (the table above) |
 #
-# Table 1 of the report has no scores of its graph cuts. Section 2 names the family of models to which $E$
-# belongs, and section 2.1 the two terminals:
+# Table 1 of the report has no scores of its graph cuts. Section 2 names the family of models to which $E$ belongs.
+# Section 2.1 names the two terminals:
 
 # %%
 print(cite("mrf_crf"), cite("terminals"), sep="\n")
@@ -560,7 +560,8 @@ print(cite("mrf_crf"), cite("terminals"), sep="\n")
 # An energy gives a probability: $P(f \mid x) \propto e^{-E(f)}$. Then the labelling with the lowest energy is the most
 # probable one. This is a **[conditional random field](glossary.md#conditional-random-field)** (CRF) if the weights
 # $w_{pq}$ depend on the image $x$, as ours do, and a **[Markov random field](glossary.md#markov-random-field)** (MRF)
-# if they do not. In both, a pixel's label depends on the rest of the labelling only through its neighbours.
+# if they do not. In both models, if the labels of a pixel's neighbours are known, the labels of the other pixels say
+# nothing more about this pixel.
 #
 # What section 2.1 says, and what is correct:
 #
@@ -687,8 +688,9 @@ print(table(swept))
 assert all(len(overlaps) == len(few) for overlaps in swept.values())
 
 # %% [markdown] tags=["solution"]
-# The best of six was chosen with the frames on which it is scored, so its score is too high: it is tuned on the test set. Choose λ
-# on frames that are neither trained on nor scored, and report the score on the rest once.
+# The best of six was chosen with the frames on which it is scored, so its score is too high: it is tuned on the test
+# set. Choose λ on a third set of frames, which is used neither for training nor for the score. Then compute the score
+# once.
 
 # %% [markdown]
 # ## You can now

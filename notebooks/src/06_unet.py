@@ -256,7 +256,8 @@ if is_rendered():
 # %% [markdown]
 # The loss of the attempt starts near that of the first constant and stays there. Can the weights of the network change
 # at all? The **[gradient](glossary.md#gradient)** says how much the loss changes if a weight changes. The right part of
-# the figure shows its size for each layer:
+# the next figure shows the size of the gradient for each layer. The left part shows the probability of each class at
+# its own pixels:
 
 # %%
 norms = {
@@ -282,9 +283,10 @@ show(
 print(f"largest / smallest: {max(norms.values()) / min(norms.values()):,.0f}")
 
 # %% [markdown]
-# The gradient is not zero in any layer, so each layer could learn. But each step is small: the training method, Adam,
-# changes each weight by about the **[learning rate](glossary.md#learning-rate)**, whatever the size of the gradient.
-# And in this attempt the learning rate is very small.
+# On the left, all probabilities stay near one ninth. This is what a network with nine outputs gives if it has learnt
+# nothing. On the right, the gradient is not zero in any layer, so each layer could learn. But each step is small: the
+# training method, Adam, changes each weight by about the **[learning rate](glossary.md#learning-rate)**, whatever the
+# size of the gradient. And in this attempt the learning rate is very small.
 #
 # ### One cause at a time
 #
@@ -570,13 +572,14 @@ drop = theirs[0] - end
 print(f"the report's fall: {drop:.0f} = {drop / weights.max():.1f} x {weights.max():.0f}")
 
 # %% [markdown]
-# The loss of our attempt stays at the upper constant. The authors trained for longer, and their loss fell. The last
-# printed line compares this fall with the weight of *one absent class*: it is about three and a half times this weight.
-# And the loss at the end is near the loss of the constant that gives absent classes zero. This fits one explanation:
-# batch by batch, the network learnt that some classes are absent, and gave them a probability of exactly zero. Then
-# such a class no longer costs its weight. What remains is the loss of a constant for the classes that are present. So
-# the loss became about ten times smaller, although the network learnt nothing about the street. (This comparison is
-# approximate: the weight of an absent class depends on the batch, and our batches are rendered.)
+# The loss of our attempt stays at the higher of the two horizontal lines, the constant that gives every class a
+# probability above zero. The authors trained for longer, and their loss fell. The printed line *the report's fall*
+# compares this fall with the weight of *one absent class*: it is about three and a half times this weight. And the loss
+# at the end is near the loss of the constant that gives absent classes zero. This fits one explanation: batch by batch,
+# the network learnt that some classes are absent, and gave them a probability of exactly zero. Then such a class no
+# longer costs its weight. What remains is the loss of a constant for the classes that are present. So the loss became
+# about ten times smaller, although the network learnt nothing about the street. (This comparison is approximate: the
+# weight of an absent class depends on the batch, and our batches are rendered.)
 #
 # | | the report's text | its code | here |
 # |---|---|---|---|
@@ -720,8 +723,9 @@ if profile() == "full":  # each takes a while
         print(name, round(stands_out(live(all_but(*kept))[1]), 3))
 
 # %% [markdown] tags=["solution"]
-# With the published loss car becomes more probable at cars as well, on another scale. Small image values prevent it only during these steps:
-# batch normalization removes the factor, and the first layer's weights need some time.
+# With the published loss, the network also learns to give car a higher probability at cars; only the values of the loss
+# are different. Small image values prevent learning only in the first steps: batch normalization corrects the scale,
+# but the weights of the first layer need some time.
 
 # %% [markdown]
 # ## You can now

@@ -257,7 +257,7 @@ confusion_table(mixed).loc[["background", "car", "person"], ["background", "car"
 # ## The library on a real frame
 #
 # We need a method that we can test. The simplest one is the unary of notebook 03: colours and positions of each class.
-# Each pixel gets the label of least cost. As in the report, frames are cropped and divided by 4 first.
+# Each pixel gets the label with the lowest cost. As in the report, frames are first cropped and downscaled by 4.
 
 # %%
 import tempfile
@@ -474,8 +474,8 @@ if not np.isnan(sweep.f1).all():
     )
 
 # %% [markdown]
-# The report's IoU depends on the threshold, too, and for each class in another way. Move the slider. Which threshold
-# would you choose for cars, and which for persons?
+# The report's IoU depends on the threshold, too, and differently for each class. Move the slider. Which threshold would
+# you choose for cars, and which for persons?
 
 
 # %%
@@ -716,7 +716,7 @@ check("09.3", my_report_iou)
 # %% [markdown]
 # **4.** ★★ The published code lists the true files and the predicted files, sorts both, and pairs them with `zip`. If
 # one file is missing, all pairs after it are wrong. Write a function that pairs them by name. It raises a `ValueError`
-# if a frame is missing or if there is one too many.
+# if a frame is missing or if there is a frame without truth.
 
 
 # %% tags=["exercise"]

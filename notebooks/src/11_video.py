@@ -1,31 +1,30 @@
 # %% [markdown]
-# # 11 · Video: identities through time, and what time is worth
+# # 11 · Video: identities through time, and the use of several frames
 #
-# **After this notebook you can** [link](glossary.md#link) the detections of a video to tracks, compute [HOTA](glossary.md#hota) by hand, and measure what a segmentation gains
-# from the frames before and after.
+# **After this notebook you can** [link](glossary.md#link) the detections of a video to tracks, compute [HOTA](glossary.md#hota) by hand, and measure whether a
+# segmentation becomes better with the frames before and after.
 # **You need:** [09](09_evaluation.ipynb) (average precision), [05](05_graph_cuts.ipynb) (energies), [10](10_report_revisited.ipynb).
 # **Time:** about 90 minutes (reading 45, exercises 45).
 #
 # ## The question
 #
-# The report's title ends with "… in Videos", and it shows its results as a video. But its network sees one frame at a time. A car
-# has a number in each frame, and the numbers of two frames are not connected. Section 6 names this as future work.
-# Which masks of two frames show the same object? What does a method gain from this [identity](glossary.md#identity)? (Report, title,
-# footnote 2 and section 6.)
+# The report's title ends with "… in Videos", and it shows its results as a video. But its network sees one frame at a time. It numbers the objects of each
+# frame anew, so a car can have another number in the next frame. Section 6 names the use of several frames as future work. Which masks of two frames show the
+# same object, that is, have the same [identity](glossary.md#identity)? What does a method gain if it knows the identities? (Report, title, footnote 2 and
+# section 6.)
 #
 # ## The idea in five lines
 #
-# A link connects two masks of neighbouring frames that show the same object. To find links, predict where each object will be: it stays, it keeps its velocity, or it follows the
-# **[optical flow](glossary.md#optical-flow)**. Then pair predictions and detections so that their total overlap is largest. A chain of links is a **track**.
-# **HOTA** (Luiten et al. 2021) is one score for tracks. It gives the same weight to two questions. Were the masks found (**[DetA](glossary.md#deta)**)? Does
-# a found mask share its track with the same object in the other frames (**[AssA](glossary.md#assa)**)?
+# A link connects two masks of neighbouring frames that show the same object. A chain of links is a **track**. We guess where an object is in the next frame:
+# it stays, keeps its velocity, or follows the **[optical flow](glossary.md#optical-flow)**. Guesses and detections are paired so that their total overlap is largest.
+# **HOTA** (Luiten et al. 2021) scores tracks by two questions. Were the objects found (**[DetA](glossary.md#deta)**)? Are their tracks right (**[AssA](glossary.md#assa)**)?
 #
 # $$\mathrm{DetA} = \frac{TP}{TP+FN+FP} \qquad
 # \mathrm{AssA} = \frac1{TP}\sum_{c\,\in\,TP}\frac{TPA(c)}{TPA(c)+FNA(c)+FPA(c)} \qquad
 # \mathrm{HOTA} = \sqrt{\mathrm{DetA}\cdot\mathrm{AssA}}$$
 #
 # Let $c$ be a found mask of the true track $g$ and the predicted track $p$. $TPA(c)$ counts the frames in which $g$ and $p$ are matched,
-# $FNA(c)$ the other frames of $g$, and $FPA(c)$ the other frames of $p$. Each number is computed at 19 thresholds of IoU; the mean is reported.
+# $FNA(c)$ the other frames of $g$, and $FPA(c)$ the other frames of $p$. Each of the three scores is computed at 19 IoU thresholds; the result is the mean.
 
 # %%
 import itertools
@@ -146,13 +145,14 @@ assert np.isclose([score.deta, score.assa], [float(deta), float(assa)]).all()
 assert np.isclose(score.hota, float(deta * assa) ** 0.5)
 
 # %% [markdown]
-# The swap happens in frame 3 only. But it lowers the share of *every* found mask, because each share counts all frames of its two tracks. (Exercise 1 asks
-# which of the two errors costs more.) Such a change of track is an **[identity switch](glossary.md#identity-switch)**. The tests compare the library with TrackEval, the program of HOTA's authors, on a thousand random sequences.
+# The swap happens in frame 3 only. But it lowers the share of *every* found mask (see the output), because a share counts all frames of the true and of the
+# predicted track. (Exercise 1 asks which of the two errors costs more.) Such a change of track is an **[identity switch](glossary.md#identity-switch)**. The
+# tests compare the library with TrackEval, the program of HOTA's authors, on a thousand random sequences.
 #
 # ## The library on a real frame
 #
-# The video is rendered, with one frame for each metre of the drive, as in WAD. So the identity of every object is known. For
-# the real frames nobody has written it down. First we link **perfect** masks: we take the true masks, remove their identities, and link them again.
+# The video is rendered, with one frame for each metre of the drive, as in WAD. Because it is rendered, the identity of every object is known. The labels of
+# real WAD frames do not contain identities. First we link **perfect** masks: we take the true masks, remove their identities, and link the masks again.
 
 # %%
 video, identities = open_video()
@@ -193,10 +193,12 @@ heights = np.concatenate([each.boxes[:, 2] - each.boxes[:, 0] for each in masks]
 print(f"half of the masks are at most {np.median(heights):.0f} pixels high")
 
 # %% [markdown]
-# One way seems natural: move each mask with the flow and take the overlap. It is not the best one here. Most objects are only
-# a few pixels high (see the output). If such a mask is one pixel off, much of the overlap is lost. So the library first makes small boxes larger by some *pixels*.
-# For each pair it uses the guess that fits best. But one video is little evidence. The next table shows
-# eight videos on which nothing was tuned, with all masks, and with one mask in five removed at random.
+# One way seems natural: move each mask along the flow, and compute its IoU with the masks of the next frame. On this video it is not the best way. Most objects
+# are only a few pixels high (see the output). If the mask of such an object is wrong by one pixel, much of the overlap is lost. So the library compares boxes,
+# and it makes small boxes larger by some *pixels* first. For each pair of boxes it uses the guess that fits best.
+#
+# But one video is little evidence. The next table shows eight videos together. No setting was chosen on them. The first column uses all masks. For the
+# second column, one mask in five was removed at random.
 
 # %%
 table = pd.DataFrame(tracking_results("links")["rows"]).T
@@ -213,8 +215,8 @@ assert ours.iloc[1] > 0.60
 assert table.loc["mask IoU after optical flow"].iloc[0] < ours.iloc[0]
 
 # %% [markdown]
-# Boxes are far better than masks, and velocity helps. On rendered streets the flow adds nothing to it. The default uses the flow because of the real
-# frames. There it finds links that the other ways miss (end of this notebook).
+# Boxes give a much higher AssA than masks. The velocity raises it further. On rendered streets, the flow as an additional guess does not raise it. The default
+# still uses the flow, because on real frames the flow finds links that the other ways miss (end of this notebook).
 #
 # The next figure shows the links of the default. Each track has a number and a colour. (There are more tracks than colours, so colours repeat.)
 
@@ -246,9 +248,9 @@ show(
 )
 
 # %% [markdown]
-# The viewer follows a track. Click on a car and play: the car stays selected, and its path is drawn. The strip under the
-# slider shows the frames in which its track exists. The key `i` leads to the next gap. The true identities of this video are known, so the key `x` leads to the next
-# identity switch.
+# The viewer follows a track. Click on a car and press play: the car stays selected, and its path is drawn. The strip under the slider shows the frames in which
+# its track exists. Press `i` to go to the next gap in the track. Press `x` to go to the next identity switch (this works because the true identities of this
+# video are known).
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -261,10 +263,10 @@ look = {"mode": "prediction", "colour": "track", "zoom": "objects"}
 MaskViewer(frames, prediction=labels, tracks=tracks, truth_tracks=identities, **look)
 
 # %% [markdown]
-# ### What time is worth
+# ### Do tracks improve the detections?
 #
-# Now we use the masks of a network: the Mask R-CNN whose weights come with the package. Its predictions of this video are kept in `results/`.
-# Are detections in tracks of one frame as good as the others? The next cell counts them.
+# Now we use the masks of a network: the Mask R-CNN whose weights come with the package. Its predictions of this video are kept in `results/`. Some tracks have
+# only one frame. Are their detections correct as often as the other detections? (A detection is correct if its IoU with an object of its class is at least 0.5.)
 
 # %%
 folder = stored_predictions(frames)["video"]
@@ -285,8 +287,9 @@ say(
 )
 
 # %% [markdown]
-# So a detection is more credible if its track is found in other frames, too. We give each detection a new score: the mean of its own score and of its **[track support](glossary.md#track-support)**. The track support
-# is the mean score of the track over this frame, the five frames before and the five frames after. A frame in which the track is missing counts as 0. Then gaps of up to four frames are filled.
+# So a detection is correct more often if its track also exists in other frames. We give each detection a new score: the mean of its own score and of its
+# **[track support](glossary.md#track-support)**. The track support is the mean score of the track over this frame, the five frames before and the five frames
+# after. A frame without the track counts as 0. Then gaps of up to four frames in a track are filled.
 
 
 # %%
@@ -316,9 +319,9 @@ print(few.round(3).to_string())
 say(f"On this video the AP changes by {few['AP'].diff().iloc[1]:+.3f}.")
 
 # %% [markdown]
-# One short video is little evidence. The next table shows eight videos on which nothing was tuned (`results/tracking/README.md` has the commands). It has two
-# metrics. AP ranks detections by score and needs no threshold. The report's IoU needs a threshold. The new scores have another
-# meaning, so each row has its own threshold. It was chosen on *other* videos.
+# One short video is little evidence. The next table shows eight videos. No setting was chosen on them (`results/tracking/README.md` has the commands).
+# The table has two metrics: AP and the report's IoU. AP ranks the detections by score and needs no score threshold. The report's IoU needs one. The scores of
+# each row are computed in another way, so each row has its own threshold. All thresholds were chosen on *other* videos.
 
 # %%
 measured = tracking_results("time")
@@ -350,10 +353,10 @@ low, high = measured["rows"][best_ap]["ap_interval"]
 rival = measured["about"]["per_frame_best_report_iou"]
 against_rival = table["report_iou"][best_iou] - rival
 say(
-    f"Largest AP: **{best_ap}**, {gain['ap'][best_ap]:+.3f} against *per frame* (the 95 % interval of this AP over videos is {low:.3f} to "
-    f"{high:.3f}). Largest report IoU: **{best_iou}**, {gain['report_iou'][best_iou]:+.3f}. A part of this second gain comes from "
-    f"the choice of the threshold. If *per frame* gets the threshold that is best on these very videos, it has {rival:.3f}, and the gain is {against_rival:+.3f}. "
-    "(This favours *per frame*: its threshold is then tuned on the test videos.)"
+    f"**{best_ap}** has the largest AP: {gain['ap'][best_ap]:+.3f} against *per frame*. (The 95 % interval of this AP over videos is wide: {low:.3f} to "
+    f"{high:.3f}.) **{best_iou}** has the largest report IoU: {gain['report_iou'][best_iou]:+.3f} against *per frame*. A part of this gain in IoU comes from "
+    f"the choice of the thresholds. With the threshold that is best on these eight videos, *per frame* has an IoU of {rival:.3f}. Then the gain is {against_rival:+.3f}. "
+    "(This comparison favours *per frame*, because its threshold is chosen on the test videos.)"
 )
 assert (
     gain["ap"]["classes by vote of the track"]
@@ -364,16 +367,20 @@ assert (best_ap, best_iou) == ("support, gaps filled", "best score, gaps filled"
 assert gain["ap"]["mean score of the track"] < gain["ap"]["support"]
 
 # %% [markdown]
-# Voting over classes lowers both numbers. For a vote, a track must be allowed to change its class. Then it can also take detections of neighbouring objects.
-# The mean score of a track gains little in AP: a track of one frame keeps its full score. Track support lowers such scores, and gains more. For the report's IoU another rule is best: if a track has a high score in one frame, paint it in *all* its frames. So the
-# score that is best for ranking is not the score that is best for painting.
+# *Classes by vote of the track* lowers both metrics. For a vote, a track may have detections of several classes. So it can also contain detections of neighbouring objects.
+#
+# *Mean score of the track* raises the AP only a little, because a track of one frame keeps its full score. *Support* lowers the score of such a track, and raises the AP more.
+#
+# For the report's IoU another rule is best: *best score*. If a track has a high score in one frame, its masks are kept in *all* its frames. So AP and the
+# report's IoU need different scores.
 #
 # ### Detect on few frames, fill the others
 #
-# The report's reference [5] (Chen et al., a *Scale-Time Lattice*) detects on few frames, the **[key frames](glossary.md#key-frame)**, and fills the frames between them. Our version is small and needs
-# no training. The boxes of two key frames follow the optical flow, forwards from the first one and backwards from the second one. The two paths do not
-# meet exactly. The difference is divided among the frames between. Then each box is **refined** in its own frame: it moves by up to three pixels to where
-# the image agrees best with the key frames.
+# The report's reference [5] (Chen et al., a *Scale-Time Lattice*) detects on few frames, the **[key frames](glossary.md#key-frame)**, and fills the frames
+# between them. Our version is small and needs no training. Take two neighbouring key frames. A box of the first one follows the optical flow forwards, and
+# its partner in the second one follows the flow backwards. The two paths do not meet exactly, so the difference is divided among the frames between them.
+# Then each box is **refined** in its own frame: it moves by up to three pixels, to the position where the image agrees best with the key frames. The next
+# cell does this for our video. The figure below it shows eight videos.
 
 # %%
 flow = Flow(416)  # at half the resolution: this is enough here, and takes a fraction of the time
@@ -417,32 +424,33 @@ plain_flow = rows_of[rows_of["how"] == "flow"].set_index("every")
 flow_each = flow_s * about["frames"] / (about["frames"] - by_flow["keys"])
 fill = (flow_each + by_flow["fill_s"]) / detector
 kept = ", ".join(
-    f"{by_flow['kept'][n]:.1%} (one in {n}; {plain_flow['kept'][n]:.1%} without refinement)"
+    f"{by_flow['kept'][n]:.1%} with one key frame in {n} ({plain_flow['kept'][n]:.1%} without refinement)"
     for n in by_flow.index
 )
 say(
-    f"Share of AP that is kept with refined flow both ways, by the share of key frames: {kept}. A filled frame takes {fill.min():.0%} to {fill.max():.0%} of the time of a "
+    f"Share of the AP that is kept with *flow, refined*, for each number of key frames: {kept}. A filled frame takes {fill.min():.0%} to {fill.max():.0%} of the time of a "
     f"detection (two cores, beside other work). The flow takes {flow_s * 1000:.0f} ms of this for each step."
 )
 of_keys = rows_of[rows_of["how"].isin(["adaptive", "even, both ends"])]
 of_keys = of_keys.pivot(index="every", columns="how", values="kept")
 compared = ", ".join(
-    f"{row['adaptive']:.0%} against {row['even, both ends']:.0%} (one in {n})"
+    f"{row['adaptive']:.0%} against {row['even, both ends']:.0%} with one key frame in {n}"
     for n, row in of_keys.iterrows()
 )
 wins = (of_keys["adaptive"] > of_keys["even, both ends"]).sum()
 say(
-    "**Adaptive key frames** are set where two key frames predict each other worst. AP kept, against as many key frames at even distances: "
-    f"{compared}. Adaptive ones are better in {wins} of {len(of_keys)} cases."
+    "**Adaptive key frames**: each new key frame is placed between the two key frames whose predictions of each other differ most. Share of the AP that is kept, "
+    f"against the same number of key frames at even distances: {compared}. Adaptive key frames are better in {wins} of {len(of_keys)} cases."
 )
 
 # %% [markdown]
-# The paper gains from adaptive key frames. Our measurement does not show such a gain.
+# In the paper of Chen et al., adaptive key frames are better. Our measurement does not show this.
 #
 # ### A random field in space and time
 #
-# In notebook 05 the energy had a cost for two neighbouring pixels with different labels. In a video each pixel has two more neighbours: the same pixel in the frame before and in the frame after.
-# With two labels the minimum cut is still exact. A volume of 2x2 pixels and 3 frames has $2^{12}$ labellings, so we can try all of them.
+# In notebook 05 the energy had a cost for two neighbouring pixels with different labels. In a video, each pixel has two more neighbours: the pixel at the
+# same place in the frame before, and the one in the frame after. With two labels the minimum cut is still exact. A volume of 2x2 pixels and 3 frames has
+# $2^{12}$ labellings, so we can try all of them.
 
 # %%
 rng = np.random.default_rng(0)
@@ -463,9 +471,10 @@ print(f"all {2**12:,} labellings: least energy {least}; by minimum cuts: {fit.en
 assert fit.energy == least == energy(fit.labels)
 
 # %% [markdown]
-# But objects move. A pixel of a car is at *another* place in the next frame. So its neighbour in time has to be found along
-# the flow. What happens without the flow? The class probabilities of the U-Net of notebook 06 are kept for five
-# frames of our video. We take their mean over time, once at the same place, and once along the flow: then the maps of the other frames are **[warped](glossary.md#warped)** to the middle one first. Two more methods smooth in space and in time: the α-expansion, and a **[Gaussian field](glossary.md#gaussian-field)** (explained below).
+# But objects move. A point of a car is at *another* pixel in the next frame. So its neighbour in time must be found along the flow. What happens without the
+# flow? We use the class probabilities of the U-Net of notebook 06 for five frames of our video. First we take their mean over the five frames at the same
+# place. Then we take their mean along the flow: before the mean is taken, the probabilities of the other frames are **[warped](glossary.md#warped)**, that is,
+# moved along the flow. Two more methods smooth in space and in time: the α-expansion, and a **[Gaussian field](glossary.md#gaussian-field)** (explained below).
 
 # %%
 cells, first = strip(8), 4  # the U-Net's grid: a cell is 8x8 pixels of the full frame
@@ -510,11 +519,12 @@ assert at_the_edge["mean of 5 frames, same place"] == 0
 assert all(cars for name, cars in at_the_edge.items() if "flow" in name)
 
 # %% [markdown]
-# The mean at the same place loses the car at the left edge, because this car moves fast. Along the flow the car stays.
+# The mean at the same place loses the car at the left edge, because this car moves fast. The methods along the flow keep it (see the numbers below the figure).
 #
-# Do labels change less from frame to frame? Labels that change although the object does not are called **[flicker](glossary.md#flicker)**. **[Temporal consistency](glossary.md#temporal-consistency)** measures the opposite. Warp
-# the label map of the frame before along the flow. Of the pixels that are foreground in one of the two maps, count the share with equal labels. This measure does not
-# use the truth. So it must be shown together with an IoU.
+# Do the labels also change less from frame to frame? Labels that change although the object does not change are called **[flicker](glossary.md#flicker)**.
+# **[Temporal consistency](glossary.md#temporal-consistency)** measures the opposite. To compute it, warp the label map of the frame before along the flow, and
+# compare it with the label map of this frame. Take the pixels that are foreground in at least one of the two maps. The consistency is the share of these pixels
+# with equal labels in both maps. The true labels are not used, so always read it together with an IoU.
 
 # %%
 rows = tracking_results("field")["rows"]
@@ -528,24 +538,25 @@ single, unwarped, warped = (
 assert unwarped["consistency"] > single["consistency"]
 assert unwarped["report_iou"] < single["report_iou"]
 say(
-    f"**Without** the flow, the mean of 5 frames flickers less than single frames (consistency {single['consistency']:.2f} to "
-    f"{unwarped['consistency']:.2f}), and its report IoU is **lower** ({single['report_iou']:.3f} to "
-    f"{unwarped['report_iou']:.3f}). Along the flow it flickers even less ({warped['consistency']:.2f}), and its IoU is "
+    f"**Without** the flow, the mean of 5 frames flickers less than single frames (consistency {unwarped['consistency']:.2f} against "
+    f"{single['consistency']:.2f}), but its report IoU is **lower** ({unwarped['report_iou']:.3f} against "
+    f"{single['report_iou']:.3f}). **Along** the flow, the mean flickers even less (consistency {warped['consistency']:.2f}), and its report IoU is "
     f"{warped['report_iou']:.3f}."
 )
 
 # %% [markdown]
 # So a higher consistency alone does not show that a method is better. (Exercise 6 shows an extreme case.)
 #
-# The report's reference [4] (Chandra, Couprie and Kokkinos, *VideoGCRF*) solves a Gaussian field inside a network. Our Gaussian field
-# solves a system of the same kind, $(I + \lambda_s L_s + \lambda_t L_t)\,x = p$. Here $p$ are the class probabilities of all pixels, and $x$ the smoothed ones. $I$ is the identity matrix.
-# $L_s$ and $L_t$ compare each pixel with its neighbours in space and in time, and $\lambda_s$ and $\lambda_t$ say how strongly. The system has exactly one solution; the method of conjugate gradients finds it. The
-# paper *learns* how strongly two pixels depend on each other. Our weights are chosen by hand.
+# The report's reference [4] (Chandra, Couprie and Kokkinos, *VideoGCRF*) solves a Gaussian field inside a network. Our Gaussian field solves a system of the
+# same kind, $(I + \lambda_s L_s + \lambda_t L_t)\,x = p$. Here $p$ are the class probabilities of all pixels, and $x$ the smoothed ones. $I$ is the identity
+# matrix. $L_s$ compares each pixel with its neighbours in space, $L_t$ with its neighbours in time. $\lambda_s$ and $\lambda_t$ are the weights of the two
+# comparisons. The system has exactly one solution, which the method of conjugate gradients finds. In the paper these weights are *learned*, for each pair of
+# pixels. Our weights are chosen by hand.
 #
 # ### The result video
 #
-# `wadlib track ROOT PRED --out PRED2` replaces the instance numbers of predictions by numbers of tracks. `wadlib video ROOT PRED2 out.mp4` makes a video of them. In
-# Python:
+# `wadlib track ROOT PRED --out PRED2` replaces the instance numbers of the predictions by the numbers of their tracks. `wadlib video ROOT PRED2 out.mp4` makes
+# a video of the result. The next cell does the same in Python.
 
 # %%
 work = tempfile.TemporaryDirectory()
@@ -561,8 +572,8 @@ for codec in ("av1", "h264"):
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# Footnote 2 of the report links a video of its results. It belongs to the authors, so it is not copied here: follow the link. In our
-# video the left part has one colour for each track, and the right part shows the errors.
+# Footnote 2 of the report links a video of its results. It belongs to the authors, so it is not copied here. Follow the link to see it. In our video, the left
+# part shows one colour for each track, and the right part shows the errors.
 
 # %%
 say(f"The report's video: [{cite('result_video').value}]({cite('result_video').value})")
@@ -580,22 +591,23 @@ show_video(
 # | colours | chosen anew in each frame | one for each track |
 # | errors | not marked | marked: missed, wrong class, false positive ("invented") |
 #
-# Section 6 says that temporal information was not used, and expects better results from it. The next cell puts our measurements together.
+# Section 6 says that temporal information was not used, and expects better results with it. The next cell collects the measurements of this notebook.
 
 # %%
 say(
-    "On the same predictions of the networks:\n\n"
-    f"- tracks change the AP by {gain['ap'][best_ap]:+.3f} and the report's IoU by {gain['report_iou'][best_iou]:+.3f} ({against_rival:+.3f} against the better threshold);\n"
-    f"- means along the flow raise the temporal consistency from {single['consistency']:.2f} to {warped['consistency']:.2f}, and change the IoU by "
-    f"{warped['report_iou'] - single['report_iou']:+.3f};\n"
-    f"- a detector that runs on every 2nd frame keeps {by_flow['kept'][2]:.0%} of its AP."
+    "Each line compares two ways to use the same predictions of a network:\n\n"
+    f"- Tracks change the AP by {gain['ap'][best_ap]:+.3f} (*{best_ap}*). They change the report's IoU by {gain['report_iou'][best_iou]:+.3f} (*{best_iou}*), or by "
+    f"{against_rival:+.3f} if *per frame* gets its best threshold.\n"
+    f"- Means along the flow change the temporal consistency from {single['consistency']:.2f} to {warped['consistency']:.2f}, and the report's IoU by "
+    f"{warped['report_iou'] - single['report_iou']:+.3f}.\n"
+    f"- If the detector runs on every second frame only, and the other frames are filled with *flow, refined*, the AP is {by_flow['kept'][2]:.0%} of the AP of all frames."
 )
 
 # %% [markdown]
-# An object that the network finds in no frame stays missed.
+# No method of this notebook finds an object that the network misses in all frames.
 #
-# And real frames? WAD has no identities: an object may have another number in each frame. For four real frames a
-# person wrote down which masks show the same object. We compare the links with this list.
+# What about real frames? The labels of WAD contain no identities: an object may have another number in each frame. For the four real frames that we have, a
+# person wrote a list of the masks that show the same object. We compare the links with this list.
 
 # %%
 real = tracking_results("real_frames")
@@ -604,7 +616,9 @@ for name, (right, wrong) in real["links"].items():
 with_flow = real["links"]["all guesses, with flow"]
 others = max(right for name, (right, _) in real["links"].items() if "with flow" not in name)
 assert with_flow == [real["wanted"], 0]
-say(f"The flow finds {with_flow[0] - others} links that all other ways miss.")
+say(
+    f"With the flow, {with_flow[0] - others} links are found that all other ways miss. (Four frames are little evidence.)"
+)
 
 # %% [markdown]
 # ## Exercises
@@ -683,8 +697,8 @@ check("11.3", identity_switches)
 print("the example by hand:", identity_switches(found_as))
 
 # %% [markdown]
-# **4.** ★★ *Predict first.* One true mask in five is removed at random. A track may stay unseen for `max_age` frames before it ends; the default is 12. With `max_age=1`, is AssA `"higher"` than with the default,
-# `"equal"` or `"lower"`?
+# **4.** ★★ *Predict first.* One true mask in five is removed at random. A track may stay unseen for `max_age` frames before it ends; the default is 12. With
+# `max_age=1`, is AssA `"higher"` than with the default, `"equal"` or `"lower"`?
 
 # %% tags=["exercise"]
 assa_at_age_1 = ...
@@ -714,11 +728,11 @@ assa_at_age_1 = "lower"
 check("11.4", assa_at_age_1)
 
 # %% [markdown] tags=["solution"]
-# With such a small limit a track ends wherever too many masks in a row are missing. The object then gets a new track.
+# With `max_age=1`, a track ends as soon as too many masks in a row are missing. When the object is found again, it gets a new track.
 
 # %% [markdown]
-# **5.** ★★ What does a mean without the flow do? A car of `width` pixels moves `speed` pixels per frame along a row. Its mask has 1 on the car and 0 elsewhere. Take the mean of five frames at the
-# same place. A pixel counts as car if its mean is above 1/2. How many pixels are left?
+# **5.** ★★ What does a mean without the flow do? A car of `width` pixels moves `speed` pixels per frame along a row. Its mask has 1 on the car and 0
+# elsewhere. Take the mean of five frames at the same place. A pixel counts as car if its mean is above 1/2. How many pixels are left?
 
 
 # %% tags=["exercise"]
@@ -748,7 +762,8 @@ for speed in range(5):
 # A car that moves by half of its width or more in each frame vanishes. The car at the left edge of the figure moves fast, too.
 
 # %% [markdown]
-# **6.** ★★ Mislead the measure. Make label maps of the five frames, an array like `p.argmax(axis=3)`, with some object in them. Their temporal consistency *at the same place* has to be exactly 1. What is their IoU?
+# **6.** ★★ A high consistency can be misleading. Make label maps of the five frames (an array like `p.argmax(axis=3)`) that contain some object and have a
+# temporal consistency *at the same place* of exactly 1. What is their IoU?
 
 # %% tags=["exercise"]
 calm_maps = ...
@@ -815,7 +830,8 @@ check("11.7", my_assa)
 assert my_assa(found_as) == assa
 
 # %% [markdown]
-# **8.** ★★★ *Open task.* Propose one number that is high only if a video is calm *and* correct. Compute it for the U-Net, for your maps of exercise 6, and for the means over five frames. Which error does your number ignore?
+# **8.** ★★★ *Open task.* Propose one number that is high only if the labels of a video are correct *and* do not flicker. Compute it for the U-Net, for your
+# maps of exercise 6, and for the means over five frames. Which error does your number ignore?
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -842,8 +858,8 @@ same, along = (numbers[f"mean of 5 frames{how}"] for how in (", same place", " a
 print(f"the mean at the same place minus that along the flow: {same - along:+.3f}")
 
 # %% [markdown] tags=["solution"]
-# This number is low for the repeated frame, because its pixels are soon wrong. It counts pixels, so an object with few pixels hardly changes it. The mean at the same place shows this limit: compare its number
-# with the figure, in which it loses the car at the left edge.
+# This number is low for the repeated frame, because many of its pixels are wrong in the later frames. It counts pixels, so an object with few pixels hardly
+# changes it. The mean at the same place shows this limit: compare its number with the figure, in which it loses the car at the left edge.
 
 # %% [markdown]
 # ## You can now
@@ -851,5 +867,5 @@ print(f"the mean at the same place minus that along the flow: {same - along:+.3f
 # - compute DetA, AssA and HOTA of a short video by hand, and count identity switches;
 # - say which information links two detections, and when it fails;
 # - say why a mean over frames needs the flow;
-# - compare what is gained and lost by using several frames;
+# - say which scores become better and which become worse if several frames are used;
 # - test whether a method that flickers less is also more correct.

@@ -33,9 +33,9 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from wadlib.course import check, cite, open_data, profile, show
+from wadlib.course import check, cite, lesson, open_data, profile, show
 from wadlib.figures import draw_bars, draw_frame, draw_grid, draw_overlay, plot_style
-from wadlib.labels import CLASSES, by_name
+from wadlib.labels import CLASSES, by_name, decode
 from wadlib.metrics import Overlap, report_iou
 
 plot_style()
@@ -80,13 +80,14 @@ assert iou == 2 / 6
 # ## The library on a real frame
 #
 # The code of the course is in the Python package `wadlib`. You can also use the package without a notebook. The next
-# cell opens the data, reads a frame and draws its instances. The very first run takes about a minute longer, because
-# the program has to draw the videos first. A progress bar shows this.
+# cell opens a frame, reads its image and its label, and draws its instances. `lesson` opens frames by what they show:
+# this one has instances of many classes.
 
 # %%
-wad = open_data()
-frame = wad.frames[len(wad.frames) // 3]
+frame = lesson("many classes")
 image, label = frame.read_pair()
+present = [CLASSES[c].name for c in CLASSES if (decode(label)[0] == c).any()]
+print("Classes in this frame:", ", ".join(present))
 
 figure, axes = plt.subplots(1, 2, figsize=(12, 5))
 draw_frame(axes[0], image, "A frame")
@@ -105,9 +106,15 @@ show(
 # notebook says which data its numbers come from. Do you have the real data (from the web site Kaggle)? Then set the
 # environment variable `WAD_ROOT` to its folder before you start JupyterLab. Nothing else changes.
 #
+# The next cell opens all data of the course. The very first run takes about a minute, because the program has to draw
+# the videos. A progress bar shows this.
+
+# %%
+wad = open_data()
+
+# %% [markdown]
 # **How long does it take?** There are two profiles. `WADLIB_PROFILE=quick` is the default: all notebooks together run
-# in some minutes on a laptop. `full` uses more frames. The line *Profile …*, printed above the figure, says which
-# profile is used.
+# in some minutes on a laptop. `full` uses more frames. The line *Profile …*, printed above, says which profile is used.
 #
 # **Is everything installed?** The next cell lists the versions.
 

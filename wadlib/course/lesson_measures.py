@@ -18,6 +18,7 @@ __all__ = [
     "class_area",
     "classes_shown",
     "darkness",
+    "divided_cars",
     "far_from_near",
     "largest_share",
     "person_before_car",
@@ -49,6 +50,11 @@ def touching_cars(label: Label) -> int:
 
 def person_before_car(label: Label) -> int:
     """Count the rows in which a person divides one easily seen car: the same car to the left and to the right."""
+    return max(divided_cars(label).values(), default=0)
+
+
+def divided_cars(label: Label) -> dict[tuple[int, int], int]:
+    """Count for each (code of an easily seen car, code of a person) the rows in which the person divides the car."""
     rows: dict[tuple[int, int], int] = {}
     cars = _areas(label, CAR, EASILY_SEEN_PX)
     for row in label[(decode(label)[0] == PERSON).any(axis=1)]:
@@ -56,7 +62,7 @@ def person_before_car(label: Label) -> int:
         for left, middle, right in zip(runs, runs[1:], runs[2:], strict=False):
             if left == right and left in cars and middle // 1000 == PERSON:
                 rows[left, middle] = rows.get((left, middle), 0) + 1
-    return max(rows.values(), default=0)
+    return rows
 
 
 def car_pieces(label: Label) -> int:

@@ -24,12 +24,12 @@ from wadlib.dataset import Frame, open_wad
 from wadlib.dataset.layout import LABEL_SUFFIX, TRAIN_IMAGES, TRAIN_LABELS
 from wadlib.errors import WadError
 from wadlib.frames import FULL_SHAPE, write_image, write_label
-from wadlib.labels import CLASSES
+from wadlib.labels import by_name
 from wadlib.preprocess import FACTOR
 from wadlib.rendered import render_frame
 from wadlib.rendered.write import frame_name, video_name
 
-__all__ = ["LESSONS", "RARE", "VIDEOS", "Lesson", "at_network_size", "lesson", "lesson_frames"]
+__all__ = ["LESSONS", "RARE", "VIDEOS", "Lesson", "at_network_size", "class_shown", "lesson", "lesson_frames"]
 
 SEED = 0
 VIDEOS: dict[int, tuple[int, ...]] = {
@@ -81,18 +81,24 @@ class Lesson:
 
 
 LESSONS: dict[str, Lesson] = {
-    "five classes": Lesson(10, 0, measures.classes_shown, 5),
+    "many classes": Lesson(10, 0, measures.classes_shown, 5),
     "two touching cars": Lesson(10, 12, measures.touching_cars, 100),
     "a person before a car": Lesson(20, 42, measures.person_before_car, 20),
     "a car behind a fence": Lesson(26, 48, measures.car_pieces, 10),
     "near and far": Lesson(10, 48, measures.far_from_near, 1000),
-    "a near car": Lesson(20, 18, measures.class_area(33), 20_000),
+    "a near car": Lesson(29, 24, measures.class_area(33), 20_000),
     "dusk": Lesson(27, 24, measures.darkness, 180, of_image=True),
 }
 """What is shown -> the frame that shows it."""
 
-RARE = {f"a {CLASSES[c].name}": measures.class_area(c) for c in (34, 35, 38, 39, 40)}
-"""The rare classes, as `lesson_frames` names them -> the area of the largest object in a label."""
+RARE: dict[str, tuple[tuple[int, int], ...]] = {
+    "a motorbicycle": ((31, 36), (19, 36), (10, 0)),
+    "a bicycle": ((27, 24), (20, 18), (31, 12)),
+    "a truck": ((29, 0), (13, 0), (24, 18)),
+    "a bus": ((27, 24), (22, 24), (10, 36)),
+    "a tricycle": ((31, 18), (13, 12), (32, 6)),
+}
+"""A rare class -> (video, frame) of several frames of several videos that show it."""
 
 LARGE_PX = 100
 """A rare object of so many pixels at network size can be told in a figure."""
@@ -128,24 +134,33 @@ def lesson(name: str, size: str = "full", among: Iterable[Frame] | None = None) 
 
 
 def lesson_frames(what: str | None = None, size: str = "network") -> list[Frame]:
-    """Open the whole lesson set, or the frames of it that show a rare class, the largest objects first.
+    """Open the whole lesson set, or the frames of it that were chosen for a rare class.
 
     Parameters
     ----------
     what : str, optional
-        A key of `RARE`, such as ``"a tricycle"``. With ``WAD_ROOT`` the frames are yours: at most 48, evenly spread.
+        A key of `RARE`, such as ``"a tricycle"``.
     size : {"full", "network"}
-        Of rendered frames.
+        Of rendered frames. With ``WAD_ROOT`` the frames are yours, as they are: of at most 48, evenly spread, those
+        with the largest objects of the class.
     """
-    shows = None if what is None else RARE[one_of(what, RARE, "lesson_frames: what", WadError)]
+    if what is not None:
+        one_of(what, RARE, "lesson_frames: what", WadError)
     if is_rendered():
-        frames = _draw(VIDEOS, size, f"the lesson set, {plural(sum(map(len, VIDEOS.values())), 'frame')}")
-    else:
-        frames = list(_spread(_own_frames()))
-    if shows is None:
-        return frames
-    areas = {frame: shows(at_network_size(frame)) for frame in frames}
-    return sorted((f for f in frames if areas[f] >= LARGE_PX), key=lambda f: -areas[f])
+        wanted = VIDEOS if what is None else {video: (frame,) for video, frame in RARE[what]}
+        count = plural(sum(map(len, wanted.values())), "frame")
+        return _draw(wanted, size, f"{count} of the lesson set" if what is None else f"{count} that show {what}")
+    frames = _spread(_own_frames())
+    if what is None:
+        return list(frames)
+    areas = {frame: class_shown(what)(at_network_size(frame)) for frame in frames}
+    largest = sorted(frames, key=lambda f: -areas[f])[: len(RARE[what])]
+    return [frame for frame in largest if areas[frame] >= LARGE_PX]
+
+
+def class_shown(what: str) -> Callable[[Label], int]:
+    """Make the function that gives the area of the largest object of a rare class, a key of `RARE`, in a label."""
+    return measures.class_area(by_name(what.split()[-1]).id)
 
 
 def _best(name: str, chosen: Lesson, frames: Sequence[Frame]) -> Frame:

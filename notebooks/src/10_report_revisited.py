@@ -602,9 +602,10 @@ say(quarter_row[0].upper() + quarter_row[1:] + " (upper left pixel).")
 
 # %% [markdown]
 # ### Nested training masks
-# The published loader draws the **[polygons](glossary.md#polygon)** of an object one after the other on the same canvas. After each polygon it appends a mask. So an object of
-# k polygons becomes k **[nested masks](glossary.md#nested-masks)**: the first mask holds the first polygon, the second mask holds the first two, and so on. How
-# many masks would this loader make of our training frames? We count each connected part of an object as one polygon.
+# The published loader draws the **[polygons](glossary.md#polygon)** of an object one after the other on the same canvas. After each polygon it adds a copy of
+# the canvas to the list of masks. So an object of k polygons becomes k **[nested masks](glossary.md#nested-masks)**: the first mask holds the first polygon,
+# the second mask holds the first two, and so on. How many masks would this loader make of our training frames? We count each connected part of an object as
+# one polygon.
 
 
 # %%

@@ -2,7 +2,7 @@
 # # 02 · Crop, downscale, and what it costs
 #
 # **After this notebook you can** [crop](glossary.md#crop) and [downscale](glossary.md#downscale) an image with its
-# label correctly, and compute the best score that a network can reach with images of that size.
+# label correctly, and compute the score of a network that reproduces its small labels perfectly.
 # **You need:** [00](00_start_here.ipynb) (IoU) and [01](01_labels.ipynb) (codes).
 # **Time:** about 75 minutes (reading 40, exercises 35).
 #
@@ -434,7 +434,8 @@ print(
 )
 
 # %% [markdown]
-# The smaller the object, the lower its IoU. Even a perfect network cannot reach more.
+# The smaller the object, the lower its IoU. A network that learns from these small labels cannot be expected to reach
+# more.
 #
 # ### Mean, stride, or a Gaussian filter?
 #
@@ -693,5 +694,5 @@ assert all(b >= s - 1e-9 for b, s in zip(best, by_stride, strict=True))
 #
 # - crop and downscale an image and its label, and say why the two need different rules;
 # - explain aliasing with an example;
-# - compute the best score that a given resolution allows;
+# - compute the score of a network that reproduces its small labels perfectly;
 # - say why the downscale is not the reason for the low scores in Table 1.

@@ -548,7 +548,7 @@ print(f"ours:       frames: {len(held_out)}, for training: {len(split.train)}, l
 # | frames | real WAD frames | rendered streets, unless `WAD_ROOT` is set |
 # | method | Mask R-CNN, which finds objects one by one | a label for each pixel, then connected pieces |
 # | what is left out | detections below a high score | pieces of a few pixels |
-# | split | the end of each video it was trained on | the same (the bars), and by video (the table above) |
+# | validation frames | the end of each video; its beginning is used for training | the same for the figure; other videos for the last printed table |
 #
 # Table 1 of the report has no scores of its graph cuts. Section 2 names the family of models to which $E$ belongs.
 # Section 2.1 names the two terminals:

@@ -42,6 +42,7 @@ from wadlib.course import (
     check,
     cite,
     figure_slider,
+    lesson,
     open_data,
     profile,
     project_root,
@@ -281,7 +282,7 @@ assert system.values[0] <= ncut_value(C, winner) < swept.ncut
 # ## The library on a real frame
 #
 # Now a frame of the dataset, cropped and downscaled as in the report: 832x640 pixels. Each pixel has an edge to the 68
-# other pixels that are less than 5 pixels away. We choose the held-out frame with the most object pixels.
+# other pixels that are less than 5 pixels away. The frame shows a near car, a truck and some objects far away.
 
 # %%
 from wadlib.labels import BACKGROUND, CLASSES, IDS, NETWORK_INDEX, by_name, decode, encode
@@ -295,15 +296,10 @@ def small(frame):
     return crop_and_downscale(*frame.read_pair())
 
 
-def area_of_instances(frame):
-    """Pixels of the evaluated instances of a frame, counted on a coarse grid."""
-    return np.isin(decode(frame.read_label()[::8, ::8])[0], IDS).sum()
-
-
 split = wad.split("report", seed=0, videos=10)
 most = {"quick": 12, "full": 100}[profile()]
 learn, held_out = (f[:: -(-len(f) // most)] for f in (split.train, split.validation))
-image, label = small(max(held_out, key=area_of_instances))
+image, label = small(lesson("a near car", among=held_out))
 
 # %%
 pixels = normalized_cut(image, "pixels")
@@ -384,9 +380,9 @@ show(
 )
 
 # %% [markdown]
-# Look at the printed sizes of the sides. Normalization prefers sides of similar size, but one side may still have only
-# a few superpixels. If a few superpixels differ in colour from all their neighbours, the edges between them have very
-# small weights, and this cut comes first.
+# Normalization prefers sides of similar size, but one side may still have only a few superpixels. If a few superpixels
+# differ in colour from all their neighbours, the edges between them have very small weights, and this cut comes first.
+# The printed sizes of the sides show whether this happens in this frame.
 #
 # ### To play with: $\sigma_I$ and the threshold
 #

@@ -298,16 +298,17 @@ def test_the_only_stage_that_a_network_lacks():
 # --- the weights that come with wadlib --------------------------------------------------------------
 
 
-def test_shipped_weights_are_small_and_whole():
+@pytest.mark.parametrize("name", ["rendered", "streets"])
+def test_shipped_weights_are_small_and_whole(name):
     from wadlib.maskrcnn import Config, MaskRCNN
     from wadlib.maskrcnn.weight_files.released import find
     from wadlib.maskrcnn.weights import read_config
 
-    path = find("rendered")
+    path = find(name)
     assert path.stat().st_size < 20e6
     config = read_config(path)
     assert config == Config.classroom().replace(min_confidence=config.min_confidence)
-    report = MaskRCNN(config).load("rendered")
+    report = MaskRCNN(config).load(name)
     assert report.missing == report.unused == ()
 
 

@@ -393,7 +393,7 @@ class TestByName:
     def test_unknown(self, tmp_path):
         with pytest.raises(WeightsError, match="expected one of coco, rendered, got 'cocoa'"):
             fetch("cocoa")
-        with pytest.raises(WeightsError, match="or one of coco, rendered, got nothing at 'cocoa'"):
+        with pytest.raises(WeightsError, match="or one of coco, rendered, streets, got nothing at 'cocoa'"):
             find("cocoa")
         with pytest.raises(WeightsError, match="got a folder at"):
             find(tmp_path)
@@ -402,14 +402,18 @@ class TestByName:
         (tmp_path / "w.h5").touch()
         assert find(str(tmp_path / "w.h5")) == tmp_path / "w.h5"
 
-    def test_rendered_is_there_or_says_how_to_train(self):
-        if (Path(released.__file__).parents[1] / "rendered.h5").is_file():
-            assert find("rendered").is_file()
-        else:
-            with pytest.raises(
-                WeightsError, match=r"do not|not ship[\s\S]*wadlib train maskrcnn ROOT --config classroom"
-            ):
-                find("rendered")
+    @pytest.mark.parametrize("name", released.SHIPPED)
+    def test_shipped_files_are_there_or_say_how_to_train(self, name, monkeypatch, tmp_path):
+        assert find(name).is_file()
+        monkeypatch.setattr(released, "__file__", str(tmp_path / "weight_files" / "released.py"))
+        with pytest.raises(WeightsError, match=r"are not in this[\s\S]*wadlib train maskrcnn ROOT --config classroom"):
+            find(name)
+
+    def test_only_streets_has_a_licence_of_its_own(self):
+        assert released.licence_of(find("rendered")) is None
+        text = released.licence_of(find("streets")).read_text(encoding="utf-8")
+        assert "www.cityscapes-dataset.com/license" in text
+        assert "not for commercial purposes" in " ".join(text.split())
 
     def test_offline_says_where_to_put_the_file(self, tmp_path, monkeypatch):
         import requests

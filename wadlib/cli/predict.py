@@ -23,7 +23,7 @@ __all__ = ["predict"]
 @app.command(epilog="Example: wadlib predict ../wad --weights rendered --out runs/predictions")
 def predict(
     root: Root,
-    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="rendered, coco, or an .h5 file.")],
+    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="rendered, streets, coco, or an .h5 file.")],
     out: Annotated[Path, typer.Option(metavar="PRED", help="Folder to write; an unfinished one is continued.")],
     config: Annotated[ConfigName | None, typer.Option(help="By default the one kept in the file of weights.")] = None,
     threshold: Annotated[
@@ -68,11 +68,13 @@ def predict(
 ) -> None:
     """Find the instances in every frame: labels, and instances.json with all scores."""
     from wadlib.dataset import open_dataset
-    from wadlib.maskrcnn.weight_files.released import find
+    from wadlib.maskrcnn.weight_files.released import find, licence_of
 
     # Before the long wait for TensorFlow.
     frames = chosen_frames(open_dataset(root), subset.value, split, side, seed, train_fraction)
     path = find(weights)
+    if licence := licence_of(path):
+        say(f"{path.name} has a licence of its own: {licence}")
     chosen = _config(config, path)
     if threshold is None:
         threshold = chosen.min_confidence

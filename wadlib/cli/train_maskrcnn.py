@@ -41,7 +41,9 @@ def maskrcnn(
     ] = None,
     weights: Annotated[
         str,
-        typer.Option(metavar="NAME|FILE", help="To begin with: none, imagenet (classroom), coco, rendered, or .h5."),
+        typer.Option(
+            metavar="NAME|FILE", help="To begin with: none, imagenet (classroom), coco, rendered, streets, or .h5."
+        ),
     ] = "none",
     stage: Annotated[
         list[str] | None,

@@ -7,14 +7,17 @@ from pathlib import Path
 
 from wadlib.errors import WeightsError
 
-__all__ = ["COCO_MD5", "COCO_URL", "NAMES", "fetch", "find"]
+__all__ = ["COCO_MD5", "COCO_URL", "NAMES", "SHIPPED", "fetch", "find", "licence_of"]
 
 COCO_URL = "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_rcnn_coco.h5"
 """The weights that the report began from; a ResNet-101's, see `wadlib.maskrcnn.weights.load`."""
 
 COCO_MD5 = "e98aaff6f99e307b5e2a8a3ff741a518"
 
-NAMES = ("coco", "rendered")
+SHIPPED = ("rendered", "streets")
+"""Files that come with wadlib; beside streets.h5 lies the licence under which it may be used."""
+
+NAMES = ("coco", *SHIPPED)
 """What `fetch` knows."""
 
 
@@ -23,10 +26,12 @@ def fetch(name: str) -> Path:
 
     Parameters
     ----------
-    name : "coco" or "rendered"
+    name : "coco", "rendered" or "streets"
         "coco": trained on COCO by the authors of the original package, ResNet-101, 81 classes (`Config.coco`). The
         file (258 MB) is downloaded once, checked, and kept in ``WADLIB_CACHE`` (by default the user's cache folder).
         "rendered": trained on rendered videos (`Config.classroom`); comes with wadlib.
+        "streets": the same network, trained on rendered and on Cityscapes' pictures; comes with wadlib, for research
+        and teaching only (`licence_of`).
 
     Raises
     ------
@@ -35,12 +40,12 @@ def fetch(name: str) -> Path:
     """
     if name == "coco":
         return _coco(_cache() / "weights" / COCO_URL.rpartition("/")[2])
-    if name == "rendered":
-        path = Path(__file__).parents[1] / "rendered.h5"
+    if name in SHIPPED:
+        path = Path(__file__).parents[1] / f"{name}.h5"
         if path.is_file():
             return path
         raise WeightsError(
-            "fetch: the weights 'rendered' are not in this installation of wadlib",
+            f"fetch: the weights {name!r} are not in this installation of wadlib",
             cause="a version of wadlib that does not ship them yet, or an incomplete installation",
             fix="train your own: `wadlib train maskrcnn ROOT --config classroom --out RUN`, and give the file from RUN",
         )
@@ -70,6 +75,12 @@ def find(name_or_path: str | Path) -> Path:
         cause="a slip in the path, or the folder of a training run in place of a file in it",
         fix="give the path of the .h5 file",
     )
+
+
+def licence_of(path: Path) -> Path | None:
+    """Find the licence that holds for a file of weights alone: the file with the ending ``.LICENCE.md`` beside it."""
+    licence = path.with_suffix(".LICENCE.md")
+    return licence if licence.is_file() else None
 
 
 def _cache() -> Path:

@@ -391,7 +391,7 @@ class TestByName:
         assert (facts["url"], facts["md5"]) == (released.COCO_URL, released.COCO_MD5)
 
     def test_unknown(self, tmp_path):
-        with pytest.raises(WeightsError, match="expected one of coco, rendered, got 'cocoa'"):
+        with pytest.raises(WeightsError, match="expected one of coco, rendered, streets, got 'cocoa'"):
             fetch("cocoa")
         with pytest.raises(WeightsError, match="or one of coco, rendered, streets, got nothing at 'cocoa'"):
             find("cocoa")

@@ -27,7 +27,7 @@
 # %%
 from wadlib.training import deterministic, quiet, read_log, repeat_factors
 
-quiet()  # before the first import of Keras, which else prints a dozen lines
+quiet()  # before the first import of Keras, which otherwise prints a dozen lines
 deterministic(0)
 
 import itertools
@@ -86,7 +86,7 @@ pulled = steps(plain.replace(weight_decay=0.5), 3.0, 1)
 assert np.allclose(pulled, 1 - 4 / 10)
 first = steps(plain.replace(optimizer="adam"), 3.0, 1)
 print(
-    "adam, whatever the gradient:",
+    "adam, one step with gradient 3 and with gradient 300:",
     np.round(first, 4),
     np.round(steps(plain.replace(optimizer="adam"), 300.0, 1), 4),
 )
@@ -109,7 +109,7 @@ print(
     f"{shown} images from {frames} frames: each frame is used {shown / frames:.2f} times on average"
 )
 print(
-    f"a class that one frame in fifty holds: {shown / 50:.0f} images in 100 epochs, {shown / 5000:.0f} in an epoch"
+    f"a class in one frame of fifty: {shown / 50:.0f} images in 100 epochs, {shown / 5000:.0f} in an epoch"
 )
 assert shown == 100 * 10 * 5
 
@@ -209,7 +209,7 @@ blocks = {"resnet50": 6, "resnet101": 23}
 named = {b: [f"res4{letter}" for letter in string.ascii_lowercase[:n]] for b, n in blocks.items()}
 dropped = [block for block in named["resnet101"] if block not in named["resnet50"]]
 print(
-    f"{len(dropped)} of {blocks['resnet101']} blocks of stage 4 find no place: {dropped[0]} … {dropped[-1]}"
+    f"{len(dropped)} of {blocks['resnet101']} blocks of stage 4 are skipped: {dropped[0]} … {dropped[-1]}"
 )
 print(
     "stage 5 was trained on the output of",
@@ -365,7 +365,7 @@ for part in (list(numbers)[:3], list(numbers)[3:]):
     show(
         figure,
         f"Three rows of loss curves ({', '.join(part)}): the report's, its recipe run by us, and our long run. "
-        "Curves of the recipe are noisy on both sides, as an epoch is only fifty images.",
+        "The curves of the recipe are noisy, both the report's and ours, because an epoch has only fifty images.",
     )
 
 # %%
@@ -388,8 +388,8 @@ print(pd.DataFrame(rows).T.round(3).to_string())
 for start, log in recipes.items():
     total, classes = log["val_loss"], log["val_mrcnn_class_loss"]
     say(
-        f"From {start}, the total loss on validation frames goes from {total[:10].mean():.2f} to {total[-10:].mean():.2f}, and its class loss from "
-        f"{classes[:10].mean():.3f} to {classes[-10:].mean():.3f}. Notebook 10 shows what these weights find."
+        f"From {start}, the total loss on validation frames goes from {total[:10].mean():.2f} to {total[-10:].mean():.2f}, and the class loss from "
+        f"{classes[:10].mean():.3f} to {classes[-10:].mean():.3f}. Notebook 10 evaluates the trained network."
     )
 
 # %% [markdown]
@@ -490,7 +490,7 @@ axes[0].invert_yaxis()
 axes[1].legend()
 show(
     figure,
-    "Mean IoU and AP of two runs of each remedy; lines mark the two runs without one.",
+    "Mean IoU and AP of two runs of each remedy. The two vertical lines are the runs without a remedy.",
 )
 changes = (worth - worth.loc["no remedy"]).drop("no remedy", level="run")
 for run, change in changes.groupby(level="run", sort=False):
@@ -531,6 +531,12 @@ print(
     f"{score['frames']} rendered frames, {real['frames']} real ones; score threshold {score['threshold']}"
 )
 print(table.round(4).to_string(na_rep="-"))
+ours = table["ours: report IoU"].drop("mean")
+on_real = table["real frames: report IoU"].drop("mean").dropna()
+say(
+    f"On rendered frames our report IoU is highest for {ours.idxmax()} ({ours.max():.2f}) and lowest for {ours.idxmin()} ({ours.min():.2f}). "
+    f"On the real frames it is: {', '.join(f'{name} {value:.2f}' for name, value in on_real.items())}."
+)
 
 # %% [markdown]
 # The viewer shows validation frames with the predictions of our weights, which the next cell computes. Move "Score from" to change the score threshold. Press

@@ -51,6 +51,8 @@ from wadlib.figures import (
     draw_swap_graph,
     plot_style,
 )
+
+# %%
 from wadlib.graphcut import (
     ColourLocationUnary,
     alpha_beta_swap,

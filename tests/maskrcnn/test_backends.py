@@ -1,13 +1,14 @@
 """The same weights give the same forward pass and the same losses on TensorFlow, JAX and PyTorch."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.backends import environment
 
 SCRIPT = Path(__file__).with_name("network_forward.py")
 
@@ -52,8 +53,8 @@ def test_backends_agree(backend, here, weights, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     out = tmp_path / "results.npz"
-    environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}
-    subprocess.run([sys.executable, str(SCRIPT), str(out), str(weights)], check=True, env=environment, timeout=300)
+    command = [sys.executable, str(SCRIPT), str(out), str(weights)]
+    subprocess.run(command, check=True, env=environment(backend), timeout=300)
     there = np.load(out)
     assert set(there) == set(here)
     assert (here["detections"][..., 4] > 0).sum() >= 5

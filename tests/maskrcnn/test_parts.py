@@ -1,13 +1,14 @@
 """NMS, RoIAlign, proposals, detections, targets and losses say the same on TensorFlow, JAX and PyTorch."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.backends import environment
 
 SCRIPT = Path(__file__).with_name("network_parts.py")
 
@@ -35,8 +36,7 @@ def test_backends_agree(backend, here, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     out = tmp_path / "results.npz"
-    environment = os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}
-    subprocess.run([sys.executable, str(SCRIPT), str(out)], check=True, env=environment, timeout=300)
+    subprocess.run([sys.executable, str(SCRIPT), str(out)], check=True, env=environment(backend), timeout=300)
     there = np.load(out)
     assert set(there) == set(here)
     for name, expected in here.items():

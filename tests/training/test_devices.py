@@ -1,7 +1,6 @@
 """A training on two virtual devices of this processor beside the same on one."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -10,25 +9,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.backends import environment, keeping_compiled
 from wadlib.errors import TrainingError
 from wadlib.training import read_log, use_devices
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(network, devices, epochs, run, folder, **environment):
-    """Begin a training in a process of its own."""
-    environment = os.environ | {
-        "KERAS_BACKEND": "jax",
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-        "PYTHONPATH": str(ROOT),
-        "PYTHONWARNINGS": "ignore",
-        **environment,
-    }
+def start(network, devices, epochs, run, folder, own_devices=2, **more):
+    """Begin a training in a process of its own, which has so many devices and may find what one before it compiled."""
+    variables = environment(
+        "jax",
+        XLA_FLAGS=f"--xla_force_host_platform_device_count={own_devices}",
+        PYTHONPATH=str(ROOT),
+        PYTHONWARNINGS="ignore",
+        **keeping_compiled(run.parent / "compiled"),
+        **more,
+    )
     command = [sys.executable, str(ROOT / "tests/training/two_devices.py"), network, str(devices), str(epochs)]
     return subprocess.Popen(
-        [*command, str(run), str(folder)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, str(run), str(folder)], env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -78,13 +78,13 @@ def test_two_processes_train_together_and_one_writes(tmp_path):
     """As on two machines, with one device each: the first begins a run, two go on with it, and all of it is one run."""
     pytest.importorskip("jax")
     weights, loss = result(start("unet", 1, 2, tmp_path / "one", tmp_path), tmp_path / "one.npz")
-    one, flags = read_log(tmp_path / "one"), "--xla_force_host_platform_device_count=1"
+    one = read_log(tmp_path / "one")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     run = tmp_path / "two"
     for epochs in (1, 2):  # the second time both read the checkpoint of the first
-        both = [start("unet", 2, epochs, run, tmp_path, XLA_FLAGS=flags, PROCESS=f"{n}:{port}") for n in range(2)]
+        both = [start("unet", 2, epochs, run, tmp_path, 1, PROCESS=f"{n}:{port}") for n in range(2)]
         found = [result(process, f"{run}{n}.npz") for n, process in enumerate(both)]
         if epochs == 1:
             assert [abs(each / loss - 1) < 1e-6 for _, each in found] == [True, True]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.backends import environment
 from wadlib.errors import StorageError, TrainingError
 from wadlib.training import (
     Batch,
@@ -733,7 +734,7 @@ def test_other_backends_train_and_resume_alike(backend, tmp_path):
     pytest.importorskip(backend)
     np.savez(tmp_path / "start.npz", *weights(tiny.model()))
     command = [sys.executable, "-c", BACKEND, str(SCRIPT.parent), str(tmp_path)]
-    subprocess.run(command, check=True, env=os.environ | {"KERAS_BACKEND": backend}, timeout=300)
+    subprocess.run(command, check=True, env=environment(backend), timeout=300)
     theirs = np.load(tmp_path / "result.npz")
 
     ours = train(None, epochs=3, model=tiny.model(dropout=0.0, learning_rate=0.002))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.tiny_training import without_tensorflow
 from wadlib.training import Batches, deterministic, fit, quiet, use_devices
 
 
@@ -85,6 +86,7 @@ def first_losses():
 
 if __name__ == "__main__":
     network, devices, epochs, run, folder = sys.argv[1:]
+    without_tensorflow()  # which Keras would import, for nothing but its random seed
     process, _, port = os.environ.get("PROCESS", "").partition(":")
     if process:
         import keras

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from tests.backends import environment
 from wadlib.errors import SegmentationError
 from wadlib.unet import PRESETS, Architecture, attempt, cure, layer_shapes, output_window, receptive_field, ronneberger
 from wadlib.unet.architecture import fits, fitting_sizes
@@ -345,9 +345,9 @@ def backend_results(tmp_path_factory):
     def of(backend):
         if backend not in results:
             out = folder / f"{backend}.npz"
-            environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
             command = [sys.executable, "-c", BACKEND_SCRIPT, str(folder / "given.npz"), str(out)]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            variables = environment(backend, TF_CPP_MIN_LOG_LEVEL="3")
+            done = subprocess.run(command, env=variables, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             results[backend] = dict(np.load(out))
         return results[backend]

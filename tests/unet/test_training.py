@@ -1,7 +1,6 @@
 """Training a U-Net: recipes, runs, prediction, evaluation, the command."""
 
 import json
-import os
 import runpy
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.backends import environment
 from wadlib.dataset import Frame, open_wad
 from wadlib.errors import SegmentationError, StorageError, TrainingError
 from wadlib.frames import read_label, write_image, write_label
@@ -435,7 +435,7 @@ def test_other_backends_learn_the_colours(backend, root, split, tmp_path):
     """And what one backend has trained, another can use."""
     pytest.importorskip(backend)
     line = script(root, tmp_path, TINY, "without")
-    subprocess.run(line, check=True, env=os.environ | {"KERAS_BACKEND": backend}, timeout=300)
+    subprocess.run(line, check=True, env=environment(backend), timeout=300)
     theirs = json.loads((tmp_path / "evaluation.json").read_text())
     assert theirs["report_iou"]["car"] > 0.5
     model, _ = load_unet(tmp_path / "run", "last")

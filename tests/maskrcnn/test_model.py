@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.maskrcnn import small_training
 from wadlib.errors import TrainingError
 from wadlib.maskrcnn import Config, MaskRCNN
 from wadlib.maskrcnn.learning.forward import training_pass
@@ -42,6 +43,14 @@ def model(script):
 @pytest.fixture(scope="module")
 def report():
     return MaskRCNN(Config.report().replace(image_shape=(64, 64), batch_size=1))
+
+
+@pytest.fixture
+def step_by_step():
+    """For a test of one or two steps: to run them is quicker than to compile them."""
+    small_training.step_by_step()
+    yield
+    small_training.step_by_step(False)
 
 
 def random_weights(layers, seed=0):
@@ -303,11 +312,21 @@ def test_bfloat16_is_close(model, script):
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_learns_one_picture_by_heart(script):
+def train(script, steps):
+    """A network after so many steps on one picture, and the losses of each."""
     model = MaskRCNN(script.config(min_confidence=0.7))
     model.compile(learning_rate=2e-3)
-    curve = [model.train_on(script.batch(model.config, seed=step)) for step in range(110)]
+    return model, [model.train_on(script.batch(model.config, seed=step)) for step in range(steps)]
+
+
+@pytest.fixture(scope="module")
+def trained(script):
+    return train(script, 110)
+
+
+@pytest.mark.slow
+def test_learns_one_picture_by_heart(script, trained):
+    model, curve = trained
     assert set(curve[0]) == LOSSES | {"loss"}
     assert curve[-1]["loss"] < 0.2 * curve[0]["loss"]
 
@@ -327,16 +346,12 @@ def test_learns_one_picture_by_heart(script):
 
 
 @pytest.mark.slow
-def test_same_seed_same_losses(script):
-    curves = []
-    for _ in range(2):
-        model = MaskRCNN(script.config())
-        curves.append([model.train_on(script.batch(model.config, seed=step)) for step in range(4)])
-    assert curves[0] == curves[1]
+def test_same_seed_same_losses(script, trained):
+    assert train(script, 4)[1] == trained[1][:4]
 
 
 @pytest.mark.slow
-def test_losses_are_weighted_and_add_up(script):
+def test_losses_are_weighted_and_add_up(script, step_by_step):
     weights = {"mrcnn_class_loss": 0.5, "rpn_bbox_loss": 0.0}
     plain = MaskRCNN(script.config()).evaluate_on(script.batch(script.config()))
     model = MaskRCNN(script.config(loss_weights=weights))
@@ -348,7 +363,7 @@ def test_losses_are_weighted_and_add_up(script):
 
 
 @pytest.mark.slow
-def test_only_chosen_layers_learn(script):
+def test_only_chosen_layers_learn(script, step_by_step):
     model = MaskRCNN(script.config())
     before = {name: [v.numpy() for v in variables] for name, variables in model.weights_by_layer().items()}
     model.compile(layers="heads")
@@ -358,20 +373,21 @@ def test_only_chosen_layers_learn(script):
         assert same == name.startswith(("conv1", "bn", "res")), name
 
 
-def near_proposals(script):
+@pytest.fixture(scope="module")
+def near_proposals(script, model):
     """Three boxes where a fresh network proposes some, nearly: there is something to learn."""
-    found = MaskRCNN(script.config()).stages(script.picture(script.config())[0])["rpn_rois"][0]
+    found = model.stages(script.picture(model.config)[0])["rpn_rois"][0]
     boxes = denormalize(found[:3], (script.HEIGHT, script.WIDTH))
     return boxes + np.float32(0.1) * np.tile((boxes[:, 2:] - boxes[:, :2]), 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("proposal_gradient", [False, True])
-def test_box_targets_teach_the_region_proposals_only_if_asked(script, proposal_gradient):
+def test_box_targets_teach_the_region_proposals_only_if_asked(script, near_proposals, step_by_step, proposal_gradient):
     only = dict.fromkeys(LOSSES, 0.0) | {"mrcnn_bbox_loss": 1.0}
     config = script.config(proposal_gradient=proposal_gradient, loss_weights=only, weight_decay=0.0, optimizer="sgd")
     model, batch = MaskRCNN(config), script.batch(config)
-    batch["gt_boxes"][0, :3] = near_proposals(script)
+    batch["gt_boxes"][0, :3] = near_proposals
     before = {name: as_array(model.layers[name].kernel) for name in ("rpn_bbox_pred", "mrcnn_bbox_fc")}
     assert model.train_on(batch)["mrcnn_bbox_loss"] > 0
     moved = {name: bool((as_array(model.layers[name].kernel) != old).any()) for name, old in before.items()}
@@ -379,16 +395,14 @@ def test_box_targets_teach_the_region_proposals_only_if_asked(script, proposal_g
 
 
 @pytest.mark.slow
-def test_the_dense_and_the_sampled_way_through_the_rpn_make_the_same_step(script):
-    boxes = near_proposals(script)
-
+def test_the_dense_and_the_sampled_way_through_the_rpn_make_the_same_step(script, near_proposals, step_by_step):
     def step(dense, proposal_gradient):
         config = script.config(proposal_gradient=proposal_gradient, optimizer="sgd", clip_norm=1e9)
         model = MaskRCNN(config)
         learner = model.training_model = TrainingModel(*training_pass(model.network, dense_gradient=dense), config)
         before = [as_array(v) for v in learner.trainable_variables]
         batch = script.batch(config)
-        batch["gt_boxes"][0, :3] = boxes
+        batch["gt_boxes"][0, :3] = near_proposals
         losses = model.train_on(batch)
         moved = [as_array(v) - old for v, old in zip(learner.trainable_variables, before, strict=True)]
         return losses, {v.path: change for v, change in zip(learner.trainable_variables, moved, strict=True)}

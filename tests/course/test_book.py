@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from wadlib.course.book import build_book
 from wadlib.course.notebooks import execute_all, fingerprint_of, sources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,11 +84,33 @@ def text_of(cell):
     return "".join(cell["source"]), [re.sub(r"( # )+", " # ", text) for text in texts]
 
 
-def test_a_repeat_runs_nothing_again(book):
-    said = build(book.parent)
-    lines = [line for line in said.splitlines() if re.match(r"  \d\d_", line)]
-    assert lines
+def test_a_repeat_runs_nothing_again(book, monkeypatch):
+    """All of it but Sphinx, which writes every page anew: see `test_sphinx_writes_over_its_own_pages`."""
+    monkeypatch.delenv("WAD_ROOT", raising=False)
+    monkeypatch.setattr("wadlib.course.book._run_sphinx", lambda pages, site, doctrees: None)
+    said = []
+    assert build_book(book.parent, say=said.append) == book / "index.html"
+    lines = [line for line in said if re.match(r"  \d\d_", line)]
+    assert len(lines) == len(sources(ROOT))
     assert all("unchanged" in line for line in lines)
+
+
+def test_sphinx_writes_over_its_own_pages(tmp_path):
+    """The settings of the book, and a page in place of it."""
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "book" / "_static", source / "_static")
+    shutil.copy(ROOT / "book" / "conf.py", source)
+    code = """
+import sys
+from pathlib import Path
+from wadlib.course import book
+book._run_sphinx(*map(Path, sys.argv[1:]))
+"""
+    for text in ("first", "second"):
+        (source / "index.md").write_text(f"# A book\n\nThe {text} text.\n", encoding="utf-8")
+        command = [sys.executable, "-c", code, str(source), str(tmp_path / "site"), str(tmp_path / "doctrees")]
+        subprocess.run(command, cwd=ROOT, check=True)
+        assert f"The {text} text." in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
 
 
 def test_real_frames(wad_sample, tmp_path, monkeypatch):
@@ -97,47 +121,6 @@ def test_real_frames(wad_sample, tmp_path, monkeypatch):
     executed = execute_all(paths, tmp_path, fingerprint=fingerprint_of(ROOT))
     for path in executed:
         assert "the folder in WAD_ROOT" in path.read_text(encoding="utf-8"), path.name
-
-
-@pytest.mark.browser
-def test_the_pages_open_from_disk_without_network(book):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    switches = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=switches.split())
-        context = browser.new_context(viewport={"width": 1400, "height": 1000}, offline=True)
-        page = context.new_page()
-        asked, errors = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        for path in sorted(book.glob("[0-9]*.html")):
-            page.goto(path.as_uri())
-            page.wait_for_function("document.querySelectorAll('.MathJax').length > 0", timeout=30_000)
-            broken = page.evaluate(
-                "[...document.images].filter(i => !i.complete || i.naturalWidth < 50).map(i => i.alt)"
-            )
-            assert not broken, path.name
-            assert page.locator("text=Math Processing Error").count() == 0
-            for viewer in page.locator(".wv-static").all():
-                viewer.locator(".wv[data-frame]").wait_for()
-                stage = viewer.locator(".wv-stage")
-                for key in ("Home", "End", "e", "o", "m", "0"):
-                    stage.press(key)
-                assert viewer.locator(".wv-message").is_hidden(), path.name
-            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-            assert wide <= 0, f"{path.name} is wider than the window"
-            for theme in ("light", "dark"):
-                page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-                ink = page.evaluate("getComputedStyle(document.querySelector('article p')).color")
-                paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
-                assert abs(brightness(ink) - brightness(paper)) > 110, f"{path.name} is hard to read in {theme}"
-        browser.close()
-    assert not errors
-    assert not [url for url in asked if not url.startswith(("file:", "data:", "about:"))]
 
 
 def brightness(css):
@@ -169,27 +152,71 @@ CLIPPED = """() => {
 }"""
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("width", [1300, 390])
-def test_nothing_is_clipped(book, width):
-    """On a laptop and on a telephone: what is too wide scrolls inside its own frame."""
+@contextmanager
+def opened(book, width):
+    """The book's pages one after the other in a browser without network: (page, path), and what else was asked for.
+
+    A page is handed out when its equations are drawn.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed")
     from playwright.sync_api import sync_playwright
 
-    wrong = {}
+    switches = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    asked, errors = [], []
     with sync_playwright() as playwright:
-        switches = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
         browser = playwright.chromium.launch(executable_path=chromium, args=switches.split())
         page = browser.new_context(viewport={"width": width, "height": 900}, offline=True).new_page()
-        for path in sorted(book.glob("*.html")):
-            page.goto(path.as_uri())
-            if page.locator("span.math, div.math").count():
-                page.wait_for_function("document.querySelectorAll('.MathJax').length > 0", timeout=30_000)
-                page.wait_for_function("!document.querySelector('.MathJax_Processing')", timeout=60_000)
-            found = page.evaluate(CLIPPED)
-            if found:
-                wrong[path.name] = found
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+
+        def each():
+            for path in sorted(book.glob("*.html")):
+                page.goto(path.as_uri())
+                if re.match(r"\d", path.name) or page.locator("span.math, div.math").count():
+                    page.wait_for_function("document.querySelectorAll('.MathJax').length > 0", timeout=30_000)
+                    page.wait_for_function("!document.querySelector('.MathJax_Processing')", timeout=60_000)
+                yield page, path
+
+        yield each()
         browser.close()
-    assert not wrong, wrong
+    assert not errors
+    assert not [url for url in asked if not url.startswith(("file:", "data:", "about:"))]
+
+
+@pytest.mark.browser
+def test_on_a_laptop_the_pages_open_from_disk_and_nothing_is_clipped(book):
+    wrong = {}
+    with opened(book, 1300) as pages:
+        for page, path in pages:
+            wrong[path.name] = page.evaluate(CLIPPED)
+            if re.match(r"\d", path.name):
+                assert_complete(page, path)
+    assert not any(wrong.values()), wrong
+
+
+def assert_complete(page, path):
+    """Pictures, equations, viewers and colours of a notebook."""
+    broken = page.evaluate("[...document.images].filter(i => !i.complete || i.naturalWidth < 50).map(i => i.alt)")
+    assert not broken, path.name
+    assert page.locator("text=Math Processing Error").count() == 0
+    for viewer in page.locator(".wv-static").all():
+        viewer.locator(".wv[data-frame]").wait_for()
+        stage = viewer.locator(".wv-stage")
+        for key in ("Home", "End", "e", "o", "m", "0"):
+            stage.press(key)
+        assert viewer.locator(".wv-message").is_hidden(), path.name
+    for theme in ("light", "dark"):
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        ink = page.evaluate("getComputedStyle(document.querySelector('article p')).color")
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert abs(brightness(ink) - brightness(paper)) > 110, f"{path.name} is hard to read in {theme}"
+
+
+@pytest.mark.browser
+def test_on_a_telephone_nothing_is_clipped(book):
+    """What is too wide scrolls inside its own frame."""
+    with opened(book, 390) as pages:
+        wrong = {path.name: page.evaluate(CLIPPED) for page, path in pages}
+    assert not any(wrong.values()), wrong

@@ -362,7 +362,7 @@ assert counted["frames"] == 2212
 assert added[by_name("tricycle").id] == 0
 
 share = {
-    title: {c: n / sum(values.values()) for c, n in values.items()}
+    title: {c: values[c] / sum(values.values()) for c in IDS}
     for title, values in {"Fig 4": reported, "Fig 4 and Cityscapes": together}.items()
 }
 figure, axes = plt.subplots(figsize=(11, 4.2))
@@ -372,7 +372,7 @@ show(
     "Two bars per class: its share of the instances of Fig 4, and of these with those of Cityscapes.",
 )
 before, after = pd.Series(share["Fig 4"]), pd.Series(share["Fig 4 and Cityscapes"])
-times = pd.Series(together) / pd.Series(reported)
+times = pd.Series(together) / pd.Series(reported).loc[list(IDS)]
 for title, which in {"grows": after > before, "falls": after < before}.items():
     print(f"The share {title}:", ", ".join(names[c] for c in before.index[which]))
 print("Times as many instances as before:")

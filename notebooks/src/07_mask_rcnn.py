@@ -359,7 +359,7 @@ def reach(config, frames):
         truth = ground_truth(label_canvas(label, placement), config)
         found = truth.boxes[truth.class_ids > 0]
         sides += (np.sqrt(boxes.area(found)) / placement.scale[0]).tolist()
-        best += boxes.iou(found, pyramid_anchors(config)).max(axis=1).tolist() if len(found) else []
+        best += [boxes.iou(box[None], pyramid_anchors(config)).max() for box in found]
     return np.array(sides), np.array(best)
 
 
@@ -490,7 +490,7 @@ figure_slider(
 
 # %% [markdown]
 # Each level fits objects of one range of sizes; the grey line below marks the side of its anchors. From one level to the next the side about doubles. An object between the two sizes has a lower
-# IoU on both levels than an object of an anchor's size. With another factor the same level reaches other objects. For an object that is much smaller than the smallest anchor, no anchor has a high IoU.
+# IoU on both levels than an object of an anchor's size. With another factor the same level reaches other objects. For an object that is much smaller than the smallest anchor, or much larger than the largest one, no anchor has a high IoU.
 #
 # **2. The network.** With random weights, every stage would show noise. The package comes with a trained network for this strip: the classroom configuration with the
 # weights `rendered`. A network can fit its training frames and fail on all others ([over-fitting](glossary.md#over-fitting)). So we want frames that it has never seen. The videos of this
@@ -515,9 +515,8 @@ print(pd.Series({name: str(value.shape[1:]) for name, value in stages.items()}).
 
 # %%
 objectness = stages["rpn_class"][0, :, 1]
-figure, axes = plt.subplots(4, 1, figsize=(8.6, 8.4), layout="constrained")
-draw_frame(axes[0], shown, "what the network sees")
-for level, ax in zip((2, 4, 6), axes[1:], strict=True):
+figure, axes = plt.subplots(3, 1, figsize=(7.4, 5.4), layout="constrained")
+for level, ax in zip((2, 4, 6), axes, strict=True):
     height, width = strip.feature_shapes[level - 2]
     best = objectness[level_of == level].reshape(height, width, 3).max(axis=2)
     ax.imshow(best, cmap="cividis", vmin=0, vmax=1, aspect="equal")
@@ -528,7 +527,7 @@ for level, ax in zip((2, 4, 6), axes[1:], strict=True):
     ax.set_axis_off()
 show(
     figure,
-    "The strip of the frame, and under it the objectness on three levels of the pyramid. The cells of the fine level are bright on small objects, "
+    "The objectness on three levels of the pyramid. The cells of the fine level are bright on small objects, "
     "those of the coarse level on large ones; the rest is dark.",
 )
 
@@ -560,14 +559,14 @@ after = boxes.denormalize(stages["rpn_rois"][0], strip.image_shape)
 kept = ops.convert_to_numpy(non_max_suppression(moved[:, :100], scores[:, :100], 100, 0.7))[0]
 kept = kept[kept >= 0]
 
-figure, axes = plt.subplots(2, 1, figsize=(8.6, 4.4), layout="constrained")
+figure, axes = plt.subplots(2, 1, figsize=(7.6, 3.9), layout="constrained")
 draw_frame(axes[0], shown, "the 100 best anchors, moved")
 draw_boxes(axes[0], before[:100], linewidth=0.8)
 draw_frame(axes[1], shown, f"the {len(kept)} of them that non-maximum suppression keeps")
 draw_boxes(axes[1], before[kept], linewidth=0.8)
 show(
     figure,
-    "Boxes on the strip before and after non-maximum suppression. Above, several boxes lie around each object. Below, most objects have one or two.",
+    "Boxes on the strip before and after non-maximum suppression. Above, many boxes lie on top of each other. Below, fewer are left, and they overlap less.",
 )
 exact = ops.convert_to_numpy(moved)[0], stages["rpn_rois"][0]  # not rounded to pixels
 close = [int((np.triu(boxes.iou(b, b), 1) > 0.7).sum()) for b in exact]
@@ -605,7 +604,7 @@ say(
 found, masks = stages["mrcnn_detection"][0], stages["mrcnn_mask"][0]
 order = np.argsort(-boxes.area(found[:, :4]))[: (found[:, 4] > 0).sum()]  # the largest first
 print(f"detections with a score of at least {strip.min_confidence}: {len(order)}")
-figure, axes = plt.subplots(3, 5, figsize=(8.6, 5.8), layout="constrained")
+figure, axes = plt.subplots(3, 5, figsize=(7.6, 5.1), layout="constrained")
 for ax in axes.flat:
     ax.set_axis_off()
 for i, column in zip(order, axes.T, strict=False):
@@ -708,7 +707,9 @@ show(
 
 # %% [markdown]
 # The two RPN losses do not depend on the heads, so random heads do not change them. The black lines mark $\log 2$ and $\log 8$: the loss of a prediction that gives two or eight classes the same probability.
-# Random weights give class and mask losses of this size. The trained weights have learned to do better, on a frame that was not in the training.
+# With random weights, the class losses and the mask loss are near these lines. The box loss of the heads is then near 0, although nothing was learned. It counts only the proposals on an object. With random weights these are
+# nearly all true boxes, because this configuration adds the true boxes to the proposals in training; and a true box needs no correction. The trained weights have lower losses than random heads, although this frame was not used in
+# their training.
 #
 # **7. $\lambda$, the weight of the boxes.** We compute the report's $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$ on the frame, from the RPN's outputs for the anchors that were drawn for training. Their
 # number is $N_{\mathrm{cls}} = 256$.
@@ -757,6 +758,7 @@ def weighted(lam):
     axes[1].axvline(balance, color="0.6", linewidth=1, linestyle="--")
     axes[1].set_xscale("symlog", linthresh=1)
     axes[1].set(xlabel="λ (dashed: the report's)", ylabel="share of L_bbox", ylim=(-0.05, 1.05))
+    axes[1].set_xlim(-0.1, 200)
     return figure, f"Anchors by their share of the loss, {what}. L_bbox: {boxes_share:.0%} of it."
 
 

@@ -762,6 +762,7 @@ def weighted(lam):
     return figure, f"Anchors by their share of the loss, {what}. L_bbox: {boxes_share:.0%} of it."
 
 
+# %%
 figure_slider(
     "λ",
     (0, 1, 3, 10, 30, 100),

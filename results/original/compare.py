@@ -4,6 +4,7 @@
 report, one after the other, and needs 2 GB and about a minute. The tests in ``tests/parity`` compare more.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 from wadlib.training import quiet

@@ -499,7 +499,14 @@ def iou_above(threshold):
 
 
 few = split.validation[:: -(-len(split.validation) // 12)]
-figure_slider("threshold", np.arange(0, 0.96, 0.05).round(2), iou_above, start=10, form="{:.2f}")
+figure_slider(
+    "threshold",
+    np.arange(0, 0.96, 0.05).round(2),
+    iou_above,
+    start=10,
+    form="{:.2f}",
+    caption="The report's IoU of each class, from the detections whose score is at least the threshold.",
+)
 
 # %% [markdown]
 # The viewer shows the same in images. Drag "Score from" to the right: detections with lower scores disappear. The key

@@ -589,9 +589,9 @@ assert means.loc[tests["cityscapes"], "streets"] > means.loc[tests["cityscapes"]
 assert means.loc[tests["rendered"], "streets"] < means.loc[tests["rendered"], "rendered"]
 
 # %% [markdown]
-# On real streets the network that saw real streets is better, and on rendered streets it is worse: it forgot a part of what it knew. This is only one run, and two things were
-# changed together: the images and the length of the training. The eight WAD frames come from three videos and hold few objects of most classes. Their buses and
-# tricycles are so small that these frames cannot show progress on these two classes.
+# On real streets the mean is higher for the network that saw real streets. On rendered streets it is lower: the network forgot a part of what it knew. This is only one run, and
+# two things were changed together: the images and the length of the training. The eight WAD frames come from three videos and hold few objects of most classes (eight of
+# *person*, whose score falls). Their buses and tricycles are so small that these frames cannot show progress on these two classes.
 
 # %% [markdown]
 # The viewer shows validation frames with the predictions of our weights, which the next cell computes. Move "Score from" to change the score threshold. Press

@@ -33,8 +33,18 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from wadlib.course import check, cite, open_data, profile, project_root, show
-from wadlib.figures import draw_bars, draw_grid, plot_style
+from wadlib.course import (
+    check,
+    cite,
+    is_rendered,
+    lesson_frames,
+    open_data,
+    profile,
+    project_root,
+    show,
+)
+from wadlib.course.lessons import RARE
+from wadlib.figures import draw_bars, draw_frame, draw_grid, plot_style
 from wadlib.labels import BACKGROUND, CLASSES, IDS, by_name, decode
 
 plot_style()
@@ -431,6 +441,39 @@ exposure.loc[list(IDS)].rename(index=names).round(
 # imbalance does not explain all of Table 1: people are frequent, and their score is also almost zero. Notebook 10 is
 # about the other causes.
 #
+# ### What the rare classes look like
+#
+# The next figure shows five rare classes, each in several frames from several videos. Each image is a window around the
+# largest object of its class, at network size.
+
+
+# %%
+def largest_object(label, class_id):
+    """Rows and columns of a square window around the largest object of a class."""
+    codes, areas = np.unique(label[decode(label)[0] == class_id], return_counts=True)
+    rows, columns = np.nonzero(label == codes[areas.argmax()])
+    half = int(max(24, 0.8 * np.ptp(rows), 0.8 * np.ptp(columns)))
+    y, x = (max(0, int(v.min() + v.max()) // 2 - half) for v in (rows, columns))
+    return np.s_[y : y + 2 * half, x : x + 2 * half]
+
+
+figure, axes = plt.subplots(3, len(RARE), figsize=(11, 7))
+for column, what in enumerate(RARE):
+    found = lesson_frames(what)
+    for ax in axes[len(found) :, column]:
+        ax.set_axis_off()
+    for ax, frame in zip(axes[:, column], found, strict=False):
+        image, label = frame.read_pair()
+        window = largest_object(label, by_name(what.split()[-1]).id)
+        draw_frame(ax, image[window], what if ax is axes[0, column] else "")
+show(
+    figure, "Motorbicycles, bicycles, trucks, buses and tricycles, three of each, in other videos."
+)
+
+# %% [markdown]
+# The objects of a class differ in shape, size, colour and light. A network that sees few of them in training cannot
+# learn what they have in common.
+#
 # ### A remedy: draw frames by class
 #
 # Class weights are one remedy. Another remedy is to change what the network sees. For each training image, first choose
@@ -475,11 +518,21 @@ show(
     figure,
     "Two bars per class: its share of the instances seen when frames are drawn alike, and when drawn by class.",
 )
+alike, by = seen.values()
+grown = [c for c in IDS if by[c] > alike[c]]
+print("The share grows:", ", ".join(names[c] for c in grown))
+print("The share falls:", ", ".join(names[c] for c in IDS if by[c] < alike[c]))
+rarest = min((c for c in IDS if alike[c] > 0), key=alike.get)
+for c in (rarest, by_name("car").id):
+    print(f"{names[c]}: {by[c] / alike[c]:.2f} times its share")
+if is_rendered():
+    assert by[rarest] > 1.3 * alike[rarest]
+    assert abs(by[33] / alike[33] - 1) < 0.05
 
 # %% [markdown]
-# The shares of rare classes grow, and the share of cars falls. Which frames are drawn most often? The viewer shows the
-# first of them. Below the image, a button for each class shows the number of its objects. Click the button to hide
-# these objects. Find the rare object in each frame: it is the reason why the frame is drawn so often.
+# The share of the rarest class grows most. The share of cars hardly changes. The reason: nearly every frame with a rare
+# object shows cars, too, and often many. Which frames are drawn most often? The viewer shows the first of them. Below
+# the image, a button for each class shows the number of its objects. Click the button to hide these objects. Find the rare object in each frame: it is the reason why the frame is drawn so often.
 
 # %%
 from wadlib.viewer import MaskViewer

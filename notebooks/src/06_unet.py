@@ -39,8 +39,26 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
-from wadlib.course import check, cite, is_rendered, open_data, prepared, profile, project_root, show
-from wadlib.figures import INK, PALETTE, draw_class_legend, draw_label, draw_unet, plot_style
+from wadlib.course import (
+    check,
+    cite,
+    is_rendered,
+    lesson,
+    open_data,
+    prepared,
+    profile,
+    project_root,
+    show,
+)
+from wadlib.figures import (
+    INK,
+    PALETTE,
+    draw_class_legend,
+    draw_frame,
+    draw_label,
+    draw_unet,
+    plot_style,
+)
 from wadlib.labels import CLASSES, IDS, label_from_indices
 
 # %%
@@ -495,22 +513,30 @@ table.T.round(3)
 # area. No method finds tricycles.
 
 # %%
-number = int(np.argmax([np.isin(truth // 1000, IDS).sum() for truth in truths]))
-shown = {"the truth": truths} | labels
-figure, axes = plt.subplots(6, 1, figsize=(8.6, 11.2), height_ratios=[9] * 5 + [1])
-for ax, (name, maps) in zip(axes, shown.items(), strict=False):
-    draw_label(ax, maps[number][rows], name, by="class")
+x, truth = lesson("a near car", "network", among=frames).read_pair()
+shown = {
+    "the truth": truth,
+    "the attempt": predict_label(attempted, x, quick.geometry, quick.table),
+    "colours and places (05)": unary.predict(x),
+    "the U-Net": predict_label(model, x, long_recipe.geometry),
+    "the U-Net + α-expansion": smooth(x),
+}
+figure, axes = plt.subplots(7, 1, figsize=(8.6, 13), height_ratios=[9] * 6 + [1])
+draw_frame(axes[0], x[rows], "the image")
+for ax, (name, found) in zip(axes[1:], shown.items(), strict=False):
+    draw_label(ax, found[rows], name, by="class")
 draw_class_legend(axes[-1])
 show(
     figure,
-    "Five label maps of one held-out strip. That of the attempt is a meaningless checkerboard, that of the unary is speckled, the "
+    "A strip of a street and five label maps of it. That of the attempt is a meaningless checkerboard, that of the unary is speckled, the "
     "U-Net finds the near car and pieces of what stands behind it, and α-expansion cleans their borders.",
 )
 
 # %% [markdown]
 # The figure shows the same: the attempt gives a meaningless pattern, the colour model gives many wrong pixels, and the
-# U-Net finds large near objects, but only parts of the others. The viewer shows more held-out frames: blue pixels are
-# correct, pixels with stripes are missed, pixels with crosses are false positives.
+# U-Net finds large near objects, but not always their class: compare the colours of the truck. The viewer shows more
+# frames of other videos: blue pixels are correct, pixels with stripes are missed, pixels with crosses are false
+# positives.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -521,7 +547,9 @@ def ours(frame):
     return predict_label(model, frame, long_recipe.geometry, instances=True)
 
 
-MaskViewer(frames[:6], prediction=ours, mode="errors", title="the U-Net")
+names = ("a near car", "two touching cars", "near and far", "a person before a car", "dusk")
+shown = [lesson(name, "network", among=frames) for name in names]
+MaskViewer(shown, prediction=ours, mode="errors", title="the U-Net")
 
 # %% [markdown]
 # ## The report's figure beside ours

@@ -92,8 +92,8 @@ LESSONS: dict[str, Lesson] = {
 """What is shown -> the frame that shows it."""
 
 RARE: dict[str, tuple[tuple[int, int], ...]] = {
-    "a motorbicycle": ((31, 36), (19, 36), (10, 0)),
-    "a bicycle": ((27, 24), (20, 18), (31, 12)),
+    "a motorbicycle": ((31, 36), (19, 48), (10, 0)),
+    "a bicycle": ((27, 24), (20, 18), (31, 0)),
     "a truck": ((29, 0), (13, 0), (24, 18)),
     "a bus": ((27, 24), (22, 24), (10, 36)),
     "a tricycle": ((31, 18), (13, 12), (32, 6)),

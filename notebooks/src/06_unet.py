@@ -39,6 +39,7 @@ import pandas as pd
 from keras import ops
 from matplotlib import pyplot as plt
 
+# %%
 from wadlib.course import (
     check,
     cite,

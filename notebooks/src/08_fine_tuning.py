@@ -531,10 +531,10 @@ print(
     f"{score['frames']} rendered frames, {real['frames']} real ones; score threshold {score['threshold']}"
 )
 print(table.round(4).to_string(na_rep="-"))
-ours = table["ours: report IoU"].drop("mean")
+ours = table["ours: report IoU"].drop("mean").sort_values()
 on_real = table["real frames: report IoU"].drop("mean").dropna()
 say(
-    f"On rendered frames our report IoU is highest for {ours.idxmax()} ({ours.max():.2f}) and lowest for {ours.idxmin()} ({ours.min():.2f}). "
+    f"On rendered frames our report IoU is highest for {ours.index[-1]} ({ours.iloc[-1]:.2f}) and lowest for {ours.index[0]} ({ours.iloc[0]:.2f}). "
     f"On the real frames it is: {', '.join(f'{name} {value:.2f}' for name, value in on_real.items())}."
 )
 
@@ -569,6 +569,7 @@ both = pd.DataFrame(rows).set_index(["scored on", "weights"]).astype(float)
 print("report IoU per class, its mean with a 95 % interval over videos, and AP")
 print(both.round(3).to_string(na_rep="-"))
 
+# %%
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.4), sharey=True, layout="constrained")
 for ax, title in zip(axes, tests.values(), strict=True):
     for weights, shift, color in (("rendered", -0.2, PALETTE[0]), ("streets", 0.2, PALETTE[1])):

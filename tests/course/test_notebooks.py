@@ -291,6 +291,14 @@ def test_hand_out_overwrites_nobodys_work(course):
 
 
 @pytest.mark.notebook
+def test_that_a_frame_had_to_be_drawn_is_not_kept(course):
+    drawing = "from wadlib.course.classroom import say_drawing\nsay_drawing('a frame')\n"
+    source(course).write_text(f"# %%\n{drawing}\n# %%\n{drawing}print(42)\n")
+    notebook = nbformat.reads(execute(source(course)), as_version=4)
+    assert [[output.text for output in cell.outputs] for cell in notebook.cells] == [[], ["42\n"]]
+
+
+@pytest.mark.notebook
 def test_another_kernel_called_python3_is_not_taken(course, monkeypatch):
     kernel = course / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "DRAWN_ONCE",
     "NOTEBOOK",
     "PROFILES",
     "address",
@@ -42,6 +43,7 @@ __all__ = [
     "project_root",
     "rendered_in_cache",
     "say",
+    "say_drawing",
     "show",
 ]
 
@@ -52,6 +54,8 @@ PROFILES: dict[str, dict[str, int]] = {
 }
 """What the embedded dataset holds in each profile (arguments of `render_dataset`)."""
 
+DRAWN_ONCE = "This is done once: the cache keeps it."
+"""In the line that a cell prints while it draws frames."""
 
 RCNN_FAMILY = ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN")
 """What `show_drawing` shows, in the order of their invention."""
@@ -110,8 +114,13 @@ def rendered_in_cache(name: str, **options: Any) -> Path:
     folder = cache_folder(name)
     if not (folder / "tracks.json").is_file():  # written last
         count = options["videos"] * options["frames"]
-        print(f"Drawing {count} frames. This is done once, and takes about a minute: the cache keeps them.")
+        say_drawing(f"{count} frames", " It takes about a minute.")
     return rendered.render_dataset(folder, **options)
+
+
+def say_drawing(what: str, more: str = "") -> None:
+    """Print what a cell does before it goes on; executed notebooks leave it out (`wadlib.course.notebooks.execute`)."""
+    print(f"Drawing {what}. {DRAWN_ONCE}{more}")
 
 
 def cache_folder(name: str) -> Path:

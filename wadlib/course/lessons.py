@@ -9,7 +9,7 @@ asked for, so that a notebook that is opened alone waits for its own frames only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from wadlib._shared.files import locked, make_folder
 from wadlib._shared.parallel import map_frames
 from wadlib._shared.words import one_of, plural
 from wadlib.course import lesson_measures as measures
-from wadlib.course.classroom import cache_folder, is_rendered, own_data
+from wadlib.course.classroom import cache_folder, is_rendered, own_data, say_drawing
 from wadlib.course.lesson_measures import Label
 from wadlib.dataset import Frame, open_wad
 from wadlib.dataset.layout import LABEL_SUFFIX, TRAIN_IMAGES, TRAIN_LABELS
@@ -199,12 +199,12 @@ class _Job:
     frame: Frame
 
 
-def _draw(videos: dict[int, tuple[int, ...]], size: str, what: str) -> list[Frame]:
+def _draw(videos: Mapping[int, tuple[int, ...]], size: str, what: str) -> list[Frame]:
     """Frames of the set, drawn into the cache if they are not there."""
     root = cache_folder(f"lesson-{size}")
     jobs = [_Job(v, n, size, _frame(root, v, n)) for v, numbers in videos.items() for n in numbers]
     if not all(map(_is_drawn, jobs)):
-        print(f"Drawing {what}. This is done once: the cache keeps it.")
+        say_drawing(what)
         make_folder(root)
         for folder in (TRAIN_IMAGES, TRAIN_LABELS):
             make_folder(root / folder)

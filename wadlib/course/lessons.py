@@ -104,6 +104,8 @@ LARGE_PX = 100
 """A rare object of so many pixels at network size can be told in a figure."""
 WALL = 0.2
 """Share of the frame from which one object hides the street."""
+FEW = 8
+"""Fewer frames than this are drawn sooner than worker processes begin."""
 CANDIDATES = 48
 """How many frames of somebody's own data are looked at."""
 
@@ -203,13 +205,17 @@ def _draw(videos: Mapping[int, tuple[int, ...]], size: str, what: str) -> list[F
     """Frames of the set, drawn into the cache if they are not there."""
     root = cache_folder(f"lesson-{size}")
     jobs = [_Job(v, n, size, _frame(root, v, n)) for v, numbers in videos.items() for n in numbers]
-    if not all(map(_is_drawn, jobs)):
+    missing = sum(not _is_drawn(job) for job in jobs)
+    if missing:
         say_drawing(what)
         make_folder(root)
         for folder in (TRAIN_IMAGES, TRAIN_LABELS):
             make_folder(root / folder)
         with locked(root, wait=True):  # two notebooks that start at once
-            for _ in map_frames(_draw_frame, jobs, done=_is_drawn, description="drawing", progress=len(jobs) > 1):
+            workers = 1 if missing < FEW else None
+            for _ in map_frames(
+                _draw_frame, jobs, done=_is_drawn, workers=workers, description="drawing", progress=missing >= FEW
+            ):
                 pass
     return [job.frame for job in jobs]
 

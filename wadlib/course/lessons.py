@@ -149,7 +149,9 @@ def lesson_frames(what: str | None = None, size: str = "network") -> list[Frame]
     if what is not None:
         one_of(what, RARE, "lesson_frames: what", WadError)
     if is_rendered():
-        wanted = VIDEOS if what is None else {video: (frame,) for video, frame in RARE[what]}
+        wanted: dict[int, tuple[int, ...]] = (
+            VIDEOS if what is None else {video: (frame,) for video, frame in RARE[what]}
+        )
         count = plural(sum(map(len, wanted.values())), "frame")
         return _draw(wanted, size, f"{count} of the lesson set" if what is None else f"{count} that show {what}")
     frames = _spread(_own_frames())

@@ -530,8 +530,8 @@ if is_rendered():
     assert abs(by[33] / alike[33] - 1) < 0.05
 
 # %% [markdown]
-# The share of the rarest class grows most. The share of cars hardly changes. The reason: nearly every frame with a rare
-# object shows cars, too, and often many. Which frames are drawn most often? The viewer shows the first of them. Below
+# In the rendered videos, the share of the rarest class grows most, and the share of cars hardly changes. The reason:
+# nearly every frame with a rare object shows cars, too, and often many. Which frames are drawn most often? The viewer shows the first of them. Below
 # the image, a button for each class shows the number of its objects. Click the button to hide these objects. Find the rare object in each frame: it is the reason why the frame is drawn so often.
 
 # %%

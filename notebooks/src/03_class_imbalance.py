@@ -291,11 +291,13 @@ show(
 # %% [markdown]
 # The three datasets differ in size, so we also compare the shares of the classes:
 
+
 # %%
-shares = {
-    name: {c: n / np.nansum(list(values.values())) for c, n in values.items()}
-    for name, values in series.items()
-}
+def share_of(values):
+    return {c: values[c] / np.nansum(list(values.values())) for c in IDS}
+
+
+shares = {name: share_of(values) for name, values in series.items()}
 figure, axes = plt.subplots(figsize=(11, 4.2))
 draw_bars(axes, shares, ylabel="share of instances", form="{:.1%}")
 show(
@@ -371,10 +373,7 @@ together = {c: reported[c] + added[c] for c in IDS}
 assert counted["frames"] == 2212
 assert added[by_name("tricycle").id] == 0
 
-share = {
-    title: {c: values[c] / sum(values.values()) for c in IDS}
-    for title, values in {"Fig 4": reported, "Fig 4 and Cityscapes": together}.items()
-}
+share = {"Fig 4": share_of(reported), "Fig 4 and Cityscapes": share_of(together)}
 figure, axes = plt.subplots(figsize=(11, 4.2))
 draw_bars(axes, share, ylabel="share of instances", form="{:.1%}")
 show(
@@ -398,7 +397,7 @@ assert new[[by_name("car").id, by_name("person").id]].sum() > 0.8
 # The remedy adds objects of six classes. More than 80 % of the new objects are cars and people, the two classes that were
 # not rare. Bicycles and motorbicycles gain, too. There are few new trucks and buses, so their shares fall. No tricycle is
 # added: it is now the rarest class. So the remedy helps some rare classes, but it does not balance the data. Notebook 08
-# trains a network with and without these images.
+# shows a network that also saw these images, beside one that did not.
 #
 # ### What follows for training
 #

@@ -24,24 +24,25 @@ from wadlib.dataset import open_wad
 from wadlib.maskrcnn import Config, MaskRCNN
 from wadlib.maskrcnn.frames import Placement, canvas, normalise
 from wadlib.maskrcnn.original import matterport
+from wadlib.maskrcnn.original.stages import STAGES
 from wadlib.training import environment
 
-LAYERS = {
-    "C2": "res2c_out",
-    "C3": "res3d_out",
-    "C4": "res4f_out",
-    "C5": "res5c_out",
-    "P2": "fpn_p2",
-    "P3": "fpn_p3",
-    "P4": "fpn_p4",
-    "P5": "fpn_p5",
-    "rpn_class": "rpn_class",
-    "rpn_bbox": "rpn_bbox",
-    "rpn_rois": "ROI",
-    "mrcnn_class": "mrcnn_class",
-    "mrcnn_bbox": "mrcnn_bbox",
-}
-"""Name of a tensor in our network -> the original's layer."""
+SHOWN = [
+    "C2",
+    "C3",
+    "C4",
+    "C5",
+    "P2",
+    "P3",
+    "P4",
+    "P5",
+    "rpn_class",
+    "rpn_bbox",
+    "rpn_rois",
+    "mrcnn_class",
+    "mrcnn_bbox",
+]
+LAYERS = {name: STAGES[name] for name in SHOWN}
 
 CONFIG = Config.report().replace(
     image_shape=(128, 192), batch_size=1, proposals_inference=100, min_confidence=0.0

@@ -136,10 +136,10 @@ def test_it_says_what_it_draws(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("WADLIB_CACHE", str(tmp_path))
     monkeypatch.delenv("WAD_ROOT", raising=False)
     drawn = []
-    monkeypatch.setattr(lessons, "_draw_frame", lambda job: (drawn.append(job), job.frame.image_path.write_bytes(b"x")))
+    monkeypatch.setattr(lessons, "render_job", lambda job: (drawn.append(job), job.label.write_bytes(b"x")))
     frame = lesson("dusk", "network")
     assert "Drawing the frame that shows dusk." in capsys.readouterr().out
-    assert [job.frame for job in drawn] == [frame]
+    assert [(job.name, job.image, job.label) for job in drawn] == [(frame.name, frame.image_path, frame.label_path)]
     assert frame.image_path.is_relative_to(tmp_path)
     assert lesson("dusk", "network") == frame
     assert len(drawn) == 1

@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from wadlib.course.classroom import project_root
@@ -137,7 +138,7 @@ def detect_candidates(full_frame: Frame, lowest_score: float = 0.05) -> Instance
 def suppressed(found: Instances, most: float) -> Instances:
     """Apply non-maximum suppression to detections, by their boxes and class by class.
 
-    What `wadlib.maskrcnn.network.non_max_suppression` does, without Keras.
+    What `wadlib.maskrcnn.network.non_max_suppression` does, by OpenCV: without Keras.
 
     Parameters
     ----------
@@ -150,17 +151,11 @@ def suppressed(found: Instances, most: float) -> Instances:
     Instances
         Those that stay, best score first.
     """
+    if not len(found):
+        return found
     top, left, bottom, right = found.boxes.T
-    height = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
-    width = np.minimum.outer(right, right) - np.maximum.outer(left, left)
-    both, area = height.clip(0) * width.clip(0), (bottom - top) * (right - left)
-    alike = both / np.maximum(np.add.outer(area, area) - both, np.finfo(np.float32).tiny) > most
-    alike &= np.equal.outer(found.class_ids, found.class_ids)
-    kept: list[int] = []
-    for n in found.best_first.tolist():
-        if not alike[n, kept].any():
-            kept.append(n)
-    return found[kept]
+    corners = np.stack([left, top, right - left, bottom - top], axis=1).tolist()  # x, y, width, height
+    return found[cv2.dnn.NMSBoxesBatched(corners, found.scores.tolist(), found.class_ids.tolist(), -1.0, most)]
 
 
 def label_digest(frame: Frame) -> str:

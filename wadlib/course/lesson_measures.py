@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from wadlib.labels import IDS, decode
+from wadlib.dataset import code_areas
+from wadlib.labels import decode
 
 __all__ = [
     "Label",
@@ -108,6 +109,9 @@ def largest_share(label: Label) -> float:
 
 def _areas(label: Label, class_id: int | None = None, smallest: int = 1) -> dict[int, int]:
     """Areas of the evaluated objects, of one class or of all, by code."""
-    codes, areas = np.unique(label, return_counts=True)
-    wanted = np.isin(decode(codes)[0], IDS if class_id is None else [class_id]) & (areas >= smallest)
-    return dict(zip(codes[wanted].tolist(), areas[wanted].tolist(), strict=True))
+    codes, areas = (each.tolist() for each in code_areas(label))
+    return {
+        code: area
+        for code, area in zip(codes, areas, strict=True)
+        if area >= smallest and class_id in (None, code // 1000)
+    }

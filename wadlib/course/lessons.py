@@ -23,11 +23,10 @@ from wadlib.course.lesson_measures import Label
 from wadlib.dataset import Frame, open_wad
 from wadlib.dataset.layout import LABEL_SUFFIX, TRAIN_IMAGES, TRAIN_LABELS
 from wadlib.errors import WadError
-from wadlib.frames import FULL_SHAPE, write_image, write_label
+from wadlib.frames import FULL_SHAPE
 from wadlib.labels import by_name
 from wadlib.preprocess import FACTOR
-from wadlib.rendered import render_frame
-from wadlib.rendered.write import frame_name, video_name
+from wadlib.rendered.write import Job, camera_number, frame_name, render_job, video_name
 
 __all__ = ["LESSONS", "RARE", "VIDEOS", "Lesson", "at_network_size", "class_shown", "lesson", "lesson_frames"]
 
@@ -195,18 +194,10 @@ def at_network_size(frame: Frame) -> Label:
     return label[::FACTOR, ::FACTOR] if label.shape == FULL_SHAPE else label
 
 
-@dataclass(frozen=True)
-class _Job:
-    video: int
-    number: int
-    size: str
-    frame: Frame
-
-
 def _draw(videos: Mapping[int, tuple[int, ...]], size: str, what: str) -> list[Frame]:
     """Frames of the set, drawn into the cache if they are not there."""
     root = cache_folder(f"lesson-{size}")
-    jobs = [_Job(v, n, size, _frame(root, v, n)) for v, numbers in videos.items() for n in numbers]
+    jobs = [_job(root, video, number, size) for video, numbers in videos.items() for number in numbers]
     missing = sum(not _is_drawn(job) for job in jobs)
     if missing:
         say_drawing(what)
@@ -216,24 +207,17 @@ def _draw(videos: Mapping[int, tuple[int, ...]], size: str, what: str) -> list[F
         with locked(root, wait=True):  # two notebooks that start at once
             workers = 1 if missing < FEW else None
             for _ in map_frames(
-                _draw_frame, jobs, done=_is_drawn, workers=workers, description="drawing", progress=missing >= FEW
+                render_job, jobs, done=_is_drawn, workers=workers, description="drawing", progress=missing >= FEW
             ):
                 pass
-    return [job.frame for job in jobs]
+    return [Frame(job.name, video_name(job.video), job.image, job.label) for job in jobs]
 
 
-def _frame(root: Path, video: int, number: int) -> Frame:
+def _job(root: Path, video: int, number: int, size: str) -> Job:
     name = frame_name(SEED, video, number)
     image, label = root / TRAIN_IMAGES / f"{name}.jpg", root / TRAIN_LABELS / f"{name}{LABEL_SUFFIX}"
-    return Frame(name, video_name(video), image, label)
+    return Job(SEED, video, camera_number(video), number, size, image, label, tracks=None)
 
 
-def _is_drawn(job: _Job) -> bool:
-    return job.frame.image_path.is_file()  # written last
-
-
-def _draw_frame(job: _Job) -> None:
-    drawn = render_frame(job.video, job.number, SEED, job.size)
-    assert job.frame.label_path is not None
-    write_label(job.frame.label_path, drawn.label)
-    write_image(job.frame.image_path, drawn.image)
+def _is_drawn(job: Job) -> bool:
+    return job.label is not None and job.label.is_file()  # written last

@@ -23,7 +23,7 @@ from wadlib.frames import write_image, write_label
 from wadlib.rendered.drawing.camera import SIZES
 from wadlib.rendered.render import Rendered, RenderedVideo, make_video, render
 
-__all__ = ["VERSION", "render_dataset", "render_frame"]
+__all__ = ["VERSION", "Job", "render_dataset", "render_frame", "render_job"]
 
 VERSION = 1
 """Raised whenever the same request gives other files, so that nobody mixes old frames with new ones."""
@@ -77,8 +77,8 @@ def _video(seed: int, number: int, camera: int, wild: bool) -> RenderedVideo:
     return make_video(seed, number, camera, wild)
 
 
-def _render_job(job: Job) -> None:
-    """Render one frame and write its files; its identities come last and say that the frame is complete."""
+def render_job(job: Job) -> None:
+    """Render one frame and write its files; the last of them says that the frame is complete."""
     rendered = render(_video(job.seed, job.video, job.camera, job.wild), job.frame, SIZES[job.size])
     write_image(job.image, rendered.image)
     if job.label is not None:
@@ -178,7 +178,7 @@ def render_dataset(
 
         lost: list[WorkerError] = []
         for _ in map_frames(
-            _render_job,
+            render_job,
             jobs,
             done=done,
             workers=workers,

@@ -29,13 +29,13 @@ LONGEST = (
     "tests/course/test_book.py",
     "tests/parity/",
     "tests/maskrcnn/test_training.py",
-    "tests/cluster/",
     "tests/maskrcnn/test_model.py",
     "tests/training/test_devices.py",
     "tests/maskrcnn/",
     "tests/unet/",
     "tests/training/",
     "tests/browser/",
+    "tests/cluster/",  # after the book, whose kernels take both cores: killed workers must come back in time
 )
 # Folders for one process, as their tests share what is made once for it: the original network, a Dask cluster.
 TOGETHER = ("tests/parity", "tests/cluster")

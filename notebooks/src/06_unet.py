@@ -73,6 +73,7 @@ from wadlib.unet import (
     class_counts,
     class_softmax,
     constant_predictor_loss,
+    layer_shapes,
     load_unet,
     one_hot,
     predict,
@@ -80,7 +81,6 @@ from wadlib.unet import (
     receptive_field,
     recipe,
     ronneberger,
-    stages,
     train_unet,
     watch_gradients,
 )
@@ -167,7 +167,7 @@ assert all(1 - 2 * q * s / (q + s) > 1 - 2 * s for q in np.linspace(0.01, 1, 100
 # %%
 attempt = recipe("attempt9")
 figure, axes = plt.subplots(figsize=(10, 5))
-draw_unet(axes, stages(attempt.build()), "The U-Net of the attempt")
+draw_unet(axes, layer_shapes(attempt.architecture), "The U-Net of the attempt")
 show(
     figure,
     "A U of boxes: on the way down the map shrinks from 90x422 pixels to 12x53 while the channels grow from 64 "
@@ -561,7 +561,7 @@ MaskViewer(shown, prediction=ours, mode="errors", title="the U-Net")
 
 # %%
 figure, axes = plt.subplots(figsize=(10, 5.6))
-draw_unet(axes, stages(build_unet(ronneberger())), "Fig 2: U-Net (Ronneberger et al., 2015)")
+draw_unet(axes, layer_shapes(ronneberger()), "Fig 2: U-Net (Ronneberger et al., 2015)")
 show(
     figure,
     "The letter U with the shapes of every tensor: from 572x572 down to 28x28 with 1024 channels, and up again to "

@@ -79,6 +79,13 @@ def killing(dask, name):
         dask._client.wait_for_workers(1, timeout=60)
 
 
+def at_work(dask_worker):
+    """How many tasks a worker runs or will run; one that was begun cannot be stopped, only waited for."""
+    return sum(
+        task.state in ("executing", "long-running", "ready", "cancelled") for task in dask_worker.state.tasks.values()
+    )
+
+
 def files_of(folder):
     """Name -> bytes of all files, but hidden ones, which are locks."""
     paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
@@ -200,7 +207,7 @@ class TestTraps:
         assert [result for _, result in found] == list(range(64))
         assert not (tmp_path / "once").exists()
 
-    def test_ctrl_c_then_the_same_command(self, tiny_wad, tmp_path, address):
+    def test_ctrl_c_then_the_same_command(self, tiny_wad, tmp_path, address, dask):
         root, out = tiny_wad(videos=9, frames=6, test=False), tmp_path / "out"
         command = [sys.executable, "-m", "wadlib.cli", "prepare", str(root), str(out), "--dask", address]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -211,7 +218,9 @@ class TestTraps:
         errors = process.communicate(timeout=60)[1]
         assert process.returncode == 130, errors
         assert "Stopped. What is finished is kept" in errors
-        time.sleep(1)  # what the workers had begun ends
+        while any(dask._client.run(at_work).values()):
+            assert time.monotonic() < deadline + 120, "what the workers had begun does not end"
+            time.sleep(0.1)
         before = len(files_of(out))
         time.sleep(1)
         assert len(files_of(out)) == before < 2 * 54

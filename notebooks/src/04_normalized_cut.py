@@ -190,14 +190,14 @@ assert fractions == {1.0}, "identically 1"
 # cuts:
 
 # %%
-glint = np.array([[0.2, 0.2, 0.6, 0.6], [0.2, 0.2, 0.6, 1.0]])
-G = weights_of(glint)
+bright_corner = np.array([[0.2, 0.2, 0.6, 0.6], [0.2, 0.2, 0.6, 1.0]])
+G = weights_of(bright_corner)
 plain, normal = (np.array([f(G, A) for A in cuts]) for f in (cut, ncut_value))
 least, best_normal = int(plain.argmin()), int(normal.argmin())
 figure = plt.figure(figsize=(10.5, 4.6))
 order = [["image", "all"], ["min", "all"], ["ncut", "all"]]
 axes = figure.subplot_mosaic(order, width_ratios=[1, 1.6])
-draw_grid(axes["image"], glint, "Brightness", colours=grey(glint))
+draw_grid(axes["image"], bright_corner, "Brightness", colours=grey(bright_corner))
 draw_sides(axes["min"], cuts[least], f"minimum cut: {plain[least]:.2f}")
 draw_sides(axes["ncut"], cuts[best_normal], f"normalized cut: {normal[best_normal]:.2f}")
 axes["all"].scatter(plain, normal, s=18, color=PALETTE[3], label="all 127 cuts")
@@ -208,15 +208,15 @@ axes["all"].set(xlabel="cut(A, B)", ylabel="Ncut(A, B)", ylim=(0, None))
 axes["all"].legend(loc="lower right")
 show(
     figure,
-    "Left the picture, its minimum cut, which chips off the bright corner pixel, and its normalized "
+    "Left the picture, its minimum cut, which cuts off the bright corner pixel, and its normalized "
     "cut through the middle. Right all cuts as dots: the leftmost is not the lowest.",
 )
 
 # %%
-assert min(cuts[least].sum(), (~cuts[least]).sum()) == 1, "the minimum cut chips off one pixel"
+assert min(cuts[least].sum(), (~cuts[least]).sum()) == 1, "the minimum cut separates one pixel"
 assert cuts[best_normal].sum() == 4, "the normalized cut halves the picture"
-print(f"the chip: cut {plain[least]:.3f}, Ncut {normal[least]:.3f}")
-print(f"the half: cut {plain[best_normal]:.3f}, Ncut {normal[best_normal]:.3f}")
+print(f"one pixel: cut {plain[least]:.3f}, Ncut {normal[least]:.3f}")
+print(f"one half:  cut {plain[best_normal]:.3f}, Ncut {normal[best_normal]:.3f}")
 
 # %% [markdown]
 # A single pixel has few edges, so it is cheap to cut them. The minimum cut does this. But then *all* edges of the pixel
@@ -227,9 +227,9 @@ print(f"the half: cut {plain[best_normal]:.3f}, Ncut {normal[best_normal]:.3f}")
 
 # %%
 either = [*cuts, *(~A for A in cuts)]
-slipped = either[int(np.argmin([cut(G, A) / assoc(G, A) + 1 for A in either]))]
-print(f"with the slip, A has {slipped.sum()} of 8 pixels: the glint is chipped off again")
-assert np.array_equal(~slipped, cuts[least])
+misprinted = either[int(np.argmin([cut(G, A) / assoc(G, A) + 1 for A in either]))]
+print(f"with the misprint, A has {misprinted.sum()} of 8 pixels: the bright pixel is cut off again")
+assert np.array_equal(~misprinted, cuts[least])
 
 # %% [markdown]
 # ### From 127 cuts to one eigenvector
@@ -308,7 +308,7 @@ assert 2 * len(pixels.affinity.offsets) == 68
 print(f"nodes: {pixels.affinity.shape[0]:,}   edges: {np.count_nonzero(pixels.affinity.weights):,}")
 print("lambda_2 to lambda_4:", *[f"{value:.3g}" for value in pixels.eigenvalues])
 print(
-    f"Ncut of the cut: {pixels.ncut:.3g}; lambda_2 says that none is below {pixels.eigenvalues[0]:.3g}"
+    f"Ncut of the cut: {pixels.ncut:.3g}; no cut has an Ncut below lambda_2 = {pixels.eigenvalues[0]:.3g}"
 )
 assert pixels.eigenvalues[0] <= pixels.ncut
 
@@ -674,8 +674,8 @@ check("04.3", ncut_of_bright_pixel)
 # %% tags=["solution", "hide-cell"]
 for loop in (0, 1, 4, 16, 64):
     looped = G + loop * np.eye(8)
-    chip, half = (ncut_value(looped, cuts[k]) for k in (least, best_normal))
-    print(f"w(u, u) = {loop:2d}   pixel {chip:.3f}   half {half:.3f}   ratio {chip / half:.2f}")
+    corner, half = (ncut_value(looped, cuts[k]) for k in (least, best_normal))
+    print(f"w(u, u) = {loop:2d}   pixel {corner:.3f}   half {half:.3f}   ratio {corner / half:.2f}")
 ncut_of_bright_pixel = "falls"
 check("04.3", ncut_of_bright_pixel)
 

@@ -351,7 +351,9 @@ def draw_logs(title, runs):
         axes[1].plot(taken, log["softmax/car"] - log["softmax/car anywhere"], **style)
     axes[0].axhline(1, color=INK, linewidth=0.8)
     axes[0].set(xlabel="steps", title="loss / the constant predictor's")
-    axes[1].set(xlabel="steps", title="softmax of car: at cars less anywhere", ylim=(-0.05, 0.5))
+    axes[1].set(
+        xlabel="steps", title="softmax of car: mean at cars − mean of all pixels", ylim=(-0.05, 0.5)
+    )
     axes[1].legend(fontsize=8, title=title, loc="upper left")
     for ax in axes:
         ax.locator_params(axis="x", integer=True)
@@ -419,7 +421,7 @@ gain = pd.Series({name: stands_out(log) for name, log in logs.items()})
 if is_rendered():
     assert gain["all five changes"] > 0.03
     assert gain[["the attempt", "all but learning rate", "all but normalization"]].max() < 0.02
-gain.to_frame("car at cars less anywhere").round(3)
+gain.to_frame("softmax of car: at cars − all pixels").round(3)
 
 # %% [markdown]
 # ### The long run

@@ -316,16 +316,16 @@ print(result.summary(draws=500))
 # would change with other videos. For them, videos are chosen at random many times, and a video may be chosen more than
 # once. We choose videos and not frames, because the frames of one video show the same cars.
 #
-# We should also look at images. The next cell lists the five frames with the lowest IoU. (The column `invented` counts
-# false positives.) Then it shows the frame with the best score and the frame with the worst. It leaves out frames in
-# which one near object covers a fifth of the image or more, because such an object hides the street:
+# We should also look at images. The next cell lists the five frames with the lowest IoU. Then it shows the frame with
+# the best score and the frame with the worst. It leaves out frames in which one near object covers a fifth of the image
+# or more, because such an object hides the street:
 
 # %%
 per_frame = result.per_frame().dropna(subset="report IoU")
 print(
-    result.worst(5)[["report IoU", "PQ", "objects", "found", "invented", "missed"]].to_string(
-        index=False
-    )
+    result.worst(5)[
+        ["report IoU", "PQ", "objects", "found", "false positives", "missed"]
+    ].to_string(index=False)
 )
 by_name_of = {
     frame.name: frame for frame in split.validation if largest_share(frame.read_label()) < 1 / 5

@@ -589,7 +589,7 @@ show_video(
 # |---|---|---|
 # | frames | real WAD frames | rendered streets |
 # | colours | chosen anew in each frame | one for each track |
-# | errors | not marked | marked: missed, wrong class, false positive ("invented") |
+# | errors | not marked | marked: missed, wrong class, false positive |
 #
 # Section 6 says that temporal information was not used, and expects better results with it. The next cell collects the measurements of this notebook.
 

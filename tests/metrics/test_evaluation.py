@@ -150,7 +150,7 @@ def test_the_worst_frames(data, result):
     overlap = Overlap.from_labels(labels[name], found[name].to_label())
     quality = panoptic_quality([overlap])
     assert worst.loc[name, "found"] == quality.tp.sum()
-    assert worst.loc[name, "invented"] == quality.fp.sum()
+    assert worst.loc[name, "false positives"] == quality.fp.sum()
     assert worst.loc[name, "missed"] == quality.fn.sum()
     assert worst.loc[name, "objects"] == quality.tp.sum() + quality.fn.sum()
     assert worst.loc[name, "PQ"] == pytest.approx(np.nanmean(list(quality.pq.values())), abs=1e-15)

@@ -28,10 +28,10 @@ from wadlib.labels import CLASSES, IGNORE, evaluated_index
 __all__ = ["PANELS", "ResultVideo", "draw_errors", "draw_tracks", "result_video"]
 
 PANELS = ("frame", "tracks", "truth", "errors")
-"""The picture; predicted and true masks by track; which pixels are right, missed and invented."""
+"""The picture; predicted and true masks by track; which pixels are right, missed and false positive."""
 
 _COLOURS = np.array([[int(name[i : i + 2], 16) for i in (1, 3, 5)] for name in PALETTE], np.float32)
-_RIGHT, _MISSED, _WRONG, _INVENTED = (0, 158, 115), (230, 159, 0), (204, 121, 167), (86, 180, 233)  # Okabe-Ito
+_RIGHT, _MISSED, _WRONG, _FALSE_POSITIVE = (0, 158, 115), (230, 159, 0), (204, 121, 167), (86, 180, 233)  # Okabe-Ito
 _NAMED_PX = 150  # smaller objects are not named: the word would hide them
 
 Picture = npt.NDArray[np.uint8]
@@ -87,8 +87,8 @@ def draw_tracks(image: Picture, label: Label, tracks: Mapping[int, int] | None =
 
 
 def draw_errors(image: Picture, truth: Label, found: Label) -> Picture:
-    """Draw which pixels of the evaluated classes are right (green), missed (orange), of a wrong class (pink), invented
-    (blue); the picture is grey behind them. Identities do not matter here.
+    """Draw which pixels of the evaluated classes are right (green), missed (orange), of a wrong class (pink), false
+    positive (blue); the picture is grey behind them. Identities do not matter here.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     drawn = np.repeat(np.asarray(grey // 2 + 40, np.uint8)[..., None], 3, axis=2)
@@ -98,12 +98,12 @@ def draw_errors(image: Picture, truth: Label, found: Label) -> Picture:
         ((a > 0) & (a == b), _RIGHT),
         ((a > 0) & (b == 0), _MISSED),
         ((a > 0) & (b > 0) & (a != b), _WRONG),
-        ((a == 0) & (b > 0) & known, _INVENTED),
+        ((a == 0) & (b > 0) & known, _FALSE_POSITIVE),
     )
     for where, colour in kinds:
         drawn[where] = colour
     x = 8
-    for word, (_, colour) in zip(("right", "missed", "wrong class", "invented"), kinds, strict=True):
+    for word, (_, colour) in zip(("right", "missed", "wrong class", "false positive"), kinds, strict=True):
         x = _write(drawn, word, x, 20, colour) + 12
     return np.asarray(drawn, np.uint8)
 

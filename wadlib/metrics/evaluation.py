@@ -169,8 +169,8 @@ class Evaluation:
         -------
         pandas.DataFrame
             Index: name of the frame. Columns: ``video``; ``report IoU`` and ``PQ`` (means over the classes
-            that the truth of this frame holds); ``objects`` in the truth; ``found``, ``invented`` and ``missed``
-            at IoU 0.5; then the IoU of each class, ``nan`` where the truth does not hold it.
+            that the truth of this frame holds); ``objects`` in the truth; ``found``, ``false positives`` and
+            ``missed`` at IoU 0.5; then the IoU of each class, ``nan`` where the truth does not hold it.
         """
         import pandas as pd
 
@@ -184,7 +184,7 @@ class Evaluation:
                 "PQ": _row_means(pq, in_truth),
                 "objects": rows["objects"].sum(axis=1),
                 "found": rows["tp"].sum(axis=1),
-                "invented": rows["fp"].sum(axis=1),
+                "false positives": rows["fp"].sum(axis=1),
                 "missed": rows["fn"].sum(axis=1),
             },
             index=pd.Index(self.scores.names, name="frame"),

@@ -100,7 +100,7 @@ export class Picking {
     this.token += 1;
   }
 
-  /** Go to the next (or previous) instance that is missed, invented or called by a wrong name. */
+  /** Go to the next (or previous) instance that is missed, a false positive or of a wrong class. */
   async seek(step) {
     const { viewer } = this;
     if (!viewer.allowed("errors")) return;

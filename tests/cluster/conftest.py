@@ -7,13 +7,34 @@ from pathlib import Path
 
 import pytest
 
+# A worker that dies is started again, however early and often it dies: Dask's nannies give up one that dies while it
+# begins, and then wait for a minute.
 START = """
-import sys
+import subprocess, sys, threading
 from distributed import LocalCluster
+
+workers = {}
+
+def keep(number, address):
+    options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"]
+    while not ended.is_set():
+        workers[number] = subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_worker", address, *options])
+        workers[number].wait()
+
 if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster:
+    ended = threading.Event()
+    with LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+        keepers = [threading.Thread(target=keep, args=(n, cluster.scheduler_address)) for n in range(2)]
+        for keeper in keepers:
+            keeper.start()
+        cluster.wait_for_workers(2)
         print(cluster.scheduler_address, flush=True)
         sys.stdin.read()
+        ended.set()
+        for worker in workers.values():
+            worker.kill()
+        for keeper in keepers:
+            keeper.join()
 """
 
 

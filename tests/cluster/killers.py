@@ -6,16 +6,10 @@ import time
 from pathlib import Path
 
 
-def _after_a_while():
-    """Wait as long as a frame takes to fill the memory: a nanny gives a worker up that dies while it begins."""
-    time.sleep(4)
-
-
 def die_at(item):
     """Kill this process if the item says so."""
     number, kills = item
     if kills:
-        _after_a_while()
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 
@@ -39,7 +33,6 @@ def kill_on(name):
 
     def read_bytes(path):
         if Path(path).name.startswith(name) and not Path(path).name.endswith("txt"):
-            _after_a_while()
             os.kill(os.getpid(), signal.SIGKILL)
         return read(path)
 

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import multiprocessing
+import os
 import pickle
 import re
 import shutil
@@ -74,9 +75,12 @@ def killing(dask, name):
         yield
     finally:
         dask._client.unregister_worker_plugin("killer")
-        with contextlib.suppress(TimeoutError):  # a nanny gives up a worker that died while it was being started
-            dask._client.restart(timeout=60)
-        dask._client.wait_for_workers(1, timeout=60)
+        before = dask._client.scheduler_info(n_workers=-1)["workers"].keys()
+        dask._client.run(os._exit, 1, on_error="ignore")  # others come in their place, which do not know the killer
+        deadline = time.monotonic() + 120
+        while len(dask._client.scheduler_info(n_workers=-1)["workers"].keys() - before) < 2:
+            assert time.monotonic() < deadline, "no new workers came"
+            time.sleep(0.1)
 
 
 def at_work(dask_worker):

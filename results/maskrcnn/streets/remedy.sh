@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The report's remedy (section 3.1), with and without: 400 pictures from rendered videos alone, or 3 of 5 from Cityscapes.
 # Usage: results/maskrcnn/streets/remedy.sh RENDERED CITYSCAPES RUNS NAME=ROOT [NAME=ROOT ...]      (two seeds; goes on where it was)
-# NAME=ROOT are labelled frames to score on. The score threshold is the one kept in the weights it begins with.
+# NAME=ROOT are labelled frames to score on, with the score threshold 0.35 for all (the one of the weights "rendered").
 set -euo pipefail
 rendered=$1 cityscapes=$2 runs=$3
 shift 3

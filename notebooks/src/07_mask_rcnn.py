@@ -9,27 +9,30 @@
 # ## The question
 #
 # Graph cuts gave each pixel a class. Two cars that touch have the same class, so a class per pixel cannot
-# separate them. Can a network find the objects first, and then draw a mask for each? The report used the package
-# `mrcnn` for this. This notebook shows each stage of that network on one image. (Report, section 4.1, Figs 6 to 9.)
+# separate them. Can a network first find the objects, and then predict a mask for each? The report used Mask R-CNN
+# from the package `mrcnn` for this (section 4.1, Figs 6 to 9). This notebook shows each stage of Mask R-CNN on one image. The code uses our package
+# `wadlib.maskrcnn`. The section *The report's figure beside ours* compares the two packages.
 #
 # ## The idea in five lines
 #
 # 1. **[Anchors](glossary.md#anchor)** are boxes of several sizes and shapes, placed all over the image.
-# 2. The **[region proposal network](glossary.md#region-proposal-network)** (RPN) predicts for each anchor whether it lies on an object, and how to move it.
-# 3. Non-maximum suppression keeps the boxes with the highest scores, and drops boxes that nearly repeat a kept one. The boxes that are left are the **[proposals](glossary.md#proposals)**.
+# 2. The **[region proposal network](glossary.md#region-proposal-network)** (RPN) predicts two things for each anchor: the probability that it lies on an object, and a box correction (a shift and a change of size).
+# 3. Non-maximum suppression keeps the boxes with the highest scores, and drops each box that overlaps a kept box a lot. The kept boxes are the **[proposals](glossary.md#proposals)**.
 # 4. **RoIAlign** crops the [features](glossary.md#feature) of each proposal.
 # 5. Three **[heads](glossary.md#head)** predict for each proposal the class probabilities $p$, a box correction $t$ and a mask.
 #
-# The training adds up five losses: two of the RPN, three of the heads. Let $u$ be the true class of a proposal, and $v$ its true box correction. The losses of
-# box and mask count only for proposals on an object:
+# Training makes the sum of five losses small: two of the RPN, and three of the heads. Let $u$ be the true class of a proposal, and $v$ its true box correction.
+# The heads give this class the probability $p_u$ and the box correction $t^u$. The box loss of the RPN counts only
+# anchors on an object. The box loss and the mask loss of the heads count only proposals on an object:
 #
 # $$L = L_{cls}^{rpn} + L_{box}^{rpn} + L_{cls} + L_{box} + L_{mask}, \qquad
 # L_{cls} = -\log p_u, \quad L_{box} = \sum_{i \in \{x, y, w, h\}} \text{smooth}_{L_1}(t_i^u - v_i)$$
 #
-# $\text{smooth}_{L_1}(x)$ is $\frac{x^2}{2}$ for $|x| < 1$, and $|x| - \frac12$ for larger distances. So a wrong box far away does not dominate the sum.
+# $\text{smooth}_{L_1}(x)$ is $\frac{x^2}{2}$ for $|x| < 1$, and $|x| - \frac12$ otherwise. For large errors it grows linearly, so one very wrong box does not dominate the sum.
 #
-# The four drawings below redraw Figs 6 to 9 of the report: R-CNN and its three successors. The upper row of
-# a drawing is computed once per image, the lower row once per region.
+# The four drawings below are Figs 6 to 9 of the report, drawn again: R-CNN and its three successors. The upper row of
+# a drawing is computed once per image, and the lower row once per region. Fast R-CNN computes one feature map for all regions. Faster R-CNN also
+# predicts the regions from this map. Mask R-CNN adds a mask head.
 
 # %%
 from wadlib.training import quiet
@@ -78,10 +81,10 @@ for name in ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN"):
 # %% [markdown]
 # ## By hand
 #
-# **What RoIAlign does.** A feature map has 4x4 cells, and the value of a cell is $4 \cdot row + column$. A box goes from
-# row ½ to 2½ and from column ½ to 2. We want the features of this box as 2x2 numbers. *RoIPool* rounds the box to whole cells and
-# takes maxima. *RoIAlign* interpolates between the cells. Here the package's version, `crop_and_resize`, reads one value at each corner of the box.
-# The RoIAlign of the paper reads several points in each part of the box; we compare the two further down.
+# **What RoIAlign does.** A feature map has 4x4 cells, and the value of a cell is $4 \cdot row + column$. Rows and columns count from 0. A box goes from
+# row ½ to 2½ and from column ½ to 2. We want the features of this box as 2x2 numbers. *RoIPool* rounds the box to whole cells, divides it into 2x2 parts
+# and takes the maximum of each part. *RoIAlign* interpolates between the cells. The function `crop_and_resize` of our package reads one value at each corner of the box.
+# The RoIAlign of the paper reads several points in each part of the box. The section *RoIAlign as in the paper* below compares the two.
 
 # %%
 feature = np.arange(16.0, dtype=np.float32).reshape(4, 4)
@@ -99,8 +102,9 @@ assert np.allclose(aligned, by_hand)
 assert (pooled == [[5, 5], [9, 9]]).all()
 
 # %% [markdown]
-# Now we shift the box by a quarter of a cell. If a cell stands for 4 pixels, this is a shift by one pixel. RoIPool rounds both boxes to
-# the same cells, so its result does not change. The result of RoIAlign changes with the box.
+# Now we shift the box by a quarter of a cell, down and to the right. If a cell stands for 4 pixels, the shift is one pixel. RoIPool rounds both boxes to
+# the same cells, so its result does not change. Each number of RoIAlign grows by $4 \cdot \frac14 + \frac14$:
+# the first term comes from the row, the second from the column.
 
 # %%
 shift = 1 / 4
@@ -120,8 +124,9 @@ assert np.allclose(realigned - aligned, 4 * shift + shift)
 
 # %% [markdown]
 # **Two losses of the RPN**, on three anchors. The first anchor is on an object, and the second is not. The third
-# is neutral: its IoU with an object is neither high nor low, so it does not enter the loss. The array `match` holds 1, -1 and 0 for the three. The
-# network gives the first anchor a probability of ¾ to be on an object, and the second a probability of ½.
+# is neutral: its IoU with the object is neither high nor low. Neutral anchors do not enter the losses. The array `match` holds 1, -1 and 0 for the three anchors. The
+# network predicts that the first anchor is on an object with probability ¾, and the second with probability ½. The class loss is the mean over these two anchors.
+# The box loss uses the first anchor only. It is the mean of $\text{smooth}_{L_1}$ over the four numbers of the box correction. The `assert` lines compute both by hand.
 
 
 # %%
@@ -145,8 +150,9 @@ assert np.isclose(
 )  # smooth L1, then the mean of four
 
 # %% [markdown]
-# **Three losses of the heads**, on two regions. The first region is on an object of class 2, the second on background. The heads predict a box and
-# a mask for *each* class, but only those of the *true* class enter the losses. For the background region only the class loss counts.
+# **Three losses of the heads**, on two regions. The first region is on an object of class 2, the second on background (class 0). The heads predict a box and
+# a mask for *each* class. Only the box and the mask of the *true* class enter the losses. The class loss is the mean over both regions. The box loss and the mask
+# loss use the first region only.
 
 # %%
 truth = np.array([[2, 0]])
@@ -169,9 +175,9 @@ assert np.isclose(heads["mrcnn_bbox_loss"], (1 / 8 + 1 / 2 + 3 / 2) / 4)
 assert np.isclose(heads["mrcnn_mask_loss"], -(2 * np.log(3 / 4) + 2 * np.log(1 / 2)) / 4)
 
 # %% [markdown]
-# **The losses as the report prints them** (section 4.1; it gives these equations no numbers). There are two anchors: the first is on an object ($p^*_1 = 1$), the second is
-# not ($p^*_2 = 0$). The network gives the first a probability of ¾ to be on an object, and the second ½. $t_i$ is the predicted box correction, and $t_i^*$ the
-# true one. The report takes $N_{\mathrm{cls}} = 256$, $N_{\mathrm{bbox}} = 2400$ and $\lambda = 10$ from the Faster R-CNN paper (Ren et al. 2015):
+# **The losses as the report prints them** (section 4.1, equations without numbers). There are two anchors: the first is on an object ($p^*_1 = 1$), the second is
+# not ($p^*_2 = 0$). $p_i$ is the predicted probability that anchor $i$ is on an object: $p_1$ is ¾ and $p_2$ is ½. $t_i$ is the predicted box correction of
+# anchor $i$, and $t_i^*$ is the true one. The report takes $N_{\mathrm{cls}} = 256$, $N_{\mathrm{bbox}} = 2400$ and $\lambda = 10$ from the Faster R-CNN paper (Ren et al. 2015):
 #
 # $$L_{\mathrm{cls}} = \frac{1}{N_{\mathrm{cls}}} \sum_i -p_i^* \log p_i - (1 - p_i^*) \log(1 - p_i), \qquad
 # L_{\mathrm{bbox}} = \frac{\lambda}{N_{\mathrm{bbox}}} \sum_i p_i^* \cdot L_1^{\mathrm{smooth}}(t_i - t_i^*)$$
@@ -195,8 +201,8 @@ assert np.isclose(L_bbox, 10 / 2400 * (1 / 8 + 1 / 2 + 3 / 2))
 
 # %% [markdown]
 # **Why 10?** An anchor has the weight $1 / N_{\mathrm{cls}}$ in the first sum and $\lambda / N_{\mathrm{bbox}}$ in the second. $N_{\mathrm{cls}}$ is the
-# number of anchors in a training step (the mini-batch), and $N_{\mathrm{bbox}}$ the number of anchor locations, which is about ten times as large. So
-# $\lambda = 10$ makes the two weights nearly equal:
+# number of anchors in a training step (the mini-batch). $N_{\mathrm{bbox}}$ is the number of anchor positions in the image. It is about ten times as large as
+# $N_{\mathrm{cls}}$. So $\lambda = 10$ makes the two weights nearly equal:
 
 # %%
 print(
@@ -205,9 +211,9 @@ print(
 assert 0.9 < (balance / n_bbox) / (1 / n_cls) < 1.1
 
 # %% [markdown]
-# **The mask.** For each region the mask branch gives one mask of $m \times m$ cells for each of $K$ classes: $K \cdot m^2$ numbers. $y_{ij}$ is the
+# **The mask.** For each region the mask head predicts one mask of $m \times m$ cells for each of $K$ classes: $K \cdot m^2$ numbers. $y_{ij}$ is the
 # true value of a cell, 0 or 1. $\hat y_{ij}^k$ is the predicted probability in the mask of the true class $k$. The masks of other classes do not
-# enter the loss, so the classes do not compete. Here $m = 2$, $K = 3$ and $k = 2$:
+# enter the loss. Here $m = 2$, $K = 3$ and $k = 2$. The cell also prints the sum $L$ of the report's three losses:
 #
 # $$L_{\mathrm{mask}} = -\frac{1}{m^2} \sum_{1 \le i, j \le m} \left[ y_{ij} \log \hat y_{ij}^k + (1 - y_{ij}) \log (1 - \hat y_{ij}^k) \right]$$
 
@@ -224,9 +230,12 @@ print(
 assert np.isclose(L_mask, (np.log(4 / 3) + np.log(2)) / 2)
 
 # %% [markdown]
-# The next table compares the losses of the package with the report's equations, on the same two anchors and the same region. The package divides each sum by
-# the number of its terms, so it needs neither $N$ nor $\lambda$. It has **five** losses. Two of them belong to the RPN, and have the terms of the report's
-# $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$. Three belong to the heads: class, box and mask. The report prints no equation for the class and the box of the heads.
+# The mask loss is the largest part of the sum. The two other losses are divided by $N_{\mathrm{cls}}$ or $N_{\mathrm{bbox}} / \lambda$, although there are only two anchors.
+#
+# The next table compares the losses of our package with the report's equations, on the same two anchors and the same region. Our package has **five** losses.
+# Two belong to the RPN, and sum the same terms as the report's $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$. Three belong to the heads: class, box and mask.
+# The report prints no equation for the class loss and the box loss of the heads. Our package divides each sum by the number of its terms, so it needs
+# neither $N$ nor $\lambda$. This is why the RPN losses differ in the table. The mask losses are equal.
 
 # %%
 match = np.array([[1, -1]])
@@ -252,10 +261,10 @@ assert np.isclose(ours["rpn_bbox_loss"], L_bbox * n_bbox / balance / 4), (
 assert np.isclose(ours["mrcnn_mask_loss"], L_mask)
 
 # %% [markdown]
-# **RoIAlign as in the paper, and the shortcut.** If a cell of the map stands for 16 pixels, a box at pixel $x$ lies at $x/16$ on the map. RoIPool rounds this number;
+# **RoIAlign as in the paper, and the shortcut.** If a cell of the map stands for 16 pixels, a box at pixel $x$ lies at $x/16$ on the map. RoIPool rounds $x/16$;
 # RoIAlign does not. The paper divides the box into **bins**, one for each output number. In each bin it reads *several* points by
-# [bilinear interpolation](glossary.md#bilinear-interpolation) and averages them. The package's `crop_and_resize` is a shortcut. It reads *one* point for each
-# bin, and the outermost points lie on the border of the box.
+# [bilinear interpolation](glossary.md#bilinear-interpolation) and averages them. Our function `crop_and_resize` is a shortcut. It reads *one* point for each
+# bin. The outermost points lie on the border of the box.
 
 
 # %%
@@ -300,9 +309,10 @@ assert np.allclose(package, [[4 * y + x for x in (0.5, 2)] for y in (0.5, 2.5)])
 assert np.isclose(paper.mean(), package.mean())
 
 # %% [markdown]
-# On a slope both have the same mean. Where do they differ? We take a map in which one cell is 1 and all others are 0. We move this bright cell
-# through a box of 14x14 cells, which becomes 7x7 numbers. (On level P4 of the pyramid below, a cell stands for 16 pixels, so this box has a side of 224 pixels.) What is the
-# sum of the 49 numbers, for each column of the bright cell?
+# The values of this map grow evenly, and both versions have the same mean. The four numbers of the paper's version are closer together, because its points lie inside the box.
+#
+# A second map shows a larger difference. One cell of this map is 1, and all others are 0. A box of 14x14 cells becomes 7x7 numbers. We move the cell with the 1
+# from column to column inside the box. For each column we compute the sum of the 49 numbers. (If a cell stands for 16 pixels, this box has a side of 224 pixels.)
 
 # %%
 found = {"paper": [], "package": []}
@@ -314,18 +324,18 @@ for column in range(4, 16):
 table = pd.DataFrame(found, index=pd.Index(range(4, 16), name="column"))
 print(table.round(3).T.to_string())
 spread = table.std() / table.mean()
-print("spread over the columns, relative to the mean:", spread.round(2).to_dict())
+print("standard deviation over the columns, divided by the mean:", spread.round(2).to_dict())
 assert spread["paper"] < 0.01 < spread["package"]
 
 # %% [markdown]
-# With the paper's RoIAlign, a small object has nearly the same weight everywhere in the box. With the shortcut, its weight depends on how far it is from the
-# nearest point that is read, and in some columns it is 0. The shortcut reads one point per bin; the version of the paper reads four.
+# With the paper's RoIAlign, the sum is nearly the same in all columns. With the shortcut, the sum depends on the distance between the cell and the nearest
+# point that is read. In some columns the sum is 0, so an object of one cell is lost. The shortcut reads one point per bin; here the paper's version reads four.
 
 # %% [markdown]
 # ## The library on a real frame
 #
 # **1. Anchors.** The network computes feature maps of five resolutions, the levels P2 to P6 of the **[feature pyramid](glossary.md#feature-pyramid)**. Each level has one anchor size. Each cell of a level has three
-# anchors of this size, with different shapes.
+# anchors of this size, with different shapes. The table lists the levels for the report's settings. Most anchors belong to P2, because P2 has the most cells.
 
 # %%
 config = Config.report()
@@ -338,10 +348,10 @@ print(counts.to_string(index=False))
 print(f"anchors in all: {len(anchors):,}")
 
 # %% [markdown]
-# Which objects of the dataset fit these anchors? In training, an anchor counts as *on an object* if its IoU with an object is at least 0.7, and as
-# *not on an object* if all its IoUs are below 0.3. If no anchor reaches 0.7 with an object, the anchor with the highest IoU counts as on this object, although it fits badly.
-# For each object we compute the highest IoU with any anchor. We do this twice: in the report's frame, which is downscaled by four, and in the strip of the
-# classroom configuration, which is downscaled by two.
+# Which objects of the dataset have an anchor that fits? In training, an anchor counts as *on an object* if its IoU with an object is at least 0.7. It counts as
+# *not on an object* if all its IoUs are below 0.3. For some objects, no anchor reaches 0.7. Then the anchor with the highest IoU counts as on this object, although it fits badly.
+# For each object we compute the highest IoU with any anchor. We compare two settings. The report downscales the frame by four. The *classroom configuration* of
+# this course has a smaller network than the report. It uses the [strip](glossary.md#strip) of the frame, downscaled by two.
 
 # %%
 from wadlib.maskrcnn.frames import Placement, TrainingBatches, canvas, label_canvas, normalise
@@ -398,9 +408,10 @@ show(
 )
 
 # %% [markdown]
-# The lines above the figure give the shares. On the rendered frames, few of the small objects reach an IoU of 0.5 in the report's frame, and most of them do in the strip.
+# The printed lines above the figure give the shares. On the rendered frames, few objects of either setting reach 0.7. So for most objects, only
+# the anchor with the highest IoU counts as on the object. Few of the small objects reach 0.5 in the report's frame; most of them reach it in the strip.
 #
-# **A frame to follow.** From here on we follow one frame through the network, `lesson("two touching cars")`. It has near and far objects of several classes.
+# **One frame.** From here on, all cells use one frame, `lesson("two touching cars")`. It has small and large objects of several classes.
 
 # %%
 frame = lesson("two touching cars", among=frames)
@@ -418,9 +429,12 @@ show(
 )
 
 # %% [markdown]
-# Which level of the pyramid fits which object? Move the first slider to change the level, and the second to multiply the sides of the anchors. Three white dashed boxes show
-# the three anchors of one cell. A blue solid box is an anchor of this level: the best one for an object, if their IoU is at least ½. An orange dotted box is an object for which no
-# anchor of this level reaches ½.
+# Which level of the pyramid fits which object? The first slider changes the level. The second slider multiplies the sides of the anchors. An object is *reached* if
+# its IoU with an anchor of this level is at least ½. The figure shows three kinds of boxes:
+#
+# - white and dashed: the three anchors of one cell;
+# - blue and solid: for each reached object, the anchor with the highest IoU;
+# - orange and dotted: the objects that are not reached.
 
 
 # %%
@@ -489,12 +503,14 @@ figure_slider(
 )
 
 # %% [markdown]
-# Each level fits objects of one range of sizes; the grey line below marks the side of its anchors. From one level to the next the side about doubles. An object between the two sizes has a lower
-# IoU on both levels than an object of an anchor's size. With another factor the same level reaches other objects. For an object that is much smaller than the smallest anchor, or much larger than the largest one, no anchor has a high IoU.
+# Each level reaches objects of a limited range of sizes. In the lower plot, the grey vertical line marks the side of the level's anchors. From one level to the next the side
+# about doubles. An object with a size between two levels has a lower IoU on both than an object with the side of an anchor. The second slider moves the range. An object that is much smaller than the smallest
+# anchor, or much larger than the largest one, has a low IoU with all anchors.
 #
-# **2. The network.** With random weights, every stage would show noise. The package comes with a trained network for this strip: the classroom configuration with the
-# weights `rendered`. A network can fit its training frames and fail on all others ([over-fitting](glossary.md#over-fitting)). So we want frames that it has never seen. The videos of this
-# notebook were not used in its training: the rendered ones have another seed than the training videos. Notebook 08 shows the training.
+# **2. The network.** With random weights the outputs of a network are meaningless. Our package contains trained weights for the classroom configuration. They are called `rendered`.
+# A network can fit its training frames and fail on other frames ([over-fitting](glossary.md#over-fitting)). So we need frames that were not used in training. The videos of this
+# notebook were not used: the rendered ones have another random seed than the training videos. Notebook 08 shows the training. The cell prints how many layers were loaded from the file. It
+# would also list layers that are missing in the file.
 
 # %%
 model = MaskRCNN(strip)
@@ -503,11 +519,18 @@ at_random = {
     for name, variables in model.weights_by_layer().items()
 }
 print(model.load("rendered").summary())
-print("numbers to learn:", f"{sum(v.size for layer in at_random.values() for v in layer):,}")
+print("parameters:", f"{sum(v.size for layer in at_random.values() for v in layer):,}")
 
 # %% [markdown]
-# **3. [Backbone](glossary.md#backbone), pyramid and region proposals.** The backbone is the part of the network that turns the image into feature maps. `model.stages` returns every tensor from the image to the masks, by
-# name. The **[objectness](glossary.md#objectness)** of an anchor is the RPN's probability that it lies on an object. The figure shows the highest objectness of the three anchors of each cell.
+# **3. [Backbone](glossary.md#backbone), pyramid and region proposals.** The backbone is the part of the network that turns the image into feature maps. `model.stages` returns the tensor of each stage
+# under its name. C2 to C5 are the feature maps of the backbone, and P2 to P6 are the levels of the pyramid.
+# Their shape is (rows, columns, features). The tensors `rpn_class` and `rpn_bbox` have one row for each anchor, and
+# `rpn_rois` has one row for each proposal. The class head and the box head give one row for each proposal (`mrcnn_class`, `mrcnn_bbox`). `mrcnn_detection` and `mrcnn_mask` have one row for each
+# detection, and unused rows are 0.
+#
+# The **[objectness](glossary.md#objectness)** of an anchor is the RPN's probability that it lies on an object. The figure shows, for each cell, the highest objectness of its three anchors.
+# The lines below the figure give, for each level, the number of anchors with an objectness above ½ and the sides of their objects. The object of an anchor is the one with which its IoU is highest.
+# Anchors without an IoU above 0.3 are not counted.
 
 # %%
 stages = model.stages(normalise(shown, strip), placement.normalized_window)
@@ -545,10 +568,11 @@ for level in range(2, 7):
         )
 
 # %% [markdown]
-# Anchors of a fine level have a high objectness on small objects, which are far away. Those of a coarse level have it on large objects, which are near.
+# On the fine levels (P2, P3), the anchors with a high objectness lie on small objects. On the coarse levels (P5, P6), they lie on large objects.
 #
-# **4. Proposals.** The anchors with the highest objectness are moved as the network predicts. Many of them overlap. Non-maximum suppression (NMS) keeps the
-# box with the highest score and drops all boxes whose IoU with it is above 0.7. It repeats this with the boxes that are left. The figure shows the 100 best boxes only.
+# **4. Proposals.** The box corrections of the RPN move and resize the anchors with the highest objectness. Many of the new boxes overlap. Non-maximum suppression (NMS) keeps the
+# box with the highest score and drops all boxes whose IoU with it is above 0.7. NMS repeats both steps with the boxes that are left. In the end, no two kept boxes have an IoU above 0.7.
+# The figure shows only the 100 boxes with the highest objectness.
 
 # %%
 moved, scores = best_anchors(
@@ -571,14 +595,14 @@ show(
 exact = ops.convert_to_numpy(moved)[0], stages["rpn_rois"][0]  # not rounded to pixels
 close = [int((np.triu(boxes.iou(b, b), 1) > 0.7).sum()) for b in exact]
 print(
-    f"pairs with an IoU above 0.7: {close[0]:,} of the {len(before)} best anchors, {close[1]} of the {len(after)} proposals"
+    f"pairs of boxes with an IoU above 0.7: {close[0]:,} among the {len(before)} best anchors, {close[1]} among the {len(after)} proposals"
 )
 assert close[1] == 0
 hit = boxes.iou(objects, after).max(axis=1) >= 0.5
 say(f"{hit.sum()} of the {len(hit)} objects have a proposal with an IoU of at least 0.5.")
 
 # %% [markdown]
-# **5. RoIAlign and the heads.** RoIAlign crops the features of each proposal: 7x7 cells for class and box. The heads predict for each proposal a class and a final correction of its box.
+# **5. RoIAlign and the heads.** RoIAlign crops the features of each proposal to 7x7 cells. From these features, the class head predicts a class for each proposal, and the box head predicts a second box correction.
 
 # %%
 rois, by_class, deltas = (stages[key][0] for key in ("rpn_rois", "mrcnn_class", "mrcnn_bbox"))
@@ -591,14 +615,14 @@ on_one = overlap.max(axis=1) >= 0.5
 right = predicted[on_one] == classes[target[on_one]]
 better = boxes.iou(corrected, objects)[np.arange(len(rois)), target][on_one]
 say(
-    f"{on_one.sum()} of the {len(rois)} proposals have an IoU of at least 0.5 with an object. The class head gives {right.sum()} of them the class of this object. "
-    f"It calls {np.mean(predicted[~on_one] == 0):.0%} of the other proposals background. "
-    f"The box head changes the mean IoU of the {on_one.sum()} from {overlap.max(axis=1)[on_one].mean():.2f} to {better.mean():.2f}."
+    f"{on_one.sum()} of the {len(rois)} proposals have an IoU of at least 0.5 with an object. For {right.sum()} of them, the class head predicts the class of this object. "
+    f"For {np.mean(predicted[~on_one] == 0):.0%} of the other proposals, it predicts background. "
+    f"The box head changes the mean IoU of these {on_one.sum()} proposals from {overlap.max(axis=1)[on_one].mean():.2f} to {better.mean():.2f}."
 )
 
 # %% [markdown]
-# Proposals with a high class score become **detections**. A second NMS, class by class, drops the repeated ones. For each detection, RoIAlign crops the features again, now in 14x14 cells, and the mask head predicts
-# a mask of 28x28 probabilities. The figure shows this for the largest detections; every box is stretched to a square.
+# Proposals with a high class score become **detections**. A second NMS, separately for each class, drops repeated detections. For each detection, RoIAlign crops the features again,
+# now to 14x14 cells. From these features the mask head predicts a mask of 28x28 probabilities. The figure shows image, features and mask of the largest detections. Each box is stretched to a square.
 
 # %%
 found, masks = stages["mrcnn_detection"][0], stages["mrcnn_mask"][0]
@@ -625,10 +649,10 @@ show(
 )
 
 # %% [markdown]
-# The number in a title is the class score. It comes from another head than the mask, so a high score does not say that the mask is good.
+# The number in a title is the class score. The class head predicts the score, and the mask head predicts the mask. So a detection with a high score can have a bad mask.
 #
-# Finally each mask is resized to its box, in the frame at full resolution. Pixels with a probability of at least ½ belong to the object. Where masks overlap, the one with the highest score is on top.
-# How many of the true objects are found, with an IoU of the boxes of at least 0.5?
+# Finally each mask is resized to its box, in the frame at full resolution. Pixels with a probability of at least ½ belong to the object. Where masks overlap, a pixel belongs to the mask with the highest score.
+# How many of the true objects are found? An object is found if a detection of its class has a box with an IoU of at least 0.5.
 
 # %%
 detected = boxes.denormalize(found[order, :4], strip.image_shape)
@@ -636,15 +660,16 @@ same_class = found[order, 4].astype(int) == classes[:, None]  # (objects, detect
 is_found = ((boxes.iou(objects, detected) >= 0.5) & same_class).any(axis=1)
 for name, which in {
     "below 16": sides < 16,
-    "16 to 40": (sides >= 16) & (sides < 40),
-    "above 40": sides >= 40,
+    "of 16 to 40": (sides >= 16) & (sides < 40),
+    "of at least 40": sides >= 40,
 }.items():
     print(
-        f"objects with a side of {name} px: {is_found[which].sum()} of {which.sum()} found with the right class"
+        f"objects with a side {name} px: {is_found[which].sum()} of {which.sum()} found with the right class"
     )
 
 # %% [markdown]
-# In the viewer, found objects are blue, missed objects (false negatives) are striped, and false positives are crossed. Press `e` to go to the next error, and drag "Score from".
+# On the rendered frame, the share of found objects is lowest for the smallest objects. In the viewer, found objects are blue, missed objects (false negatives) are striped, and false positives are crossed.
+# Press `e` to go to the next error. Drag the slider "Score from" to hide detections with lower scores.
 
 # %%
 from wadlib.viewer import MaskViewer
@@ -653,8 +678,8 @@ from wadlib.viewer import MaskViewer
 MaskViewer(frame, prediction=result, mode="errors", zoom="objects", title="the trained network")
 
 # %% [markdown]
-# **6. The losses.** In training, the outputs are compared with the truth. The next cell computes the five losses on this frame, without a training step. It does this three times: with random weights, with the trained
-# weights but random heads, and with the trained weights.
+# **6. The losses.** In training, the losses compare the outputs with the ground truth. The next cell computes the five losses on this frame, without a training step. It computes them for three networks: one with random weights,
+# one with trained weights but random heads, and one with trained weights.
 
 # %%
 batch = TrainingBatches([frame], strip, seed=0, augmentation=None).batch(0, 0).x
@@ -707,13 +732,16 @@ show(
 )
 
 # %% [markdown]
-# The two RPN losses do not depend on the heads, so random heads do not change them. The black lines mark $\log 2$ and $\log 8$: the loss of a prediction that gives two or eight classes the same probability.
-# With random weights, the class losses and the mask loss are near these lines. The box loss of the heads is then near 0, although nothing was learned. It counts only the proposals on an object. With random weights these are
-# nearly all true boxes, because this configuration adds the true boxes to the proposals in training; and a true box needs no correction. The trained weights have lower losses than random heads, although this frame was not used in
-# their training.
+# The two RPN losses do not depend on the heads, so random heads do not change them. The black lines mark $\log 2$ and $\log 8$. These are the losses of a prediction that gives all of two or eight classes the same probability.
+# With random weights, the class losses and the mask loss are near these lines.
 #
-# **7. $\lambda$, the weight of the boxes.** We compute the report's $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$ on the frame, from the RPN's outputs for the anchors that were drawn for training. Their
-# number is $N_{\mathrm{cls}} = 256$.
+# With random weights, the box loss of the heads is near 0, although nothing was learned. This loss counts only proposals on an object. In training, this configuration adds the true boxes to the proposals.
+# With random weights, nearly all proposals on an object are such true boxes. A true box needs no correction.
+#
+# The three losses of the heads are lower with trained weights than with random heads, although this frame was not used in the training.
+#
+# **7. $\lambda$, the weight of the boxes.** We compute the report's $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$ on the frame, from the outputs of the trained RPN. A training step uses a random sample of
+# $N_{\mathrm{cls}} = 256$ anchors. We use such a sample.
 
 # %%
 match = batch["rpn_match"][0]
@@ -728,14 +756,15 @@ print(f"anchors: {is_on.sum()} on an object, {(~is_on).sum()} not")
 print(f"L_cls = {class_part.sum():.5f}, L_bbox = lambda * {box_part.sum():.5f}")
 equal = class_part.sum() / box_part.sum()
 say(
-    f"The two are equal at λ = {equal:.1f}. At the report's λ = {balance}, the boxes have {balance / (equal + balance):.0%} of the sum."
+    f"The two losses are equal at λ = {equal:.1f}. At the report's λ = {balance}, L_bbox is {balance / (equal + balance):.0%} of their sum."
 )
 assert drawn.sum() == n_cls
 assert np.isclose(class_part.sum(), once["rpn_class_loss"], rtol=1e-3)
 assert np.isclose(box_part.sum() * n_bbox / is_on.sum() / 4, once["rpn_bbox_loss"], rtol=1e-3)
 
 # %% [markdown]
-# Move the slider to change $\lambda$. Above, each drawn anchor has a line that is the wider, the larger its share of the sum is: orange anchors are on an object, blue ones are not. Below, the curve shows the share of the boxes in the sum.
+# Move the slider to change $\lambda$. The upper image shows the sampled anchors: orange anchors are on an object, blue ones are not. An anchor with a larger share
+# of the sum has a wider line. The lower curve shows the share of $L_{\mathrm{bbox}}$ in the sum.
 
 
 # %%
@@ -769,19 +798,20 @@ figure_slider(
     (0, 1, 3, 10, 30, 100),
     weighted,
     start=3,
-    caption="The drawn anchors, with lines as wide as their share of the loss; below, the share of the boxes by λ.",
+    caption="The sampled anchors; a wider line means a larger share of the loss. Below: the share of L_bbox for each λ.",
 )
 
 # %% [markdown]
-# $\lambda$ does not change what the network predicts. It changes which errors count most in the next training step. With $\lambda = 0$ the boxes do not count. With a large $\lambda$ nearly all of the sum comes
-# from the boxes of the few anchors on objects.
+# The slider does not change the predictions of the network. $\lambda$ changes the weight of the box errors in a training step. With $\lambda = 0$ the box errors do not enter the sum. With a large $\lambda$
+# nearly all of the sum comes from the box errors of the few anchors on objects.
 
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# Figs 6 to 9 are redrawn at the top of this notebook (Figures 7.1 to 7.4). The report used the package `mrcnn` of 2018. It runs with today's TensorFlow if
-# we replace the functions that TensorFlow has removed since then. Our network is written in Keras 3. Do both compute the same? The next cells call functions of
-# the original package: first the anchors, then the losses. The losses of the RPN are those of the frame, the losses of the heads those of the example with two regions.
+# Figures 7.1 to 7.4 at the top of this notebook are the report's Figs 6 to 9, drawn again. The report used the package `mrcnn` of 2018, here called *the original*. Newer versions of TensorFlow
+# removed some functions that the original calls. We replace these functions, so it still runs. Our network is written in Keras 3. Do the original and our package compute the same numbers?
+# The next cells call functions of the original: first for the anchors, then for the losses. The RPN losses are computed on the frame. The losses of the heads are computed on
+# the example with two regions.
 
 # %%
 from wadlib.maskrcnn.original import matterport
@@ -823,8 +853,8 @@ print(table.round(4).to_string())
 assert np.allclose(table["the original"], table["ours"], rtol=1e-3)
 
 # %% [markdown]
-# And the whole network? The script `results/original/compare.py` builds both networks of the report, with all their layers. Both get the same image and the same random weights: our code writes the file of
-# weights, and the original reads it. This needs about 2 GB and a minute, so the next cell only reads the result of a run.
+# The anchors are equal, and the five losses agree. The script `results/original/compare.py` compares the whole network. It builds the report's network twice, once with the original and once with
+# our package. Both networks get the same image and the same random weights: our code writes the file of weights, and the original reads it. The script needs about 2 GB of memory and a minute, so the next cell only reads its stored result.
 
 # %%
 kept = json.loads((project_root() / "results" / "original" / "agreement.json").read_text())
@@ -835,17 +865,17 @@ print(f"parameters of each network: {kept['parameters']:,}; image: {width}x{heig
 print(table.drop(columns="difference").to_string())
 agree = table["within 1e-3"] == "yes"
 say(
-    f"{agree.sum()} of {len(agree)} tensors of the original and of our network agree within 1e-3 of their largest value."
+    f"{agree.sum()} of {len(agree)} tensors differ by less than 1e-3 of their largest value between the original and our network."
 )
 assert agree[["C2", "C5", "P2", "P5", "rpn_class", "rpn_bbox"]].all()
 
 # %% [markdown]
-# The table compares layer by layer. The tests of the package (`tests/parity`) repeat this, and compare the mask head and a training step, too.
+# The table compares the two networks layer by layer. The tests of our package (`tests/parity`) repeat this comparison. They also compare the mask head and a training step.
 #
-# The next cell lists the report's settings, from its text and from its published code. Where text and code disagree, both are listed.
+# The next cell lists the report's settings, from its text and from its published code. Where text and code disagree, both are listed: here the optimizer and the learning rate.
 #
-# The released COCO weights belong to a ResNet-101, but the report's network is a ResNet-50. The original loader copies layers by name. It silently
-# ignores layers of the file that the network does not have. Our loader lists them, and notebook 08 counts them.
+# The authors of the original published weights that were trained on the COCO dataset. These weights belong to a ResNet-101, but the report's network is a ResNet-50. The original loader copies
+# layers by name. It silently ignores layers of the file that the network does not have. Our loader lists these layers, and notebook 08 counts them.
 
 # %%
 for key in ("backbone", "optimizer", "optimizer_code", "learning_rate", "learning_rate_code", "anchor_scales",
@@ -879,7 +909,7 @@ tiny_ones = sides / 4 < 16  # in pixels of the report's frame
 for name, best in {"32 … 512": best_coarse, "8 … 128": best_report}.items():
     few, every = best[tiny_ones] >= 0.5, best >= 0.5
     print(
-        f"anchors {name}: reach 0.5: {few.mean():.0%} of {len(few)} small objects, {every.mean():.0%} of all"
+        f"anchors {name}: {few.mean():.0%} of {len(few)} objects below 16 px reach an IoU of 0.5, {every.mean():.0%} of all objects"
     )
 assert len(best_coarse) == len(best_report)  # the same objects
 
@@ -888,7 +918,7 @@ assert len(best_coarse) == len(best_report)  # the same objects
 #
 # | key | the report | your answer |
 # |---|---|---|
-# | `"class loss"` | $L_{\mathrm{cls}}$ of section 4.1 is a part of Mask R-CNN's loss. What does it decide? | `"object or background"`, `"which class"` or `"which pixel"` |
+# | `"class loss"` | $L_{\mathrm{cls}}$ of section 4.1 is a part of Mask R-CNN's loss. Which prediction does it score? | `"object or background"`, `"which class"` or `"which pixel"` |
 # | `"mask branch"` | it is "a small fully-connected network" (section 4.1) | `"fully connected"`, `"fully convolutional"` or `"recurrent"` |
 # | `"up-convolution"` | the decoder of a U-Net has a 3x3 deconvolution (section 2.2) | `"1x1"`, `"2x2"` or `"3x3"` |
 # | `"COCO"` | the "COCO dataset has 91 object categories" (section 4.2). How many have annotations? | `"80"`, `"81"` or `"91"` |
@@ -911,8 +941,8 @@ for key in ("class_loss_formula", "mask_branch", "unet_upsampling", "coco_catego
     print(cite(key))
 
 # %% [markdown]
-# **3.** ★ *Predict first.* In the example with two regions, the true class of the first region is 2. Now the mask of class 1 claims every cell with a
-# probability of 0.99. Does `mrcnn_mask_loss` become `"higher"`, does it stay `"equal"`, or does it become `"lower"`?
+# **3.** ★ *Predict first.* In the example with two regions, the true class of the first region is 2. Now we set all cells in the mask of class 1 to a
+# probability of 0.99. Is the new `mrcnn_mask_loss` `"higher"`, `"equal"` or `"lower"`?
 
 # %% tags=["exercise"]
 mask_loss_becomes = ...
@@ -942,12 +972,12 @@ print(f"one softmax for all:      {with_softmax(mask):.4f} -> {with_softmax(spoi
 assert with_softmax(spoilt) != with_softmax(mask)
 
 # %% [markdown] tags=["solution"]
-# With a softmax the masks of different classes compete for each cell, so the mask of a wrong class changes the loss. With a sigmoid for each class it does
-# not. The class head alone decides the class.
+# With one softmax, the probabilities of all classes in a cell add up to 1. So the mask of a wrong class changes the loss. With a sigmoid for each class, the mask of a
+# wrong class does not change the loss. The class comes from the class head alone.
 
 # %% [markdown]
-# **4.** ★★ Write the box loss of the RPN: the mean of $\text{smooth}_{L_1}$ over the four numbers of every anchor on an object. It is 0 if there is no
-# such anchor. (`smooth_l1` is defined above.)
+# **4.** ★★ Write the box loss of the RPN: the mean of $\text{smooth}_{L_1}$ over the four numbers of every anchor on an object. The loss is 0 if no
+# anchor is on an object. (`smooth_l1` is defined above.)
 
 
 # %% tags=["exercise"]
@@ -973,9 +1003,9 @@ theirs = float(losses.rpn_bbox_loss(np.zeros((1, 1, 4)), np.array([[1, -1]]), of
 assert np.isclose(my_box_loss(off, np.zeros((2, 4)), np.array([1, -1])), theirs)
 
 # %% [markdown]
-# **5.** ★★ *Spot the difference.* Four functions are meant to compute the losses as the report prints them: A is meant to be
-# $L_{\mathrm{cls}}$, B is $L_{\mathrm{bbox}}$, and C and D are $L_{\mathrm{mask}}$. Compare each with the equation. Answer `"as printed"`, `"too much"`
-# (a term enters that the equation leaves out), `"too little"` (a term is missing), or `"another divisor"`.
+# **5.** ★★ *Spot the difference.* Four functions should compute the losses as the report prints them. A should compute
+# $L_{\mathrm{cls}}$, B should compute $L_{\mathrm{bbox}}$, and C and D should compute $L_{\mathrm{mask}}$. Compare each function with its equation. Answer `"as printed"`, `"too much"`
+# (the sum has terms that the equation excludes), `"too little"` (terms are missing), or `"another divisor"`.
 
 
 # %%
@@ -1048,7 +1078,7 @@ assert kept == library[library >= 0].tolist()
 
 # %% [markdown]
 # **7.** ★★ *Predict first.* The report proposes other weights for the losses (section 5). The next cell prints the losses of the trained network
-# on the frame; all weights are 1. We set the weight of `mrcnn_class_loss` to ½ and change nothing else. What does the reported `loss` become?
+# on the frame. `loss` is their sum: all weights are 1. We set the weight of `mrcnn_class_loss` to ½ and change nothing else. What is the new value of `loss`?
 
 # %%
 print(pd.Series(once).round(4).to_string())
@@ -1069,9 +1099,9 @@ print(f"loss {once['loss']:.4f} -> {again['loss']:.4f}")
 assert np.isclose(again["loss"], loss_becomes, rtol=1e-3)
 
 # %% [markdown]
-# **8.** ★★★ RoIAlign is linear: each output is a sum of cells with fixed weights. Rows and columns can be treated one after the other, so
-# $R = A_y F A_x^\top$ for a feature map $F$. Write the function that gives the matrix $A$ of one direction. Its row $i$ holds the weights of all cells
-# for bin $i$: the mean over the points of this bin, where each point is interpolated linearly between its two nearest cells.
+# **8.** ★★★ RoIAlign is linear: each output is a sum of cells with fixed weights. We can first process the rows and then the columns, so
+# the result for a feature map $F$ is $R = A_y F A_x^\top$. Write the function that gives the matrix $A$ of one direction. Row $i$ of $A$ holds the weights of all cells
+# for bin $i$. Each point of the bin is interpolated linearly between its two nearest cells. The weights of the bin are the mean over its points.
 
 
 # %% tags=["exercise"]
@@ -1100,7 +1130,7 @@ assert np.allclose(A_y @ slope @ A_x.T, paper)
 
 # %% [markdown]
 # **9.** ★★★ *Open task.* Choose five anchor sides for the classroom strip so that more objects reach an IoU of 0.5. What does a better choice
-# cost, and where does it stop to help? On which frames do you choose, and on which do you report? (`reach(configuration, frames)` gives the
+# cost? From which point does it no longer help? On which frames do you choose the sides, and on which frames do you measure the final share? (`reach(configuration, frames)` gives the
 # sides and the best IoUs; `Config.classroom().replace(anchor_scales=...)` gives a configuration.)
 
 # %% [markdown] tags=["open"]
@@ -1125,9 +1155,9 @@ best = table["chosen on"].idxmax()
 print(f"chosen: {best}; on the other frames {table.loc[best, 'reported on']:.0%}")
 
 # %% [markdown] tags=["solution"]
-# On the rendered frames none of the three other choices is better than the classroom's sides. Five sides cover a limited range of sizes: if they lie closer together, more objects lie
-# outside of the range. A sixth side or a fourth shape costs more anchors, so more time, and more anchors on background for each anchor on an object. The choice is made on one half of the
-# frames, and its share is reported on the other half. Frames of other videos would be better, because neighbouring frames of a video show the same objects.
+# On the rendered frames none of the three other choices is better than the classroom's sides. Five sides cover a limited range of sizes. If the sides are closer together, more objects are
+# outside of this range. A sixth side or a fourth shape adds anchors, so each step takes more time. Most of the added anchors are on background, so the [class imbalance](glossary.md#class-imbalance) grows. The choice is made on
+# one half of the frames, and the share is measured on the other half. Frames of other videos would be better, because neighbouring frames of a video show the same objects.
 
 # %% [markdown]
 # ## You can now

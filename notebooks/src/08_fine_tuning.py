@@ -617,8 +617,8 @@ for test, title in tests.items():
 tried = pd.DataFrame(rows).set_index(["scored on", "Cityscapes", "seed"]).astype(float)
 print("report IoU per class, its mean, and AP, after 400 more images")
 print(tried.round(3).to_string(na_rep="-"))
-changes = tried.xs("with", level="Cityscapes") - tried.xs("without", level="Cityscapes")
-for title, change in changes.groupby(level="scored on", sort=False):
+effect = tried.xs("with", level="Cityscapes") - tried.xs("without", level="Cityscapes")
+for title, change in effect.groupby(level="scored on", sort=False):
     better = [name for name in change if (change[name] > 0).all()]
     worse = [name for name in change if (change[name] < 0).all()]
     say(
@@ -626,11 +626,11 @@ for title, change in changes.groupby(level="scored on", sort=False):
         f"worse: {', '.join(worse) or 'nothing'}."
     )
 learnt = ["car", "motorbicycle", "bicycle", "person"]
-assert (changes.loc[tests["cityscapes"], learnt] > 0.05).all(axis=None)
-assert (changes.loc[tests["cityscapes"], ["truck", "bus"]].abs() < 0.05).all(axis=None)
-assert (changes.loc[tests["rendered"], "tricycle"] < 0).all()
-assert (changes.loc[tests["wad"], "car"] > 0.05).all()
-assert (changes.loc[tests["wad"], "person"] < 0).all()
+assert (effect.loc[tests["cityscapes"], learnt] > 0.05).all(axis=None)
+assert (effect.loc[tests["cityscapes"], ["truck", "bus"]].abs() < 0.05).all(axis=None)
+assert (effect.loc[tests["rendered"], "tricycle"] < 0).all()
+assert (effect.loc[tests["wad"], "car"] > 0.05).all()
+assert (effect.loc[tests["wad"], "person"] < 0).all()
 
 # %% [markdown]
 # On Cityscapes, four classes become clearly better with both seeds: car, motorbicycle, bicycle and person. Truck and bus hardly change, because the remedy adds only few

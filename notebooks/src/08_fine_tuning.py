@@ -617,6 +617,7 @@ for test, title in tests.items():
 tried = pd.DataFrame(rows).set_index(["scored on", "Cityscapes", "seed"]).astype(float)
 print("report IoU per class, its mean, and AP, after 400 more images")
 print(tried.round(3).to_string(na_rep="-"))
+# %%
 effect = tried.xs("with", level="Cityscapes") - tried.xs("without", level="Cityscapes")
 for title, change in effect.groupby(level="scored on", sort=False):
     better = [name for name in change if (change[name] > 0).all()]

@@ -46,6 +46,9 @@ def address(tmp_path_factory):
     (folder / "start.py").write_text(START, encoding="utf-8")
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {"PYTHONPATH": str(root), "PYTHONWARNINGS": "ignore", "TQDM_DISABLE": "1"}
+    # what a nanny sets for its worker
+    environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    environment["MALLOC_TRIM_THRESHOLD_"] = "65536"
     environment["DASK_TEMPORARY_DIRECTORY"] = str(folder)
     environment["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "1"  # by default 3, which takes twice as long
     with (folder / "log.txt").open("w") as log:

@@ -1,7 +1,7 @@
 """The tables of results/maskrcnn/README.md say what the files beside them hold."""
 
 import json
-import re
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,12 @@ def rows_below(header):
     """Rows of the table with this first line, as lists of cells."""
     text = (MASKRCNN / "README.md").read_text(encoding="utf-8")
     lines = text.partition(header + "\n")[2].splitlines()[1:]
-    table = lines[: next((n for n, line in enumerate(lines) if not line.startswith("|")), len(lines))]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table]
+    table = takewhile(lambda line: line.startswith("|"), lines)
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table]
+
+
+def score_in(path):
+    return json.loads((MASKRCNN / "streets" / path).read_text(encoding="utf-8"))
 
 
 def shown(value):
@@ -30,7 +34,7 @@ def test_the_weights_on_three_sets():
     for place, weights, *cells in rows:
         folder, _, extra = weights.partition(", ")
         name = SETS[place] + {"": "", "mirrored": "-mirror"}[extra]
-        score = json.loads((MASKRCNN / "streets" / folder / f"{name}.json").read_text(encoding="utf-8"))
+        score = score_in(f"{folder}/{name}.json")
         low, high = score["intervals"]["report_iou"]["mean"]
         expected = [shown(score["report_iou"][c]) for c in CLASSES]
         assert cells == [*expected, f"{low:.3f} to {high:.3f}", shown(score["ap"]["mean"])], (place, weights)
@@ -38,13 +42,10 @@ def test_the_weights_on_three_sets():
 
 @pytest.mark.parametrize("place", SETS)
 def test_the_remedy_with_and_without(place):
-    rows = [
-        row
-        for row in rows_below("| scored on | Cityscapes | seed | " + " | ".join(CLASSES) + " | AP |")
-        if row[0] == place
-    ]
+    header = "| scored on | Cityscapes | seed | " + " | ".join(CLASSES) + " | AP |"
+    rows = [row for row in rows_below(header) if row[0] == place]
     assert len(rows) == 4
     for _, with_it, seed, *cells in rows:
-        run = f"{ {'without': 'alone', 'with': 'mixed'}[with_it] }-seed{seed}"
-        score = json.loads((MASKRCNN / "streets/remedy" / run / f"{SETS[place]}.json").read_text(encoding="utf-8"))
+        run = {"without": "alone", "with": "mixed"}[with_it]
+        score = score_in(f"remedy/{run}-seed{seed}/{SETS[place]}.json")
         assert cells == [*(shown(score["report_iou"][c]) for c in CLASSES), shown(score["ap"]["mean"])]

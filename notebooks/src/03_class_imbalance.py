@@ -397,7 +397,7 @@ assert new[[by_name("car").id, by_name("person").id]].sum() > 0.8
 # The remedy adds objects of six classes. More than 80 % of the new objects are cars and people, the two classes that were
 # not rare. Bicycles and motorbicycles gain, too. There are few new trucks and buses, so their shares fall. No tricycle is
 # added: it is now the rarest class. So the remedy helps some rare classes, but it does not balance the data. Notebook 08
-# trains with these images and without them.
+# compares trainings with these images and without them.
 #
 # ### What follows for training
 #

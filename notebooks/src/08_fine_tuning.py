@@ -467,13 +467,29 @@ remedies = {
     "no-weights": "random initial weights",
     "quarter": "whole frame at 1/4",
 }
+
+
+def scores_in(path):
+    """The report's IoU of each class, its mean, and AP, from a file of `wadlib evaluate`."""
+    one = json.loads(path.read_text())
+    return {**one["report_iou"], "AP": one["ap"]["mean"]}
+
+
+def tell_changes(changes, level):
+    """Print what becomes better, and what worse, with both seeds."""
+    for title, change in changes.groupby(level=level, sort=False):
+        better = [c for c in change if (change[c] > 0).all()]
+        worse = [c for c in change if (change[c] < 0).all()]
+        print(
+            f"{title:26s} with both seeds better: {', '.join(better) or '-'}; worse: {', '.join(worse) or '-'}"
+        )
+
+
+# %%
 rows = []
 for path in sorted((results / "cures").glob("*-seed[01]/evaluation.json")):  # all have these two
     name, _, seed = path.parent.name.rpartition("-seed")
-    score = json.loads(path.read_text())
-    rows.append(
-        {"run": remedies[name], "seed": int(seed), **score["report_iou"], "AP": score["ap"]["mean"]}
-    )
+    rows.append({"run": remedies[name], "seed": int(seed), **scores_in(path)})
 worth = pd.DataFrame(rows).set_index(["run", "seed"]).loc[list(remedies.values())]
 print("report IoU per class, its mean, and AP")
 print(worth.round(3).to_string())
@@ -493,12 +509,7 @@ show(
     "Mean IoU and AP of two runs of each remedy. The two vertical lines are the runs without a remedy.",
 )
 changes = (worth - worth.loc["no remedy"]).drop("no remedy", level="run")
-for run, change in changes.groupby(level="run", sort=False):
-    better = [c for c in change if (change[c] > 0).all()]
-    worse = [c for c in change if (change[c] < 0).all()]
-    print(
-        f"{run:26s} with both seeds better: {', '.join(better) or '-'}; worse: {', '.join(worse) or '-'}"
-    )
+tell_changes(changes, "run")
 
 # %% [markdown]
 # After 600 images all scores are small, and those of rare classes are close to zero. So we compare only which run scores higher.
@@ -603,29 +614,15 @@ rows = []
 for test, title in tests.items():
     for run, name in (("without", "alone"), ("with", "mixed")):
         for seed in (0, 1):
-            file = results / f"streets/remedy/{name}-seed{seed}/{test}.json"
-            one = json.loads(file.read_text())
-            rows.append(
-                {
-                    "scored on": title,
-                    "Cityscapes": run,
-                    "seed": seed,
-                    **one["report_iou"],
-                    "AP": one["ap"]["mean"],
-                }
-            )
+            scores = scores_in(results / f"streets/remedy/{name}-seed{seed}/{test}.json")
+            rows.append({"scored on": title, "Cityscapes": run, "seed": seed, **scores})
 tried = pd.DataFrame(rows).set_index(["scored on", "Cityscapes", "seed"]).astype(float)
 print("report IoU per class, its mean, and AP, after 400 more images")
 print(tried.round(3).to_string(na_rep="-"))
+
 # %%
 effect = tried.xs("with", level="Cityscapes") - tried.xs("without", level="Cityscapes")
-for title, change in effect.groupby(level="scored on", sort=False):
-    better = [name for name in change if (change[name] > 0).all()]
-    worse = [name for name in change if (change[name] < 0).all()]
-    say(
-        f"{title}: with both seeds better: {', '.join(better) or 'nothing'}; "
-        f"worse: {', '.join(worse) or 'nothing'}."
-    )
+tell_changes(effect, "scored on")
 learnt = ["car", "motorbicycle", "bicycle", "person"]
 assert (effect.loc[tests["cityscapes"], learnt] > 0.05).all(axis=None)
 assert (effect.loc[tests["cityscapes"], ["truck", "bus"]].abs() < 0.05).all(axis=None)
@@ -634,7 +631,7 @@ assert (effect.loc[tests["wad"], "car"] > 0.05).all()
 assert (effect.loc[tests["wad"], "person"] < 0).all()
 
 # %% [markdown]
-# On Cityscapes, four classes become clearly better with both seeds: car, motorbicycle, bicycle and person. Truck and bus hardly change, because the remedy adds only few
+# On Cityscapes, four classes become clearly better with both seeds: car, motorbicycle, bicycle and person. Truck and bus hardly change. The remedy adds only few
 # of them (notebook 03). On the eight WAD frames, car becomes better, too, and person becomes worse, but they show only eight people. On rendered streets, tricycle becomes worse. No image of Cityscapes has tricycle labels, so these runs see fewer tricycles. Thus the remedy of
 # section 3.1 helps some of the rare classes and not others.
 

@@ -29,7 +29,7 @@
 # %%
 from wadlib.training import deterministic, quiet, read_log
 
-quiet()  # before the first import of Keras: TensorFlow greets with a dozen lines
+quiet()  # before the first import of Keras: hides the log lines of TensorFlow
 deterministic(0)
 
 from dataclasses import replace

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 07 · Inside Mask R-CNN
 #
-# **After this notebook you can** follow an image through all stages of Mask R-CNN, compute each of its losses by hand, apply
-# [non-maximum suppression](glossary.md#non-maximum-suppression), and write [RoIAlign](glossary.md#roialign).
+# **After this notebook you can** follow an image through all stages of Mask R-CNN and compute each of its losses by hand. You can also apply
+# [non-maximum suppression](glossary.md#non-maximum-suppression) and write [RoIAlign](glossary.md#roialign).
 # **You need:** [06](06_unet.ipynb) (convolutions, cross entropy), [01](01_labels.ipynb) (instances).
 # **Time:** about 110 minutes (reading 60, exercises 50).
 #
@@ -16,28 +16,30 @@
 # ## The idea in five lines
 #
 # 1. **[Anchors](glossary.md#anchor)** are boxes of several sizes and shapes, placed all over the image.
-# 2. The **[region proposal network](glossary.md#region-proposal-network)** (RPN) predicts two things for each anchor: the probability that it lies on an object, and a box correction (a shift and a change of size).
-# 3. Non-maximum suppression keeps the boxes with the highest scores, and drops each box that overlaps a kept box a lot. The kept boxes are the **[proposals](glossary.md#proposals)**.
-# 4. **RoIAlign** crops the [features](glossary.md#feature) of each proposal.
+# 2. The **[region proposal network](glossary.md#region-proposal-network)** (RPN) predicts two things for each anchor. The first is the probability that the anchor lies on an object. The second is a **box correction**: a shift and a change of size.
+# 3. Non-maximum suppression keeps the boxes with the highest scores. It drops each box that has a high IoU with a kept box. The kept boxes are the **[proposals](glossary.md#proposals)**.
+# 4. **RoIAlign** crops the [features](glossary.md#feature) of each proposal. (RoI means *region of interest*: a box that may hold an object. A proposal is such a region.)
 # 5. Three **[heads](glossary.md#head)** predict for each proposal the class probabilities $p$, a box correction $t$ and a mask.
 #
 # Training makes the sum of five losses small: two of the RPN, and three of the heads. Let $u$ be the true class of a proposal, and $v$ its true box correction.
-# The heads give this class the probability $p_u$ and the box correction $t^u$. The box loss of the RPN counts only
-# anchors on an object. The box loss and the mask loss of the heads count only proposals on an object:
+# The heads predict a probability and a box correction for each class. For the true class, these are $p_u$ and $t^u$. The box loss of the RPN counts only
+# anchors on an object. The box loss and the mask loss of the heads count only proposals on an object. For one proposal, the class loss and the box loss of the heads are:
 #
 # $$L = L_{cls}^{rpn} + L_{box}^{rpn} + L_{cls} + L_{box} + L_{mask}, \qquad
 # L_{cls} = -\log p_u, \quad L_{box} = \sum_{i \in \{x, y, w, h\}} \text{smooth}_{L_1}(t_i^u - v_i)$$
 #
+# Here $x$ and $y$ stand for the position of the box, and $w$ and $h$ for its width and its height. The equation takes the sum over these four numbers; our package takes their mean.
 # $\text{smooth}_{L_1}(x)$ is $\frac{x^2}{2}$ for $|x| < 1$, and $|x| - \frac12$ otherwise. For large errors it grows linearly, so one very wrong box does not dominate the sum.
 #
-# The four drawings below are Figs 6 to 9 of the report, drawn again: R-CNN and its three successors. The upper row of
-# a drawing is computed once per image, and the lower row once per region. Fast R-CNN computes one feature map for all regions. Faster R-CNN also
-# predicts the regions from this map. Mask R-CNN adds a mask head.
+# The four drawings below are Figs 6 to 9 of the report, drawn again: R-CNN (regions with CNN features) and its three successors. CNN means convolutional neural network.
+# The upper row of a drawing is computed once per image, and the lower row once per region. R-CNN takes its regions from *selective search*, a method that groups similar pixels and needs no training.
+# For each region, support vector machines (SVM) predict the class, and a linear regression corrects the box. Fast R-CNN computes one feature map for all regions.
+# Faster R-CNN also predicts the regions from this map. Mask R-CNN adds a mask head.
 
 # %%
 from wadlib.training import quiet
 
-quiet()  # before the first import of Keras: TensorFlow greets with a dozen lines
+quiet()  # before the first import of Keras: hides the log lines of TensorFlow
 import json
 
 import numpy as np
@@ -83,15 +85,15 @@ for name in ("R-CNN", "Fast R-CNN", "Faster R-CNN", "Mask R-CNN"):
 #
 # **What RoIAlign does.** A feature map has 4x4 cells, and the value of a cell is $4 \cdot row + column$. Rows and columns count from 0. A box goes from
 # row ½ to 2½ and from column ½ to 2. We want the features of this box as 2x2 numbers. *RoIPool* rounds the box to whole cells, divides it into 2x2 parts
-# and takes the maximum of each part. *RoIAlign* interpolates between the cells. The function `crop_and_resize` of our package reads one value at each corner of the box.
-# The RoIAlign of the paper reads several points in each part of the box. The section *RoIAlign as in the paper* below compares the two.
+# and takes the maximum of each part. *RoIAlign* does not round. It interpolates between the cells. Here we use a simple form of RoIAlign, the function `crop_and_resize` of our package.
+# For 2x2 numbers it reads one value at each corner of the box. The RoIAlign of the Mask R-CNN paper reads several points in each part of the box. The section *RoIAlign as in the paper* below compares the two.
 
 # %%
 feature = np.arange(16.0, dtype=np.float32).reshape(4, 4)
 box = np.array([1 / 2, 1 / 2, 5 / 2, 2])
 
 pooled = roi_pool(box[None], feature[..., None], 2)[0, :, :, 0]
-# The library wants boxes where the first cell is 0 and the last one 1.
+# Coordinates of crop_and_resize: 0 is the first cell, 1 is the last cell.
 normalised = (box / 3).astype(np.float32)[None]
 aligned = ops.convert_to_numpy(crop_and_resize(feature[None, ..., None], normalised, (2, 2)))[
     0, :, :, 0
@@ -125,7 +127,7 @@ assert np.allclose(realigned - aligned, 4 * shift + shift)
 # %% [markdown]
 # **Two losses of the RPN**, on three anchors. The first anchor is on an object, and the second is not. The third
 # is neutral: its IoU with the object is neither high nor low. Neutral anchors do not enter the losses. The array `match` holds 1, -1 and 0 for the three anchors. The
-# network predicts that the first anchor is on an object with probability ¾, and the second with probability ½. The class loss is the mean over these two anchors.
+# network predicts that the first anchor is on an object with probability ¾, and the second with probability ½. The class loss is the mean of $-\log p$ over these two anchors, where $p$ is the probability of the true answer.
 # The box loss uses the first anchor only. It is the mean of $\text{smooth}_{L_1}$ over the four numbers of the box correction. The `assert` lines compute both by hand.
 
 
@@ -150,7 +152,7 @@ assert np.isclose(
 )  # smooth L1, then the mean of four
 
 # %% [markdown]
-# **Three losses of the heads**, on two regions. The first region is on an object of class 2, the second on background (class 0). The heads predict a box and
+# **Three losses of the heads**, on two regions (proposals). The first region is on an object of class 2, the second on background (class 0). The heads predict a box and
 # a mask for *each* class. Only the box and the mask of the *true* class enter the losses. The class loss is the mean over both regions. The box loss and the mask
 # loss use the first region only.
 
@@ -175,9 +177,10 @@ assert np.isclose(heads["mrcnn_bbox_loss"], (1 / 8 + 1 / 2 + 3 / 2) / 4)
 assert np.isclose(heads["mrcnn_mask_loss"], -(2 * np.log(3 / 4) + 2 * np.log(1 / 2)) / 4)
 
 # %% [markdown]
-# **The losses as the report prints them** (section 4.1, equations without numbers). There are two anchors: the first is on an object ($p^*_1 = 1$), the second is
-# not ($p^*_2 = 0$). $p_i$ is the predicted probability that anchor $i$ is on an object: $p_1$ is ¾ and $p_2$ is ½. $t_i$ is the predicted box correction of
-# anchor $i$, and $t_i^*$ is the true one. The report takes $N_{\mathrm{cls}} = 256$, $N_{\mathrm{bbox}} = 2400$ and $\lambda = 10$ from the Faster R-CNN paper (Ren et al. 2015):
+# **The losses as the report prints them** (section 4.1; the report does not number these equations). $p_i^*$ is 1 if anchor $i$ is on an object, and 0 if it is not.
+# $p_i$ is the predicted probability that anchor $i$ is on an object. $t_i$ is the predicted box correction of anchor $i$, and $t_i^*$ is the true one.
+# We use two anchors. The first is on an object: $p^*_1$ is 1, and $p_1$ is ¾. The second is not: $p^*_2$ is 0, and $p_2$ is ½.
+# The divisors are $N_{\mathrm{cls}} = 256$ and $N_{\mathrm{bbox}} = 2400$, and the factor of the box loss is $\lambda = 10$. The report takes these numbers from the Faster R-CNN paper (Ren et al. 2015):
 #
 # $$L_{\mathrm{cls}} = \frac{1}{N_{\mathrm{cls}}} \sum_i -p_i^* \log p_i - (1 - p_i^*) \log(1 - p_i), \qquad
 # L_{\mathrm{bbox}} = \frac{\lambda}{N_{\mathrm{bbox}}} \sum_i p_i^* \cdot L_1^{\mathrm{smooth}}(t_i - t_i^*)$$
@@ -200,7 +203,7 @@ assert np.isclose(L_cls, (np.log(4 / 3) + np.log(2)) / 256)
 assert np.isclose(L_bbox, 10 / 2400 * (1 / 8 + 1 / 2 + 3 / 2))
 
 # %% [markdown]
-# **Why 10?** An anchor has the weight $1 / N_{\mathrm{cls}}$ in the first sum and $\lambda / N_{\mathrm{bbox}}$ in the second. $N_{\mathrm{cls}}$ is the
+# **Why $\lambda = 10$?** An anchor has the weight $1 / N_{\mathrm{cls}}$ in the first sum and $\lambda / N_{\mathrm{bbox}}$ in the second. $N_{\mathrm{cls}}$ is the
 # number of anchors in a training step (the mini-batch). $N_{\mathrm{bbox}}$ is the number of anchor positions in the image. It is about ten times as large as
 # $N_{\mathrm{cls}}$. So $\lambda = 10$ makes the two weights nearly equal:
 
@@ -230,12 +233,12 @@ print(
 assert np.isclose(L_mask, (np.log(4 / 3) + np.log(2)) / 2)
 
 # %% [markdown]
-# The mask loss is the largest part of the sum. The two other losses are divided by $N_{\mathrm{cls}}$ or $N_{\mathrm{bbox}} / \lambda$, although there are only two anchors.
+# The two other losses are divided by $N_{\mathrm{cls}}$ or $N_{\mathrm{bbox}} / \lambda$. These divisors are large, and there are only two anchors. So the mask loss is the largest part of the sum.
 #
 # The next table compares the losses of our package with the report's equations, on the same two anchors and the same region. Our package has **five** losses.
 # Two belong to the RPN, and sum the same terms as the report's $L_{\mathrm{cls}}$ and $L_{\mathrm{bbox}}$. Three belong to the heads: class, box and mask.
 # The report prints no equation for the class loss and the box loss of the heads. Our package divides each sum by the number of its terms, so it needs
-# neither $N$ nor $\lambda$. This is why the RPN losses differ in the table. The mask losses are equal.
+# neither $N$ nor $\lambda$. (A box loss has four terms for each anchor or region on an object.) This is why the RPN losses differ in the table. The mask losses are equal.
 
 # %%
 match = np.array([[1, -1]])
@@ -261,7 +264,7 @@ assert np.isclose(ours["rpn_bbox_loss"], L_bbox * n_bbox / balance / 4), (
 assert np.isclose(ours["mrcnn_mask_loss"], L_mask)
 
 # %% [markdown]
-# **RoIAlign as in the paper, and the shortcut.** If a cell of the map stands for 16 pixels, a box at pixel $x$ lies at $x/16$ on the map. RoIPool rounds $x/16$;
+# **RoIAlign as in the paper, and the shortcut.** The paper is that of Mask R-CNN (He et al. 2017). If a cell of the map stands for 16 pixels, the edge of a box at pixel $x$ lies at $x/16$ on the map. RoIPool rounds $x/16$;
 # RoIAlign does not. The paper divides the box into **bins**, one for each output number. In each bin it reads *several* points by
 # [bilinear interpolation](glossary.md#bilinear-interpolation) and averages them. Our function `crop_and_resize` is a shortcut. It reads *one* point for each
 # bin. The outermost points lie on the border of the box.
@@ -309,7 +312,7 @@ assert np.allclose(package, [[4 * y + x for x in (0.5, 2)] for y in (0.5, 2.5)])
 assert np.isclose(paper.mean(), package.mean())
 
 # %% [markdown]
-# The values of this map grow evenly, and both versions have the same mean. The four numbers of the paper's version are closer together, because its points lie inside the box.
+# The values of this map grow linearly, so both versions have the same mean. The four numbers of the paper's version are closer together, because its points lie inside the box.
 #
 # A second map shows a larger difference. One cell of this map is 1, and all others are 0. A box of 14x14 cells becomes 7x7 numbers. We move the cell with the 1
 # from column to column inside the box. For each column we compute the sum of the 49 numbers. (If a cell stands for 16 pixels, this box has a side of 224 pixels.)
@@ -336,6 +339,7 @@ assert spread["paper"] < 0.01 < spread["package"]
 #
 # **1. Anchors.** The network computes feature maps of five resolutions, the levels P2 to P6 of the **[feature pyramid](glossary.md#feature-pyramid)**. Each level has one anchor size. Each cell of a level has three
 # anchors of this size, with different shapes. The table lists the levels for the report's settings. Most anchors belong to P2, because P2 has the most cells.
+# The side of an anchor (`side_px`) is the square root of its area.
 
 # %%
 config = Config.report()
@@ -348,10 +352,13 @@ print(counts.to_string(index=False))
 print(f"anchors in all: {len(anchors):,}")
 
 # %% [markdown]
-# Which objects of the dataset have an anchor that fits? In training, an anchor counts as *on an object* if its IoU with an object is at least 0.7. It counts as
-# *not on an object* if all its IoUs are below 0.3. For some objects, no anchor reaches 0.7. Then the anchor with the highest IoU counts as on this object, although it fits badly.
-# For each object we compute the highest IoU with any anchor. We compare two settings. The report downscales the frame by four. The *classroom configuration* of
-# this course has a smaller network than the report. It uses the [strip](glossary.md#strip) of the frame, downscaled by two.
+# Which objects of the dataset have an anchor with a high IoU? In training, an anchor counts as *on an object* if its IoU with an object is at least 0.7. It counts as
+# *not on an object* if all its IoUs are below 0.3. For some objects, no anchor reaches 0.7. Then the anchor with the highest IoU counts as on this object, although the IoU is low.
+#
+# We compare two settings. The report downscales the frame by four. The *classroom configuration* of
+# this course has a smaller network than the report's. It uses the [strip](glossary.md#strip) of the frame, downscaled by two. For each object in a part of the frames, we compute the highest IoU with any anchor.
+# An object *reaches* an IoU if its highest IoU is at least this number. Objects outside the shown part of the frame are not counted. An object is *left out* if its box in the small image is less than two pixels high or wide.
+# The training leaves it out, too. This depends on the downscale, so the two settings can have different numbers of objects.
 
 # %%
 from wadlib.maskrcnn.frames import Placement, TrainingBatches, canvas, label_canvas, normalise
@@ -361,8 +368,8 @@ wad = open_data()
 
 
 def reach(config, frames):
-    """Per object: side of its box in pixels of the full frame, and IoU with the best anchor."""
-    sides, best = [], []
+    """Per object: side of its box in pixels of the full frame, and IoU with the best anchor. Also: how many are left out."""
+    sides, best, left_out = [], [], 0
     for frame in frames:
         label = frame.read_label()
         placement = Placement.of(label.shape, config)
@@ -370,7 +377,8 @@ def reach(config, frames):
         found = truth.boxes[truth.class_ids > 0]
         sides += (np.sqrt(boxes.area(found)) / placement.scale[0]).tolist()
         best += [boxes.iou(box[None], pyramid_anchors(config)).max() for box in found]
-    return np.array(sides), np.array(best)
+        left_out += truth.too_small
+    return np.array(sides), np.array(best), left_out
 
 
 frames = wad.frames[:: max(1, len(wad.frames) // {"quick": 12, "full": 100}[profile()])]
@@ -381,19 +389,17 @@ reached = {
 
 # %%
 figure, axes = plt.subplots(figsize=(10, 3.8))
-for (name, (sides, best)), colour, marker in zip(reached.items(), PALETTE, "o^", strict=False):
+for (name, found), colour, marker in zip(reached.items(), PALETTE, "o^", strict=False):
+    sides, best, left_out = found
     axes.scatter(sides, best, s=12, color=colour, marker=marker, linewidths=0, label=name)
     below = sides < 24
-    print(
-        f"{name:21s} objects: {len(sides)}, reach 0.7: {np.mean(best >= 0.7):.0%}, reach 0.5: {np.mean(best >= 0.5):.0%}"
-    )
-    print(
-        f"{'':21s} of the {below.sum()} below 24 px, reach 0.5: {np.mean(best[below] >= 0.5):.0%}"
-    )
+    print(f"{name}: {len(sides)} objects; {left_out} more are left out (box below 2 px)")
+    print(f"    {np.mean(best >= 0.7):.0%} reach 0.7, {np.mean(best >= 0.5):.0%} reach 0.5")
+    print(f"    side below 24 px: {below.sum()}; {np.mean(best[below] >= 0.5):.0%} reach 0.5")
 axes.axhline(0.7, color="0.3", linewidth=1, linestyle="--")
 axes.axhline(0.3, color="0.3", linewidth=1, linestyle=":")
 axes.text(0.99, 0.71, "on an object", transform=axes.transAxes, ha="right")
-axes.text(0.7, 0.24, "not on one", transform=axes.transAxes)
+axes.text(0.7, 0.24, "not on an object", transform=axes.transAxes)
 axes.set(
     xscale="log",
     xlabel="side of the object in the full frame / px",
@@ -403,15 +409,15 @@ axes.set_ylim(0, 1)
 axes.legend(loc="lower center", ncols=2)
 show(
     figure,
-    "Scatter plot of the best anchor's IoU against the size of the object, with lines at 0.7 and 0.3. The IoU is lowest for the "
-    "smallest objects. The strip at half resolution has the higher IoU for small objects.",
+    "Scatter plot of the best anchor's IoU against the size of the object, with lines at 0.7 and 0.3. In the report's setting, the IoU "
+    "is lowest for the smallest objects. In the strip at half resolution, small objects have a higher IoU.",
 )
 
 # %% [markdown]
-# The printed lines above the figure give the shares. On the rendered frames, few objects of either setting reach 0.7. So for most objects, only
-# the anchor with the highest IoU counts as on the object. Few of the small objects reach 0.5 in the report's frame; most of them reach it in the strip.
+# The printed lines above the figure give the numbers. On the rendered frames, few objects reach 0.7, in either setting. So for most objects, only
+# the anchor with the highest IoU counts as on the object. Few of the small objects (side below 24 px) reach 0.5 in the report's setting. In the strip, most of them reach 0.5.
 #
-# **One frame.** From here on, all cells use one frame, `lesson("two touching cars")`. It has small and large objects of several classes.
+# **One frame.** From here to the exercises, all cells use one frame, `lesson("two touching cars")`. It has small and large objects of several classes.
 
 # %%
 frame = lesson("two touching cars", among=frames)
@@ -425,16 +431,19 @@ figure, axes = plt.subplots(figsize=(8.6, 2.2))
 draw_overlay(axes, shown, label, f"{len(objects)} objects", smallest_name_px=250)
 show(
     figure,
-    "The strip of the frame that this notebook follows. Its true objects are coloured and have names.",
+    "The strip of the frame that the next cells use. Its true objects are coloured, and the larger ones have names.",
 )
 
 # %% [markdown]
 # Which level of the pyramid fits which object? The first slider changes the level. The second slider multiplies the sides of the anchors. An object is *reached* if
-# its IoU with an anchor of this level is at least ½. The figure shows three kinds of boxes:
+# its IoU with an anchor of this level is at least ½. The upper image shows three kinds of boxes:
 #
 # - white and dashed: the three anchors of one cell;
 # - blue and solid: for each reached object, the anchor with the highest IoU;
 # - orange and dotted: the objects that are not reached.
+#
+# The lower plot shows the highest IoU of each object with an anchor of this level. A grey dash is its highest IoU with an anchor of any level, at the original side (×1).
+# The grey vertical line marks the side of the level's anchors.
 
 
 # %%
@@ -483,7 +492,9 @@ def level_at_work(level, times):
     figure, axes = plt.subplots(2, 1, figsize=(8.6, 4.6), height_ratios=[5, 4])
     count = f"{np.sum(iou >= 0.5)} of {len(iou)} objects reached"
     draw_frame(
-        axes[0], shown, f"P{level}: anchors of {side:.0f} px, three every {stride} px; {count}"
+        axes[0],
+        shown,
+        f"P{level}: anchors of {side:.0f} px, three per cell of {stride} px; {count}",
     )
     draw_boxes(axes[0], own[3 * cell : 3 * cell + 3], "white", linestyle="--", linewidth=1.2)
     draw_boxes(axes[0], objects[iou < 0.5], PALETTE[1], linestyle=":", linewidth=1.4)
@@ -499,13 +510,13 @@ figure_slider(
     level_at_work,
     start=(2, 1),
     form=("P{}", "×{}"),
-    caption="Anchors of one level of the pyramid on the frame, and which objects they reach. Below: the IoU of each object with its best anchor of this level.",
+    caption="Anchors of one level of the pyramid, and the objects that they reach. Below: the IoU of each object with its best anchor of this level.",
 )
 
 # %% [markdown]
-# Each level reaches objects of a limited range of sizes. In the lower plot, the grey vertical line marks the side of the level's anchors. From one level to the next the side
-# about doubles. An object with a size between two levels has a lower IoU on both than an object with the side of an anchor. The second slider moves the range. An object that is much smaller than the smallest
-# anchor, or much larger than the largest one, has a low IoU with all anchors.
+# Each level reaches objects of a limited range of sizes. From one level to the next, the side of the anchors about doubles. If the side of an object lies between the sides of two levels,
+# its IoU is lower on both levels. The second slider moves the range to smaller or larger objects. Some objects are much smaller than the smallest anchor, or much larger than the largest one.
+# They have a low IoU with all anchors.
 #
 # **2. The network.** With random weights the outputs of a network are meaningless. Our package contains trained weights for the classroom configuration. They are called `rendered`.
 # A network can fit its training frames and fail on other frames ([over-fitting](glossary.md#over-fitting)). So we need frames that were not used in training. The videos of this
@@ -525,12 +536,12 @@ print("parameters:", f"{sum(v.size for layer in at_random.values() for v in laye
 # **3. [Backbone](glossary.md#backbone), pyramid and region proposals.** The backbone is the part of the network that turns the image into feature maps. `model.stages` returns the tensor of each stage
 # under its name. C2 to C5 are the feature maps of the backbone, and P2 to P6 are the levels of the pyramid.
 # Their shape is (rows, columns, features). The tensors `rpn_class` and `rpn_bbox` have one row for each anchor, and
-# `rpn_rois` has one row for each proposal. The class head and the box head give one row for each proposal (`mrcnn_class`, `mrcnn_bbox`). `mrcnn_detection` and `mrcnn_mask` have one row for each
-# detection, and unused rows are 0.
+# `rpn_rois` has one row for each proposal. `roi_align_classifier` holds the features of each proposal. The class head and the box head give one row for each proposal (`mrcnn_class`, `mrcnn_bbox`).
+# *Logits* are the scores before the softmax. `mrcnn_detection`, `roi_align_mask` and `mrcnn_mask` have one row for each *detection*: a box of the final result (step 5). The tensor has a fixed number of rows; unused rows of `mrcnn_detection` are 0.
 #
 # The **[objectness](glossary.md#objectness)** of an anchor is the RPN's probability that it lies on an object. The figure shows, for each cell, the highest objectness of its three anchors.
-# The lines below the figure give, for each level, the number of anchors with an objectness above ½ and the sides of their objects. The object of an anchor is the one with which its IoU is highest.
-# Anchors without an IoU above 0.3 are not counted.
+# The lines below the figure count the anchors with an objectness above ½, for each level. The object of an anchor is the one with which its IoU is highest.
+# Only anchors with an IoU above 0.3 are counted. The lines also give the sides of the objects.
 
 # %%
 stages = model.stages(normalise(shown, strip), placement.normalized_window)
@@ -550,8 +561,8 @@ for level, ax in zip((2, 4, 6), axes, strict=True):
     ax.set_axis_off()
 show(
     figure,
-    "The objectness on three levels of the pyramid. The cells of the fine level are bright on small objects, "
-    "those of the coarse level on large ones; the rest is dark.",
+    "The objectness on three levels of the pyramid (yellow: 1, dark blue: 0). On the fine level, the bright cells lie on small objects. "
+    "On the coarse level, most bright cells lie on large objects. Most other cells are dark.",
 )
 
 # %%
@@ -564,14 +575,14 @@ for level in range(2, 7):
     if len(here):
         fit = sides[here.argmax(axis=1)]
         print(
-            f"P{level}: {len(here):3d} anchors with an objectness above 0.5; side of their objects: {fit.min():.0f} to {fit.max():.0f} px"
+            f"P{level}: {len(here):3d} anchors with an objectness above 0.5 and an IoU above 0.3; side of their objects: {fit.min():.0f} to {fit.max():.0f} px"
         )
 
 # %% [markdown]
-# On the fine levels (P2, P3), the anchors with a high objectness lie on small objects. On the coarse levels (P5, P6), they lie on large objects.
+# These anchors lie on objects of different sizes. On the fine levels (P2, P3), the anchors with a high objectness lie on small objects. On the coarse levels (P5, P6), they lie on large objects.
 #
 # **4. Proposals.** The box corrections of the RPN move and resize the anchors with the highest objectness. Many of the new boxes overlap. Non-maximum suppression (NMS) keeps the
-# box with the highest score and drops all boxes whose IoU with it is above 0.7. NMS repeats both steps with the boxes that are left. In the end, no two kept boxes have an IoU above 0.7.
+# box with the highest score and drops all boxes whose IoU with it is above 0.7. NMS repeats both steps with the boxes that are left. In the end, no two kept boxes have an IoU above 0.7. A setting limits the number of kept boxes.
 # The figure shows only the 100 boxes with the highest objectness.
 
 # %%
@@ -584,7 +595,7 @@ kept = ops.convert_to_numpy(non_max_suppression(moved[:, :100], scores[:, :100],
 kept = kept[kept >= 0]
 
 figure, axes = plt.subplots(2, 1, figsize=(7.6, 3.9), layout="constrained")
-draw_frame(axes[0], shown, "the 100 best anchors, moved")
+draw_frame(axes[0], shown, "the 100 anchors with the highest objectness, corrected")
 draw_boxes(axes[0], before[:100], linewidth=0.8)
 draw_frame(axes[1], shown, f"the {len(kept)} of them that non-maximum suppression keeps")
 draw_boxes(axes[1], before[kept], linewidth=0.8)
@@ -595,7 +606,7 @@ show(
 exact = ops.convert_to_numpy(moved)[0], stages["rpn_rois"][0]  # not rounded to pixels
 close = [int((np.triu(boxes.iou(b, b), 1) > 0.7).sum()) for b in exact]
 print(
-    f"pairs of boxes with an IoU above 0.7: {close[0]:,} among the {len(before)} best anchors, {close[1]} among the {len(after)} proposals"
+    f"pairs of boxes with an IoU above 0.7: {close[0]:,} among the {len(before)} corrected anchors, {close[1]} among the {len(after)} proposals"
 )
 assert close[1] == 0
 hit = boxes.iou(objects, after).max(axis=1) >= 0.5
@@ -621,7 +632,7 @@ say(
 )
 
 # %% [markdown]
-# Proposals with a high class score become **detections**. A second NMS, separately for each class, drops repeated detections. For each detection, RoIAlign crops the features again,
+# The *class score* of a proposal is its highest class probability. Proposals with a high class score become **detections**, except those of the class background. A second NMS, separately for each class, drops repeated detections. For each detection, RoIAlign crops the features again,
 # now to 14x14 cells. From these features the mask head predicts a mask of 28x28 probabilities. The figure shows image, features and mask of the largest detections. Each box is stretched to a square.
 
 # %%
@@ -644,15 +655,15 @@ for i, column in zip(order, axes.T, strict=False):
     column[2].set_title("mask 28x28", fontsize=10)
 show(
     figure,
-    "The largest detections: the image in the box, the length of the feature vector in each of the 14x14 cells that RoIAlign reads, and the mask head's 28x28 "
-    "probabilities. The masks have the shape of the objects.",
+    "The largest detections: the image, the features and the mask. A feature cell is bright if its feature vector is long. "
+    "A mask cell is bright if its probability is high. The masks have about the shape of the objects.",
 )
 
 # %% [markdown]
 # The number in a title is the class score. The class head predicts the score, and the mask head predicts the mask. So a detection with a high score can have a bad mask.
 #
 # Finally each mask is resized to its box, in the frame at full resolution. Pixels with a probability of at least ½ belong to the object. Where masks overlap, a pixel belongs to the mask with the highest score.
-# How many of the true objects are found? An object is found if a detection of its class has a box with an IoU of at least 0.5.
+# How many of the true objects are found? An object is found if a detection of its class has a box with an IoU of at least 0.5. The sides are in pixels of the strip.
 
 # %%
 detected = boxes.denormalize(found[order, :4], strip.image_shape)
@@ -698,6 +709,7 @@ reset("mrcnn_")
 without_heads = model.evaluate_on(batch)
 reset("")
 random = model.evaluate_on(batch)
+rois_at_random = model.stages(normalise(shown, strip), placement.normalized_window)["rpn_rois"][0]
 model.load("rendered")
 states = {"random weights": random, "random heads": without_heads, "trained": once}
 names = [
@@ -731,12 +743,21 @@ show(
     "Lines mark the losses of a prediction that gives all classes the same probability.",
 )
 
+# %%
+for name, line in zip(names, guess, strict=True):
+    if not np.isnan(line):
+        print(f"{name}: {random[name] / line:.2f} times the value of its line with random weights")
+overlap = boxes.iou(boxes.denormalize(rois_at_random, strip.image_shape), objects).max(axis=1)
+say(
+    f"With random weights, {(overlap >= 0.5).sum()} of the {len(overlap)} proposals of the RPN have an IoU of at least 0.5 with an object."
+)
+
 # %% [markdown]
-# The two RPN losses do not depend on the heads, so random heads do not change them. The black lines mark $\log 2$ and $\log 8$. These are the losses of a prediction that gives all of two or eight classes the same probability.
-# With random weights, the class losses and the mask loss are near these lines.
+# The two RPN losses do not depend on the heads, so random heads do not change them. The black lines mark $\log 2$ and $\log 8$. If two classes have the same probability, the loss is $\log 2$. If eight classes
+# have the same probability, it is $\log 8$. With random weights the probabilities are not exactly equal, so the losses are not exactly on the lines. The printed lines give the ratios.
 #
 # With random weights, the box loss of the heads is near 0, although nothing was learned. This loss counts only proposals on an object. In training, this configuration adds the true boxes to the proposals.
-# With random weights, nearly all proposals on an object are such true boxes. A true box needs no correction.
+# With random weights, the RPN gives few or no proposals on an object (the count is above). So nearly all proposals on an object are true boxes. A true box needs no correction.
 #
 # The three losses of the heads are lower with trained weights than with random heads, although this frame was not used in the training.
 #
@@ -764,7 +785,7 @@ assert np.isclose(box_part.sum() * n_bbox / is_on.sum() / 4, once["rpn_bbox_loss
 
 # %% [markdown]
 # Move the slider to change $\lambda$. The upper image shows the sampled anchors: orange anchors are on an object, blue ones are not. An anchor with a larger share
-# of the sum has a wider line. The lower curve shows the share of $L_{\mathrm{bbox}}$ in the sum.
+# of the sum has a wider line. The lower curve shows the share of $L_{\mathrm{bbox}}$ in the sum. The axis of $\lambda$ is linear below 1 and logarithmic above 1, so the curve bends at 1.
 
 
 # %%
@@ -772,13 +793,13 @@ some_lambdas = np.concatenate([[0], np.geomspace(0.1, 200, 60)])
 
 
 def weighted(lam):
-    """The drawn anchors by their share of the loss, and the share of the boxes."""
+    """Draw the sampled anchors by their share of the loss, and the share of L_bbox."""
     share = class_part + lam * box_part
     total = share.sum()
     boxes_share = lam * box_part.sum() / total
     on_objects = share[is_on].sum() / total
     figure, axes = plt.subplots(2, 1, figsize=(8.6, 4.4), height_ratios=[5, 4])
-    what = f"λ = {lam}: L_cls + L_bbox = {total:.4f}; anchors on objects: {on_objects:.0%}"
+    what = f"λ = {lam}: L_cls + L_bbox = {total:.4f}; share of the anchors on objects: {on_objects:.0%}"
     draw_frame(axes[0], shown, what)
     for anchor, part, on in zip(pyramid_anchors(strip)[drawn], share / total, is_on, strict=True):
         colour = PALETTE[1] if on else PALETTE[0]
@@ -789,7 +810,7 @@ def weighted(lam):
     axes[1].set_xscale("symlog", linthresh=1)
     axes[1].set(xlabel="λ (dashed: the report's)", ylabel="share of L_bbox", ylim=(-0.05, 1.05))
     axes[1].set_xlim(-0.1, 200)
-    return figure, f"Anchors by their share of the loss, {what}. L_bbox: {boxes_share:.0%} of it."
+    return figure, f"The sampled anchors. {what}; share of L_bbox: {boxes_share:.0%}."
 
 
 # %%
@@ -803,13 +824,13 @@ figure_slider(
 
 # %% [markdown]
 # The slider does not change the predictions of the network. $\lambda$ changes the weight of the box errors in a training step. With $\lambda = 0$ the box errors do not enter the sum. With a large $\lambda$
-# nearly all of the sum comes from the box errors of the few anchors on objects.
+# nearly all of the sum comes from the box errors of the few anchors on objects. The report's $\lambda$ makes the two *weights* nearly equal (see *Why $\lambda = 10$?*), but not the two *losses*.
 
 # %% [markdown]
 # ## The report's figure beside ours
 #
 # Figures 7.1 to 7.4 at the top of this notebook are the report's Figs 6 to 9, drawn again. The report used the package `mrcnn` of 2018, here called *the original*. Newer versions of TensorFlow
-# removed some functions that the original calls. We replace these functions, so it still runs. Our network is written in Keras 3. Do the original and our package compute the same numbers?
+# removed some functions that the original calls. We replace these functions, so the original still runs. Our network is written in Keras 3. Do the original and our package compute the same numbers?
 # The next cells call functions of the original: first for the anchors, then for the losses. The RPN losses are computed on the frame. The losses of the heads are computed on
 # the example with two regions.
 
@@ -870,7 +891,7 @@ say(
 assert agree[["C2", "C5", "P2", "P5", "rpn_class", "rpn_bbox"]].all()
 
 # %% [markdown]
-# The table compares the two networks layer by layer. The tests of our package (`tests/parity`) repeat this comparison. They also compare the mask head and a training step.
+# The table compares the two networks layer by layer. The column `original` gives the name of the layer in the original. The tests of our package (`tests/parity`) repeat this comparison. They also compare the mask head and a training step.
 #
 # The next cell lists the report's settings, from its text and from its published code. Where text and code disagree, both are listed: here the optimizer and the learning rate.
 #
@@ -887,7 +908,7 @@ assert list(config.anchor_scales) == cite("anchor_scales").value
 # %% [markdown]
 # ## Exercises
 #
-# **1.** ★ *Predict first.* In the report's frame an object fills a square of 16x16 pixels. The smallest anchors of the COCO configuration have a side of
+# **1.** ★ *Predict first.* In the report's frame an object fills a square of 16x16 pixels. The original has default settings for the dataset COCO (the *COCO configuration*). Its smallest anchors have a side of
 # 32 pixels. A square anchor of this side has the same centre as the object. What is their IoU?
 
 # %% tags=["exercise"]
@@ -903,13 +924,13 @@ assert boxes.iou(square[:1], square[1:])[0, 0] == iou_of_small_object
 check("07.1", iou_of_small_object)
 
 # On the frames: the same objects, with the anchors of the COCO configuration and with those of the report.
-_, best_coarse = reach(Config.report().replace(anchor_scales=(32, 64, 128, 256, 512)), frames)
-sides, best_report = reached["report (÷4)"]
+_, best_coarse, _ = reach(Config.report().replace(anchor_scales=(32, 64, 128, 256, 512)), frames)
+sides, best_report, _ = reached["report (÷4)"]
 tiny_ones = sides / 4 < 16  # in pixels of the report's frame
 for name, best in {"32 … 512": best_coarse, "8 … 128": best_report}.items():
     few, every = best[tiny_ones] >= 0.5, best >= 0.5
     print(
-        f"anchors {name}: {few.mean():.0%} of {len(few)} objects below 16 px reach an IoU of 0.5, {every.mean():.0%} of all objects"
+        f"anchors {name}: {few.mean():.0%} of {len(few)} objects below 16 px reach an IoU of 0.5, and {every.mean():.0%} of all objects"
     )
 assert len(best_coarse) == len(best_report)  # the same objects
 
@@ -934,7 +955,7 @@ what_is_correct = {
     "class loss": "object or background",  # binary: the RPN's loss. Mask R-CNN's class loss is -log p_u
     "mask branch": "fully convolutional",  # each mask cell depends on its surroundings, not on the whole region
     "up-convolution": "2x2",  # in the U-Net paper, and in the report's own Fig 2
-    "COCO": "80",  # ids go up to the report's number, and some are not used
+    "COCO": "80",  # the ids go up to the report's number, but some ids have no annotations
 }
 check("07.2", what_is_correct)
 for key in ("class_loss_formula", "mask_branch", "unet_upsampling", "coco_categories"):
@@ -1073,7 +1094,7 @@ some = ops.convert_to_numpy(moved)[0, :400]
 falling = np.linspace(1, 0, len(some), dtype=np.float32)
 library = ops.convert_to_numpy(non_max_suppression(some[None], falling[None], len(some), 0.3))[0]
 kept = suppress(some, 0.3)
-print(f"{len(kept)} of {len(some)} proposals are kept at an IoU of 0.3")
+print(f"{len(kept)} of {len(some)} corrected anchors are kept with a threshold of 0.3")
 assert kept == library[library >= 0].tolist()
 
 # %% [markdown]
@@ -1129,9 +1150,9 @@ print(A_y @ slope @ A_x.T)
 assert np.allclose(A_y @ slope @ A_x.T, paper)
 
 # %% [markdown]
-# **9.** ★★★ *Open task.* Choose five anchor sides for the classroom strip so that more objects reach an IoU of 0.5. What does a better choice
-# cost? From which point does it no longer help? On which frames do you choose the sides, and on which frames do you measure the final share? (`reach(configuration, frames)` gives the
-# sides and the best IoUs; `Config.classroom().replace(anchor_scales=...)` gives a configuration.)
+# **9.** ★★★ *Open task.* Try to find five anchor sides for the classroom strip with which more objects reach an IoU of 0.5. What are the disadvantages
+# of more anchors? On which frames do you choose the sides, and on which frames do you measure the final share? (`reach(configuration, frames)` gives the
+# sides, the best IoUs and the number of objects that are left out; `Config.classroom().replace(anchor_scales=...)` gives a configuration.)
 
 # %% [markdown] tags=["open"]
 # *Your answer.*
@@ -1148,15 +1169,15 @@ shares = {}
 for name, scales in choices.items():
     own = strip.replace(anchor_scales=scales)
     shares[name] = [np.mean(reach(own, part)[1] >= 0.5) for part in (choose_on, report_on)]
-table = pd.DataFrame(shares, index=["chosen on", "reported on"]).T
-print("share of objects that reach 0.5")
+table = pd.DataFrame(shares, index=["one half", "other half"]).T
+print("share of objects that reach 0.5; the sides are chosen on one half of the frames")
 print(table.round(3).to_string())
-best = table["chosen on"].idxmax()
-print(f"chosen: {best}; on the other frames {table.loc[best, 'reported on']:.0%}")
+best = table["one half"].idxmax()
+print(f"chosen: {best}; share on the other half: {table.loc[best, 'other half']:.0%}")
 
 # %% [markdown] tags=["solution"]
 # On the rendered frames none of the three other choices is better than the classroom's sides. Five sides cover a limited range of sizes. If the sides are closer together, more objects are
-# outside of this range. A sixth side or a fourth shape adds anchors, so each step takes more time. Most of the added anchors are on background, so the [class imbalance](glossary.md#class-imbalance) grows. The choice is made on
+# outside of this range. A sixth side or a fourth shape adds anchors, so each training step needs more computation. Most of the added anchors are on background, so the [class imbalance](glossary.md#class-imbalance) grows. The choice is made on
 # one half of the frames, and the share is measured on the other half. Frames of other videos would be better, because neighbouring frames of a video show the same objects.
 
 # %% [markdown]

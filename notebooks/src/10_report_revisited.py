@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 10 · The report revisited: why are most values of Table 1 zero?
+# # 10 · The report revisited: why are most values of Table 1 near zero?
 #
-# **After this notebook you can** find out which step between a network and a table of scores loses correct predictions, and judge a
+# **After this notebook you can** find the step between a network and a table of scores that loses correct predictions. You can also judge a
 # [hypothesis](glossary.md#hypothesis) by the evidence for it and against it.
 # **You need:** [09](09_evaluation.ipynb) (IoU per class), [08](08_fine_tuning.ipynb) (the training).
 # **Time:** about 85 minutes (reading 45, exercises 40).
@@ -12,8 +12,8 @@
 # saw masks that were better than these scores. They write: "even though we are able to detect masks for motorcycle, bicycle and tricycle but they might be
 # getting classified into a different class" (section 5).
 #
-# A score of zero can have two reasons. The *network* can fail. Or a step *between* the network and the table can lose a correct prediction. In this notebook
-# the predictions do not change: they are those of our network on rendered frames. We change one of the later steps at a time. We call a label **saved
+# A score near zero can have two reasons. The *network* can fail. Or a step *between* the network and the table can lose a correct prediction. In this notebook
+# the predictions do not change: they are those of our network on rendered frames. We change the later steps, one at a time. We call a label **saved
 # correctly** if the mask with the highest score is on top wherever masks overlap. The three hypotheses of the report are called H1, H2 and H3 below.
 
 # %%
@@ -67,7 +67,7 @@ plot_style()
 
 # %%
 data = open_data()
-small = prepared(data, frames={"quick": 120, "full": 600}[profile()])  # 832x640, as the network
+small = prepared(data, frames={"quick": 120, "full": 600}[profile()])  # 832x640 pixels
 split = small.split("report", seed=0)
 frames = split.validation
 method, found = scored_instances(frames)
@@ -78,7 +78,7 @@ cite("table_1")
 
 # %%
 PUBLISHED = cite("min_confidence").value
-CHOSEN = 0.5  # a plain middle value, not tuned
+CHOSEN = 0.5  # in the middle of the range 0 to 1, not tuned
 fall = published_waterfall(pairs, min_score=PUBLISHED, lower_score=CHOSEN)
 low = published_waterfall(pairs, min_score=CHOSEN, lower_score=CHOSEN / 2)  # at the lower threshold
 correct = fall.means[f"score from {CHOSEN:g}"]  # saved correctly
@@ -91,7 +91,7 @@ say(
     f"{top - saved:.3f} of it, and the higher threshold {correct - top:.3f}. No class is left in {fall.erased} of {fall.frames} frames.\n"
     f"- At a threshold of {CHOSEN} the mean IoU is {low.means['as published']:.3f}. The whole loss of {by_saving:.3f} comes from the way in "
     f"which labels are saved. No class is left in {low.erased} frames.\n\n"
-    f"The distance from {correct:.3f} to 1 has other causes. One of them is the training of the network."
+    f"The distance from {correct:.3f} to 1 has other causes, for example objects that the network does not find."
 )
 
 # %% [markdown]
@@ -103,7 +103,7 @@ say(
 # $$S(p)=\sum_{k:\,s_k\ge\tau} m_k(p)\,1000\,c_k,\qquad
 # L(p)=\begin{cases}S(p)&\text{if }\max_q S(q)<2^{16}\\ \lfloor S(p)/2^{15}\rfloor&\text{otherwise}\end{cases}$$
 #
-# ($q$: all pixels of the image.) If two masks share one pixel, its sum is at least $33000+33000=66000\ge 2^{16}$. Then the sum of *every* pixel is divided by $2^{15}$.
+# Here $\max_q$ is the maximum over all pixels $q$ of the image. If two masks share a pixel, the sum at this pixel is at least $33000+33000=66000\ge 2^{16}$. Then the sum of *every* pixel is divided by $2^{15}$ and rounded down.
 # The class of a pixel is $\lfloor L/1000\rfloor$. So 33000 becomes 1, and its class becomes 0.
 # No class is left in the label: we call this an **[erased frame](glossary.md#erased-frame)**.
 
@@ -157,10 +157,10 @@ assert [scores["one shared pixel"][c] for c in (33, 36)] == [0, 0]
 assert [scores["highest score on top"][c] for c in (33, 36)] == [6 / 7, 1]
 
 # %% [markdown]
-# One shared pixel changes the value of every object pixel in the frame, and the IoU of both classes falls to 0. With the highest score on top, only the car
-# loses a little, because one of its new pixels is wrong. The published code raises no error, and the file has the right size. scikit-image did warn ("Possible
+# One shared pixel changes the value of every object pixel in the frame, and the IoU of both classes falls to 0. With the highest score on top, only the IoU of the car
+# is a little lower, because one of its new pixels is wrong. The published code raises no error, and the file has the right size. scikit-image did warn ("Possible
 # precision loss when converting from int32 to uint16"). But the first cell of the published notebook
-# switches warnings off. The page *A line that erased frames* of the book has the code, the versions and a two-line test for your own pipeline.
+# turns warnings off, so this one was not printed. The page *A line that erased frames* of the book has the code, the versions and a two-line test for your own pipeline.
 #
 # ## The library on a real frame
 #
@@ -168,10 +168,10 @@ assert [scores["highest score on top"][c] for c in (33, 36)] == [6 / 7, 1]
 # `published_waterfall` scores the same predictions in four ways. Each way differs from the one before in one thing. (The section *The report's figure beside
 # ours* draws the four scores as a **[waterfall](glossary.md#waterfall)**.)
 #
-# - *As published*.
+# - *As published*: the saving code without a change.
 # - *No division*: the sum modulo $2^{16}$. Only the shared pixels get a wrong code.
 # - *Highest score on top*: saved correctly.
-# - *Score from …*: saved correctly, with the lower threshold.
+# - *Score from …*: saved correctly, with the lower score threshold.
 
 # %%
 print(fall.table().round(3).to_string())
@@ -202,7 +202,7 @@ left.set(
     xlabel="score threshold",
     ylabel="mean IoU (section 5)",
     ylim=(0, None),
-    title=f"One set of predictions: {method}",
+    title=f"Predictions: {method}",
 )
 left.legend(loc="center", fontsize=9)
 right.plot(thresholds, lost, "s--", color="0.3")
@@ -211,8 +211,8 @@ right.set(
 )
 show(
     figure,
-    "Left: mean IoU over the score threshold for three ways to save; the published one is far below the others and rises towards a "
-    "high threshold. Right: the share of erased frames falls as the threshold rises.",
+    "Left: mean IoU over the score threshold for three ways to save a label. The published way is far below the two others, and it rises with the "
+    "threshold. Right: the share of erased frames falls if the threshold rises.",
     "The same predictions at eight score thresholds: mean IoU for three ways to save (left), and the share of erased frames (right).",
 )
 say(
@@ -234,28 +234,28 @@ for c in IDS:
         rows[wad.CLASSES[c].name] = {
             "frames with it": len(holding),
             "objects in such a frame (median)": np.median([objects[n] for n in holding]),
-            "share of them erased": np.mean([gone[n] for n in holding]),
+            "share of these frames erased": np.mean([gone[n] for n in holding]),
         }
 crowded = pd.DataFrame(rows).T
 print("\n", crowded.round(2).to_string(), sep="")
-several = crowded[crowded["frames with it"] >= 5]  # fewer are too few for a share
-worst = several["share of them erased"].idxmax()
-least = several["share of them erased"].idxmin()
+several = crowded[crowded["frames with it"] >= 5]  # a share of fewer than five frames says little
+worst = several["share of these frames erased"].idxmax()
+least = several["share of these frames erased"].idxmin()
 say(
-    f"Of the classes in five frames or more, **{worst}** loses the largest share of its frames ({several.loc[worst, 'share of them erased']:.0%}), "
-    f"**{least}** the smallest ({several.loc[least, 'share of them erased']:.0%}); cars lose {crowded.loc['car', 'share of them erased']:.0%}."
+    f"The score threshold is {CHOSEN}. We compare the classes that are in five frames or more. The share of erased frames is largest for **{worst}** ({several.loc[worst, 'share of these frames erased']:.0%}), "
+    f"and smallest for **{least}** ({several.loc[least, 'share of these frames erased']:.0%}). For cars it is {crowded.loc['car', 'share of these frames erased']:.0%}."
 )
 
 # %% [markdown]
 # Frames with many objects are erased more often. An erased frame loses all its masks, also those that do not overlap. So a class loses many of its frames if it
 # occurs mostly in frames with many objects. But here the shares of erased frames differ less from class to class than the scores of Table 1. On these few
-# frames, erased frames explain why all scores fall. They do not fully explain why the scores of some classes fall more.
+# frames, erased frames lower the score of every class that the network finds. They do not fully explain why some classes of Table 1 are near zero and cars are not.
 #
 # ### H1: does the class loss diverge, because of class imbalance?
-# The report writes: "we notice that the classification loss represented in Fig. 11 is diverging". We fit a straight line to each of the report's curves. Its
-# change over all epochs is the trend. The **[residuals](glossary.md#residual)** are the distances of the values from this line. The interval of the trend comes
-# from a **[block bootstrap](glossary.md#block-bootstrap)**: we draw residuals with replacement, add them to the line, and fit again. We draw *blocks* of ten
-# neighbouring residuals, because the values of neighbouring epochs are correlated.
+# The report writes: "we notice that the classification loss represented in Fig. 11 is diverging". We fit a straight line to each of the report's curves. The
+# change of this line over all epochs is the trend. The **[residuals](glossary.md#residual)** are the differences between the values and the line. The 95 % interval of the trend comes
+# from a **[block bootstrap](glossary.md#block-bootstrap)**. It draws residuals with replacement, adds them to the line, and fits a new line. This is repeated many times. We draw *blocks* of ten
+# neighbouring residuals, because the values of neighbouring epochs are correlated. In the table, *scatter* is the standard deviation of the residuals.
 
 # %%
 curves = pd.read_csv(project_root() / "report" / "loss_curves.csv")
@@ -291,25 +291,25 @@ print(trends.round(3).to_string())
 rises = trends.loc[("mrcnn_class_loss", "val")]
 beyond_noise = rises["2.5 %"] > 0 or rises["97.5 %"] < 0
 h1 = (
-    f"Fig 11, validation: {rises['change']:+.3f} over 100 epochs (95 %: {rises['2.5 %']:+.3f} to {rises['97.5 %']:+.3f}); standard deviation of the "
+    f"Fig 11, validation: the line changes by {rises['change']:+.3f} over 100 epochs (95 % interval: {rises['2.5 %']:+.3f} to {rises['97.5 %']:+.3f}); standard deviation of the "
     f"residuals {rises['scatter']:.3f}"
 )
 flat = trends.loc[("mrcnn_class_loss", "train")]
-against = f"training: {flat['change']:+.3f} ({flat['2.5 %']:+.3f} to {flat['97.5 %']:+.3f})"
+against = f"training: {flat['change']:+.3f}, interval {flat['2.5 %']:+.3f} to {flat['97.5 %']:+.3f}"
 assert flat["2.5 %"] <= 0, "on training frames the class loss does not rise"
 assert (trends.drop("mrcnn_class_loss", level=0)["97.5 %"] < 0).all(), "all other losses fall"
 say(
     f"{h1}. The interval {'does not contain' if beyond_noise else 'contains'} 0, so this rise {'is more than' if beyond_noise else 'may be'} chance. "
-    f"The class loss on training frames does not rise ({against})."
+    f"The line of the class loss on training frames does not rise ({against})."
 )
 
 # %% [markdown]
-# All other losses fall, on training frames and on validation frames. A loss that diverges would rise on training frames, too. No loss rises there. If the rise of the class
-# loss on validation frames is real, it is over-fitting of the class head. The curve cannot show whether class *imbalance* is the cause: for this, a run on
+# All other losses fall, on training frames and on validation frames. A loss that diverges would rise on training frames, too. No fitted line rises there. If the rise of the class
+# loss on validation frames is real, it is a sign of over-fitting of the class head. The curve cannot show whether class *imbalance* is the cause. For this, a run on
 # balanced data would be needed.
 #
 # ### H2: are rare objects found, but put into a wrong class?
-# For each true object we ask two questions. Does a predicted mask of *any* class have an IoU of at least 0.5 with the object? Does a predicted mask of the *right* class have it?
+# For each true object we ask two questions. Does a predicted mask of *any* class have an IoU of at least 0.5 with the object? Does a predicted mask of the *right* class have such an IoU?
 
 # %%
 tables = [InstanceOverlap.from_label(truths[n], found[n].above(CHOSEN)) for n in truths]
@@ -332,13 +332,13 @@ confused["wrong class only"] = confused["found, any class"] - confused["found, r
 print(confused.round(3).to_string())
 missed = 1 - (confused["found, any class"] * confused["objects"]).sum() / confused["objects"].sum()
 wrong = (confused["wrong class only"] * confused["objects"]).sum() / confused["objects"].sum()
-h2 = f"{confused['objects'].sum():.0f} objects: {missed:.0%} are not found by any mask, {wrong:.1%} only by a mask of a wrong class"
+h2 = f"of {confused['objects'].sum():.0f} objects, {missed:.0%} are found by no mask, and {wrong:.1%} only by a mask of a wrong class"
 rare = confused.loc[confused.index.intersection(["motorbicycle", "bicycle", "tricycle"])]
 rare_wrong = (rare["wrong class only"] * rare["objects"]).sum()
 h2 += (
-    f" (of the {rare['objects'].sum():.0f} motorbicycles, bicycles and tricycles: {rare_wrong:.0f})"
+    f" ({rare_wrong:.0f} of the {rare['objects'].sum():.0f} motorbicycles, bicycles and tricycles)"
 )
-say(h2 + ".")
+say("O" + h2[1:] + ".")
 
 # %%
 overlaps = [wad.Overlap.from_labels(truths[n], found[n].above(CHOSEN).to_label()) for n in truths]
@@ -355,14 +355,15 @@ agnostic = np.mean([(a & b).sum() / max((a | b).sum(), 1) for a, b in foreground
 say(
     f"In each row, the share in the column *background* is missed, and the shares in the columns of other classes have a wrong class. Of the object pixels that "
     f"are not right, {missed_px / (missed_px + wrong_px):.0%} are missed and {wrong_px / (missed_px + wrong_px):.0%} have a wrong class. If all classes are merged into "
-    f"one, a wrong class is no error: then the mean IoU is {agnostic:.3f}. With seven classes it is {correct:.3f}."
+    f"one, a wrong class is no error. Then the mean IoU over the frames is {agnostic:.3f}. The mean IoU over the seven classes is {correct:.3f}. The difference is not the effect of "
+    "wrong classes alone: in the first number, classes with many pixels count most."
 )
 
 # %% [markdown]
 # ### H3: does a smaller weight of the class loss help the rare classes?
-# The report proposes "more weight on bounding box loss and mask loss as compared to classification loss". For each seed we trained the classroom network twice:
-# once with a weight of 1/2 for the class loss, and once with a weight of 1. Each run used 600 images and was scored on 80 frames of other videos. (The runs are
-# read from files; `results/maskrcnn/cures.sh` has the commands.) The table shows one row for each seed: the report IoU with the weight 1/2, minus the report
+# The report proposes "more weight on bounding box loss and mask loss as compared to classification loss". For each seed we trained the classroom network twice.
+# One run had a weight of 1/2 for the class loss, the other run a weight of 1. Each run used 600 images and was scored on 80 frames of other videos. (The runs are
+# read from files; `results/maskrcnn/cures.sh` has the commands.) The table has one row for each seed. A number is the report IoU with the weight 1/2, minus the report
 # IoU with the weight 1.
 
 # %%
@@ -372,7 +373,7 @@ for path in (project_root() / "results" / "maskrcnn" / "cures").glob("*/evaluati
     if name in ("none", "class-half"):
         runs[name, int(seed)] = json.loads(path.read_text())["report_iou"]
 seeds = sorted({seed for _, seed in runs})
-named = ["motorbicycle", "bicycle", "tricycle"]  # the three that the sentence names
+named = ["motorbicycle", "bicycle", "tricycle"]  # the report's sentence names these three
 change = pd.DataFrame(
     {s: {c: runs["class-half", s][c] - runs["none", s][c] for c in [*named, "mean"]} for s in seeds}
 ).T
@@ -382,7 +383,7 @@ print(change.round(4).to_string())
 differences = change["three classes"]
 effect, error = differences.mean(), differences.std(ddof=1) / np.sqrt(len(seeds))
 reach = stats.t.ppf(0.975, len(seeds) - 1) * error
-h3 = f"{len(seeds)} seeds: {effect:+.4f} for motorbicycle, bicycle and tricycle together"
+h3 = f"{len(seeds)} seeds: the mean change is {effect:+.4f} for motorbicycle, bicycle and tricycle together"
 if len(seeds) < 4:
     h3 += "; too few for an interval"
 else:
@@ -406,7 +407,7 @@ opposite = (correct - top) * published_gain < 0
 say(
     f"A threshold of {CHOSEN} in place of {PUBLISHED} changes the mean IoU by {correct - top:+.3f} if labels are saved correctly. With the published "
     f"saving code it changes by {published_gain:+.3f}."
-    + (" The sign is the opposite, because a lower threshold erases more frames." * opposite)
+    + (" The signs differ, because a lower threshold erases more frames." * opposite)
 )
 
 # %% [markdown]
@@ -489,13 +490,13 @@ def at_thresholds(score, nms):
     draw_overlay(ax["masks"], pixels, found_here.to_label()[view], names=False, opacity=0.4)
     draw_boxes(ax["masks"], found_here.boxes, judged(found_here)[0])
     head = f"{now['TP']} true positives (white), {now['FP']} false positives (yellow, dashed)"
-    head += f", {objects_here - now['TP']} of {objects_here} objects missed"
+    head += f"; {objects_here - now['TP']} of {objects_here} objects are missed"
     ax["masks"].set_title(f"Highest score on top: IoU {now['highest score on top']:.3f}. {head}")
     draw_label(ax["saved"], as_published(found_here)[view], by="class")
     state = "erased, no class is left" if now["erased"] else "not erased"
     ax["saved"].set_title(f"As published: IoU {now['as published']:.3f} ({state})")
     draw_counts(ax, score, nms)
-    return figure, f"A frame with {head}. Its label as published is {state}."
+    return figure, f"A frame with {head}. Label as published: {state}."
 
 
 # %%
@@ -504,7 +505,7 @@ figure_slider(
     (SCORES, NMS),
     at_thresholds,
     start=(SCORES.index(CHOSEN), NMS.index(0.5)),
-    caption="One frame: its masks with the highest score on top, its label as published, and the numbers over the score threshold. The vertical line is the slider.",
+    caption="One frame: the masks with the highest score on top, the label as published, and two plots over the score threshold. The vertical line marks the value of the slider.",
 )
 
 # %%
@@ -513,23 +514,23 @@ strict = grid.loc[(SCORES[-1], 0.5)]
 erased_at = grid["erased"].astype(float).groupby(level="NMS").sum().astype(int)
 top_score = "highest score on top"
 say(
-    f"- **NMS threshold from 0.5 to 0.9** (score threshold {CHOSEN}): the number of false positives changes from {start['FP']} to {loose['FP']}, that of true positives from "
-    f"{start['TP']} to {loose['TP']}. The IoU with the highest score on top changes from {start[top_score]:.3f} to {loose[top_score]:.3f}, the IoU as published from "
-    f"{start['as published']:.3f} to {loose['as published']:.3f}.\n"
-    f"- **Score threshold from {CHOSEN} to {SCORES[-1]}** (NMS threshold 0.5): false positives from {start['FP']} to {strict['FP']}, true positives from {start['TP']} to "
-    f"{strict['TP']}. The IoU with the highest score on top changes from {start[top_score]:.3f} to {strict[top_score]:.3f}.\n"
-    f"- **Erased**: of the {len(SCORES)} score thresholds, {erased_at[0.5]} erase the frame with an NMS threshold of 0.5, and {erased_at[0.9]} with an NMS threshold of 0.9."
+    f"- **NMS threshold from 0.5 to 0.9** (score threshold {CHOSEN}). False positives: {start['FP']} before, {loose['FP']} after. True positives: {start['TP']} before, "
+    f"{loose['TP']} after. IoU with *highest score on top*: {start[top_score]:.3f} before, {loose[top_score]:.3f} after. IoU *as published*: {start['as published']:.3f} before, "
+    f"{loose['as published']:.3f} after.\n"
+    f"- **Score threshold from {CHOSEN} to {SCORES[-1]}** (NMS threshold 0.5). False positives: {start['FP']} before, {strict['FP']} after. True positives: {start['TP']} before, "
+    f"{strict['TP']} after. IoU with *highest score on top*: {start[top_score]:.3f} before, {strict[top_score]:.3f} after.\n"
+    f"- **Erased.** With an NMS threshold of 0.5, the frame is erased at {erased_at[0.5]} of {len(SCORES)} score thresholds. With an NMS threshold of 0.9, it is erased at {erased_at[0.9]} of them."
 )
 
 # %% [markdown]
 # A duplicate is a false positive, because its object already has a detection. It covers nearly the same pixels as the detection with the higher score, and
-# that one is on top. So duplicates hardly change the IoU of the label. But the published code adds the codes of both masks, so one duplicate is enough to
-# erase the frame. With a high NMS threshold, the label as published holds no class here. A high score threshold removes duplicates, too, but it also removes
+# the detection with the higher score is on top. So duplicates hardly change the IoU of the label. But the published code adds the codes of both masks, so one duplicate is enough to
+# erase the frame. With a high NMS threshold, the label as published holds no class here. A high score threshold removes false positives, but it also removes
 # true positives. This is one frame only; the figure *The same predictions at eight score thresholds* is about all frames.
 #
 # ### Frames without the class are skipped
-# The report's IoU of a class is a mean over the frames whose truth holds the class. So a false positive in any other frame does not lower the score. Here we
-# score over every frame that holds the class in the truth *or* in the prediction.
+# The report's IoU of a class is a mean over the frames whose true label contains the class. So a false positive in any other frame does not lower the score. Here we
+# score over every frame that contains the class in the true label *or* in the prediction.
 
 
 # %%
@@ -563,10 +564,13 @@ say(
 
 # %% [markdown]
 # ### A quarter of the resolution
-# The network sees every fourth row and column. What is the highest IoU that is possible at full size? We take a perfect label of the small size, enlarge it,
+# The input of the network has every fourth row and column of the frame. What is the highest IoU that is possible at full size? We take a perfect label of the small size, enlarge it,
 # and compare it with the full-size label. (The report's labels were scored at the small size, so this loss does not occur there.) Each block of 4x4 pixels
-# becomes one pixel. We choose its value in three ways: the *upper left* pixel of the block, as in the published code; a pixel near the *centre*; or the code of
-# the *majority* of its pixels.
+# becomes one pixel. We choose its value in three ways:
+#
+# - *upper left*: the upper left pixel of the block, as in the published code;
+# - *centre*: a pixel near the centre of the block;
+# - *majority*: the code that more than half of the pixels have. (If there is none, it is one of the two middle values of the sorted codes.)
 
 # %%
 full = {frame.name: frame for frame in data.frames}
@@ -579,7 +583,7 @@ def ceilings(frame):
     blocks = np.sort(window.reshape(640, 4, 832, 4).swapaxes(1, 2).reshape(640, 832, 16), axis=2)
     counts = (blocks[..., :, None] == blocks[..., None, 7:9]).sum(
         axis=2
-    )  # a majority holds a middle place
+    )  # a code with more than half of the pixels is in the middle of the sorted block
     majority = np.where(counts[..., 0] >= counts[..., 1], blocks[..., 7], blocks[..., 8])
     answers = {"upper left": window[::4, ::4], "centre": window[2::4, 2::4], "majority": majority}
     return {
@@ -595,16 +599,16 @@ ceiling = pd.DataFrame(
 ceiling.loc["mean"] = ceiling.mean()
 print(ceiling.round(3).to_string())
 quarter_row = (
-    f"a perfect label of 832x640 pixels has a mean IoU of {ceiling.loc['mean', 'upper left']:.3f} at full size; the lowest is "
-    f"{ceiling['upper left'].idxmin()} with {ceiling['upper left'].min():.3f}"
+    f"a perfect label of 832x640 pixels has a mean IoU of {ceiling.loc['mean', 'upper left']:.3f} at full size; the class with the lowest IoU is "
+    f"{ceiling['upper left'].idxmin()} ({ceiling['upper left'].min():.3f})"
 )
-say(quarter_row[0].upper() + quarter_row[1:] + " (upper left pixel).")
+say("With the upper left pixel, " + quarter_row + ".")
 
 # %% [markdown]
 # ### Nested training masks
 # The published loader draws the **[polygons](glossary.md#polygon)** of an object one after the other on the same canvas. After each polygon it adds a copy of
-# the canvas to the list of masks. So an object of k polygons becomes k **[nested masks](glossary.md#nested-masks)**: the first mask holds the first polygon,
-# the second mask holds the first two, and so on. How many masks would this loader make of our training frames? We count each connected part of an object as
+# the canvas to the list of masks. So an object of k polygons becomes k **[nested masks](glossary.md#nested-masks)**. The first mask contains the first polygon,
+# the second mask the first two polygons, and so on. How many masks would this loader make of our training frames? We count each connected part of an object as
 # one polygon.
 
 
@@ -636,13 +640,13 @@ nested_row = (
 )
 most = nested["factor"].idxmax()
 say(
-    f"The loader makes {nested_row}. The class with the most masks for each object is **{most}** ({nested.loc[most, 'factor']:.2f})."
+    f"The loader would make {nested_row}. The class with the most masks per object is **{most}** ({nested.loc[most, 'factor']:.2f} on average, {nested.loc[most, 'size']} objects)."
 )
 
 # %% [markdown]
 # ### Objects that were dropped in the conversion to COCO
-# The conversion printed "could not find the bounding boxs" for many objects. Such an object has no annotation, so the network learned its pixels as *background*. The
-# likely cause is `poly.simplify(1.0, preserve_topology=False)`. It removes points that lie within one pixel of the line, so a
+# The authors converted their labels to polygons in the COCO format. This conversion printed "could not find the bounding boxs" for many objects. Such an object has no annotation, so the network learned its pixels as *background*. The
+# likely cause is `poly.simplify(1.0, preserve_topology=False)`. It removes points of an outline that are less than one pixel away from the simplified outline. So a
 # small polygon vanishes. We simplify the outline of every true object of our training frames in the same way.
 
 # %%
@@ -662,7 +666,7 @@ def vanishes(mask):
 
 
 def dropped_in(frame):
-    """Class, area and fate of each object."""
+    """Class and area of each object, and whether it vanishes."""
     each = wad.Instances.from_label(frame.read_label())
     crops = (each.runs.crop(n)[0] for n in range(len(each)))
     return list(
@@ -682,16 +686,17 @@ print(
 )
 by_class = fate.groupby("class")["dropped"].mean().rename(index=lambda c: wad.CLASSES[c].name)
 print("\n", by_class.round(2).to_string(), sep="")
+most_dropped = fate[fate["class"] == by_name(by_class.idxmax()).id]["dropped"]
 dropped_row = f"{fate['dropped'].mean():.0%} of our training objects vanish (the authors' conversion dropped {cite('dropped_objects').value['train']:,} objects)"
 at_most_8 = (fate.loc[fate["dropped"], "area"] <= 8).mean()
 say(
-    f"{dropped_row}. Of those that vanish, {at_most_8:.0%} have at most 8 pixels. The class with the largest share of vanished objects is **{by_class.idxmax()}**."
+    f"{dropped_row}. Of those that vanish, {at_most_8:.0%} have at most 8 pixels. The class with the largest share of vanished objects is **{by_class.idxmax()}** ({most_dropped.sum()} of {len(most_dropped)} objects)."
 )
 
 # %% [markdown]
 # ### Weights of another network, and little training
 # The authors of the Mask R-CNN package released COCO weights for one network, a ResNet-101. The published settings build a ResNet-50 and load these weights by
-# the names of the layers. The ResNet-50 has fewer blocks. The weights of the blocks that it does not have are dropped without a message. Also, 100 "epochs" of
+# the names of the layers. The ResNet-50 has fewer blocks. The weights of the additional blocks of the ResNet-101 are dropped without a message. Also, 100 "epochs" of
 # 10 steps use fewer images than the training set has.
 
 # %%
@@ -703,7 +708,7 @@ drawn = cite("epochs").value * cite("steps_per_epoch").value * cite("images_per_
 passes = drawn / cite("train_frames").value
 assert drawn == cite("images_seen").value
 assert round(passes, 2) == cite("passes").value
-depth_row = f"{lost_blocks} of {BLOCKS[weights][4]} blocks of stage 4 are dropped; stage 5 reads features it was not trained on"
+depth_row = f"{lost_blocks} of {BLOCKS[weights][4]} blocks of stage 4 are dropped; stage 5 gets features on which it was not trained"
 passes_row = f"training used {drawn:,} images; the training set has {cite('train_frames').value:,}: {passes:.2f} passes"
 print(depth_row, passes_row, sep="\n")
 
@@ -711,7 +716,8 @@ print(depth_row, passes_row, sep="\n")
 # ### Training and validation share their videos
 # The first 70 % of the frames of each video are used for training, the rest for validation. This is leakage, and it can make the scores *higher*. To measure
 # it, we need two trainings: one with this split, and one with a split in which no video is in both parts. Training a Mask R-CNN twice takes too long for a
-# notebook. So we train the unary of notebook 03 (colour and location) twice, and score both on the same frames.
+# notebook. So we train the unary model of notebook 03 (colour and location) twice, and score both on the same frames. This is a rough comparison: there are few frames, and the
+# two training sets need not have the same size.
 
 # %%
 from wadlib.graphcut import ColourLocationUnary
@@ -735,9 +741,12 @@ if len(small.train_videos) > 1:
         mean_iou(wad.report_iou(unary_overlaps(each.train, shared)))
         for each in (split, apart_split)
     )
-    leak_row = f"{with_leak - without:+.4f} for the unary, on the {len(shared)} frames that are validation frames in both splits"
-    leak_verdict = "raises the score" if with_leak > without else "no gain here"
-say(f"Shared videos change the mean IoU by: {leak_row}.")
+    leak_row = f"{with_leak - without:+.4f} for the unary model, on {len(shared)} frames that are validation frames in both splits"
+    print(
+        f"training frames: {len(split.train)} (shared videos), {len(apart_split.train)} (not shared)"
+    )
+    leak_verdict = "raises the score on these frames" if with_leak > without else "no gain here"
+say(f"Change of the mean IoU by shared videos: {leak_row}.")
 
 # %% [markdown]
 # ### Ruled out: mispaired files
@@ -760,7 +769,7 @@ is_largest = by_saving > max(correct - top, by_skipping)
 hypotheses = [
     ("H1 the class loss diverges because of imbalance (report)", h1, f"{against}, no rise",
      ("over-fitting" if beyond_noise else "the rise may be chance") + "; no divergence; the cause cannot be decided here"),
-    ("H2 rare objects are found, but in a wrong class (report)", h2, f"not found by any mask: {missed:.0%}",
+    ("H2 rare objects are found, but in a wrong class (report)", h2, f"found by no mask: {missed:.0%}",
      "it happens; far more objects are not found at all" if wrong < missed / 2 else "holds on these predictions"),
     ("H3 a smaller weight of the class loss helps the rare classes (report)", h3, "the interval contains 0" if not effect_known else "small",
      "cannot be decided with these seeds" if not effect_known else ("it helps" if effect > 0 else "it lowers the IoU")),
@@ -772,9 +781,9 @@ hypotheses = [
     ("a quarter of the resolution", quarter_row, "Table 1 was scored at the small size, without this loss", "limits the score at full size; cannot cause zeros"),
     ("nested training masks", nested_row, "duplicates are suppressed at prediction", "likely harms training; the amount was not measured"),
     ("objects dropped in the conversion", dropped_row, "large objects keep their annotation", "likely harms small objects; the amount was not measured"),
-    ("weights of a deeper network", depth_row, "100 epochs can repair a part of it", "likely harms training; the amount was not measured"),
+    ("weights of a deeper network", depth_row, "the training may repair a part of it (not measured)", "likely harms training; the amount was not measured"),
     ("little training", passes_row, "cars reach a fair IoU", "likely a cause for rare classes; the amount was not measured"),
-    ("shared videos (leakage)", leak_row, "few frames", leak_verdict),
+    ("shared videos (leakage)", leak_row, "few frames, no interval", leak_verdict),
     ("mispaired files", "", "same first frame, equal counts", "ruled out"),
 ]  # fmt: skip
 columns = ["hypothesis", "evidence for", "evidence against", "verdict"]
@@ -784,7 +793,7 @@ say("\n".join(f"| {line} |" for line in lines))
 # %% [markdown]
 # ## The report's figure beside ours
 #
-# The first figure is the waterfall. The first bar is the score as published, the last bar is the score if the labels are saved correctly. Each bar between
+# The first figure is the waterfall. The first bar is the score as published. The last bar is the score if the labels are saved correctly with the lower threshold. Each bar between
 # them adds the gain of one step. All bars belong to the *same* predictions. The second figure shows Table 1 and the scores of these predictions for each
 # class.
 
@@ -801,11 +810,11 @@ draw_waterfall(
     axes,
     steps,
     xlabel="mean IoU (section 5)",
-    title=f"From the saved labels to the network's answer: {method}",
+    title=f"From labels as published to labels saved correctly: {method}",
 )
 show(
     figure,
-    "A waterfall from the score of the labels as published, over the sum without division and the highest score on top, to the lower threshold.",
+    "A waterfall chart of the mean IoU. It starts with the labels as published. Three bars add the gains of no division, of the highest score on top, and of the lower threshold.",
     "What each step adds to the mean IoU, from the labels as published to labels that are saved correctly.",
 )
 
@@ -833,16 +842,16 @@ kept = {
 }
 best = max(kept, key=kept.get)
 say(
-    f"If the labels are saved correctly, {len(kept)} classes score above 0. With the published code each of them keeps only a part of its score. The largest part "
+    f"If the labels are saved correctly, {len(kept)} classes score above 0. With the published code each of them loses a part of its score, or all of it. The largest part "
     f"remains for {wad.CLASSES[best].name} ({kept[best]:.0%}). Number of classes that keep less than a tenth: {sum(share < 0.1 for share in kept.values())}."
 )
 
 # %% [markdown]
-# **The report's recipe, run by us.** We trained for 100 epochs of 10 steps, with 5 images of 832x640 pixels in a step. Optimizer, learning rate and split are
+# **The report's training, repeated by us.** We trained for 100 epochs of 10 steps, with 5 images of 832x640 pixels in a step. Optimizer, learning rate and split are
 # those of the published code. The videos are rendered. The validation frames are scored twice: as published, and saved correctly with the lower threshold. (All
 # numbers are read from files; the commands are in `results/maskrcnn/README.md`. Notebook 08 shows the six loss curves.) There are two runs. One trains the
 # report's ResNet-50 from *random weights*. The other starts from *our weights*, so it trains our smaller network: our weights fit only this network. So the two
-# runs differ in two things: the network and the first weights.
+# runs differ in two things: the network and the initial weights.
 
 # %%
 starts = {"report-recipe": "random weights", "report-recipe-rendered": "our weights"}
@@ -880,7 +889,7 @@ scratch, ready = (recipe.loc["mean"].get((s, "saved correctly"), np.nan) for s i
 if np.isnan(scratch):
     agrees = "our run from random weights is not there yet, so nothing is said about it here"
 else:
-    agrees = f"our run from random weights {'agrees' if scratch < ready / 2 else 'does not show this'} ({scratch:.3f} against {ready:.3f} from our weights)"
+    agrees = f"our run from random weights {'agrees' if scratch < ready / 2 else 'does not show this'} ({scratch:.3f}; {ready:.3f} from our weights, but with another network)"
 told.append(f'Training from scratch "{cite("from_scratch").value}" (section 4.2): {agrees}.')
 say("\n".join(f"- {line}" for line in told))
 
@@ -890,7 +899,7 @@ say("\n".join(f"- {line}" for line in told))
 #
 # **What stays unknown**
 #
-# - which version of scikit-image the authors used (versions 0.13.1 to 0.14.2 fit the date of their training log and the car's score);
+# - which version of scikit-image the authors used (versions 0.13.1 to 0.14.2 fit the date of their training log and the score of cars);
 # - how often their masks overlapped, because no raw predictions were kept (the fine-tuned weights are linked in their README);
 # - how much the dropped objects, the nested masks and the weights of a deeper network lowered the scores;
 # - how their network would score on a video that it was not trained on.
@@ -899,12 +908,12 @@ say("\n".join(f"- {line}" for line in told))
 #
 # - The box, mask and region proposal losses fall. The trends above confirm each sentence of section 5 about these losses.
 # - The network finds cars. The classes are imbalanced, as the report says (notebook 03).
-# - Its authors looked at their masks and saw that these were better than the scores of the table. Our measurement agrees: our labels as published score lower than our masks.
+# - The authors looked at their masks and saw that these were better than the scores of the table. Our measurement agrees: our labels as published score lower than our masks.
 # - They published their code and their table with its zeros. Without the code, the error could not have been found.
 #
 # ## Exercises
 #
-# **1.** ★ *Predict first.* A frame has 4x6 pixels. The mask of a bus covers rows 1 and 2, columns 1 to 4. The mask of a car covers rows 2 and 3, columns 4
+# **1.** ★ *Predict first.* A frame has 4 rows and 6 columns, which are counted from 1. The mask of a bus covers rows 1 and 2, columns 1 to 4. The mask of a car covers rows 2 and 3, columns 4
 # to 6. Both are kept and saved as published. How many pixels of the saved label have the value 1?
 
 # %% tags=["exercise"]
@@ -949,8 +958,8 @@ check("10.2", my_saved_label)
 assert (my_saved_label(touching.masks, touching.class_ids) == as_published(touching)).all()
 
 # %% [markdown]
-# **3.** ★★ *Predict first.* Suppose that the seven classes had the ids 1 to 7 in place of 33 to 40, and that the code were the same. What is the smallest number of masks
-# that must share a pixel so that the frame is erased?
+# **3.** ★★ *Predict first.* Suppose that the seven classes had the ids 1 to 7, and that the code were the same. What is the smallest number of masks
+# on one pixel that can erase the frame?
 
 # %% tags=["exercise"]
 masks_on_one_pixel = ...
@@ -965,11 +974,11 @@ print(next(n for n in range(1, 100) if n * min(IDS) * 1000 >= 2**16), "masks of 
 check("10.3", masks_on_one_pixel)
 
 # %% [markdown] tags=["solution"]
-# With small ids, two overlapping masks would not erase the frame. Their shared pixels would get the class a + b, which is often another evaluated class. Such
+# With small ids, two overlapping masks would not erase the frame. Their shared pixels would get the sum of the two class ids, which is often the id of another class. Such
 # an error is harder to notice.
 
 # %% [markdown]
-# **4.** ★★ Write a short test that detects the error in any pipeline. Its argument is a function `save`, which turns instances into a label. The test says
+# **4.** ★★ Write a short test that detects the error in any pipeline. Its argument is a function `save`, which turns instances into a label. The test returns
 # whether the label of two overlapping masks holds the classes of both masks, and no other class. (`touching` is such a pair; 0 and 255 are background.)
 
 
@@ -1017,7 +1026,7 @@ check("10.5", causes)
 # correct mask, and nearly all their frames are erased.
 
 # %% [markdown]
-# **6.** ★★★ Is the gain of the lower threshold larger than chance? Draw as many *videos* as there are, with replacement, and compute the gain on them. Repeat this, and return
+# **6.** ★★★ Can the gain of the lower threshold be chance? Draw as many *videos* as there are, with replacement, and compute the gain on them. Repeat this, and return
 # the percentiles 2.5 and 97.5 of the gains. (Videos and not frames: frames of one video show the same objects, so they are not independent.)
 
 

@@ -112,10 +112,10 @@ def _run_sphinx(pages: Path, site: Path, doctrees: Path) -> None:
     from sphinx.cmd.build import build_main
 
     said = io.StringIO()
-    # -E, -a: pages that did not change still link to and list the others
-    arguments = ["-E", "-a", "-q", "-W", "--keep-going", "-b", "html", "-d", str(doctrees), str(pages), str(site)]
+    # -E, -a: pages that did not change still link to and list the others; -j: on all cores
+    options = ["-E", "-a", "-j", "auto", "-q", "-W", "--keep-going", "-b", "html", "-d", str(doctrees)]
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = build_main(arguments)
+        code = build_main([*options, str(pages), str(site)])
     if code:
         raise NotebookError(
             f"build_book: Sphinx stopped with code {code}\n{said.getvalue()[-4000:]}",

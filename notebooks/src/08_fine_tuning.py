@@ -689,7 +689,8 @@ times_as_often = np.sqrt((1 / 2) / (2 / 100))
 check("08.2", times_as_often)
 
 # %% [markdown]
-# **3.** ★★ Write the update of the section *The idea in five lines* for one weight ($n_w = 1$, loss weight 1), and return its value after each step.
+# **3.** ★★ Write the update of the section *The idea in five lines* for one weight ($n_w = 1$, loss weight 1), and return the value of the weight after each
+# step. Before the first step, $m$ is 0.
 
 
 # %% tags=["exercise"]
@@ -717,8 +718,8 @@ check("08.3", my_steps)
 assert np.allclose(my_steps([3, 3], 1, 0.1, 0.9, 0), steps(plain, 3.0, 2))
 
 # %% [markdown]
-# **4.** ★★ *Predict first.* The report says that it finetunes "the final layers". With `heads` the backbone is frozen and everything else is trained.
-# Which share of the parameters of our classroom network is trained then: `"4 %"`, `"14 %"`, `"42 %"` or `"84 %"`?
+# **4.** ★★ *Predict first.* The report says that it finetunes "the final layers". With `heads` the backbone is frozen and everything else is trained:
+# the pyramid, the RPN and the three heads. Which share of the parameters of our classroom network is trained then: `"4 %"`, `"14 %"`, `"42 %"` or `"84 %"`?
 
 # %% tags=["exercise"]
 share_trained = ...
@@ -740,7 +741,7 @@ check("08.4", share_trained)
 # %% [markdown]
 # **5.** ★★ The published code evaluates the weights of epoch 78. The table `curves` holds the report's curves. It counts epochs from 0; the names of the
 # checkpoints count from 1. In which epoch is the total loss (`"loss"`) on validation frames lowest, counted from 1? Compare this loss with that of epoch 78. Is
-# the difference larger than the mean change from one epoch to the next, `"yes"` or `"no"`?
+# the difference larger than the mean *absolute* change of this loss from one epoch to the next, `"yes"` or `"no"`?
 
 # %% tags=["exercise"]
 best_epoch, beyond_noise = ..., ...
@@ -824,7 +825,7 @@ assert chance_of_gain([1.0, 2.0]) == 1 / 4
 # %% [markdown]
 # **8.** ★★★ *Open task.* The folders `results/maskrcnn/cures/none-seed0` to `none-seed3` hold four runs without a remedy; only the seed differs. How much
 # does the mean IoU of such runs vary? Which of the remedies in the table above change it by more than that? Say what you would measure next, with 60 minutes
-# of computing.
+# of computing. (`scores_in(folder / "evaluation.json")` reads the scores of a run. `read_log(folder)["train_s"]` holds the seconds of each epoch.)
 
 # %% [markdown] tags=["open"]
 # *Your answer.*

@@ -670,7 +670,8 @@ assert np.isclose(hota_of(repairs["swap"]).assa, float(assa_without_swap))
 check("11.2", assa_without_swap)
 
 # %% [markdown]
-# **3.** ★★ Count identity switches. An object has one switch each time it is found with another track than when it was found *last*. Frames in which it is missed do not count.
+# **3.** ★★ Count identity switches. An object has one switch each time it is found with another track than when it was found *last*. Frames in which it is missed do not
+# count. (0 can be the number of a track.)
 
 
 # %% tags=["exercise"]
@@ -697,8 +698,8 @@ check("11.3", identity_switches)
 print("the example by hand:", identity_switches(found_as))
 
 # %% [markdown]
-# **4.** ★★ *Predict first.* One true mask in five is removed at random. A track may stay unseen for `max_age` frames before it ends; the default is 12. With
-# `max_age=1`, is AssA `"higher"` than with the default, `"equal"` or `"lower"`?
+# **4.** ★★ *Predict first.* We remove one in five of the true masks of our video at random, and link the others. A track may stay unseen for `max_age` frames
+# before it ends; the default is 12. With `max_age=1`, is AssA `"higher"` than with the default, `"equal"` or `"lower"`?
 
 # %% tags=["exercise"]
 assa_at_age_1 = ...
@@ -763,7 +764,8 @@ for speed in range(5):
 
 # %% [markdown]
 # **6.** ★★ A high consistency can be misleading. Make label maps of the five frames (an array like `p.argmax(axis=3)`) that contain some object and have a
-# temporal consistency *at the same place* of exactly 1. What is their IoU?
+# temporal consistency *at the same place* of exactly 1. What is their IoU? (`CODE[true]` holds the true labels of the five frames and `CODE[calm_maps]` yours.
+# `report_iou` takes a list with one `Overlap.from_labels(truth, prediction)` for each frame. `mean_iou` takes its result.)
 
 # %% tags=["exercise"]
 calm_maps = ...
@@ -799,7 +801,8 @@ assert iou(calm_maps) < iou(p.argmax(axis=3))
 check("11.6", calm_maps, maps=p.argmax(axis=3))
 
 # %% [markdown]
-# **7.** ★★★ Write AssA for a video in which all found masks are perfect and nothing else is found. The tracks are given as in `found_as`.
+# **7.** ★★★ Write AssA for a video in which all found masks are perfect and nothing else is found. The tracks are given as in `found_as`: every object is there
+# in all frames, also where it is missed.
 
 
 # %% tags=["exercise"]
@@ -831,7 +834,8 @@ assert my_assa(found_as) == assa
 
 # %% [markdown]
 # **8.** ★★★ *Open task.* Propose one number that is high only if the labels of a video are correct *and* do not flicker. Compute it for the U-Net, for your
-# maps of exercise 6, and for the means over five frames. Which error does your number ignore?
+# maps of exercise 6, and for the means over five frames. Which error does your number ignore? (`warp(labels[t - 1], motion.backward[t - 1])` moves the label
+# map of frame `t - 1` along the flow to frame `t`.)
 
 # %% [markdown] tags=["open"]
 # *Your answer.*

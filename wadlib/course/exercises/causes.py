@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wadlib.course.exercises.judging import Exercise, choices, number
+from wadlib.labels import IDS
 
 __all__ = ["EXERCISES"]
 
@@ -22,12 +23,14 @@ def _rectangles(*corners: tuple[int, int, int, int]) -> Any:
 _APART = _rectangles((0, 0, 2, 3), (3, 2, 5, 7))
 _SHARED = _rectangles((0, 0, 3, 4), (2, 3, 5, 7))
 _THREE = _rectangles((0, 0, 3, 4), (2, 3, 5, 7), (0, 2, 5, 4))
+_NEXT_CLASS = np.zeros(66, np.uint16)  # class of a label -> code of the next class
+_NEXT_CLASS[list(IDS)] = [1000 * c for c in (*IDS[1:], IDS[0])]
 _SAVED: dict[str, tuple[Any, tuple[int, ...]]] = {
     "two masks without a shared pixel": (_APART, (33, 36)),
-    "no detection": (_rectangles(), ()),
     "two masks whose codes add up to 65000": (_SHARED, (30, 35)),
     "two masks that share a pixel": (_SHARED, (33, 36)),
     "three masks that share pixels": (_THREE, (33, 40, 38)),
+    "no detection": (_rectangles(), ()),
 }
 
 
@@ -36,7 +39,13 @@ def _saved_label(answer: Callable[..., Any], **_: Any) -> str | None:
         codes = np.array(class_ids, np.int64) * 1000
         total = (masks * codes[:, None, None]).sum(axis=0)
         right = total // 2**15 if total.max() >= 2**16 else total
-        found = np.asarray(answer(masks.copy(), list(class_ids)))
+        try:
+            found = np.asarray(answer(masks.copy(), list(class_ids)))
+        except (IndexError, ValueError) as error:
+            if len(masks):
+                raise
+            raised = f"{type(error).__name__}: {str(error).rstrip(' .')}"
+            return f"For {name} (`masks` has the shape {masks.shape}) it raises {raised}. What is the sum there?"
         if found.shape != right.shape:
             return f"An array of shape {right.shape} is expected, this has the shape {found.shape}."
         if (found == right).all():
@@ -51,11 +60,21 @@ def _saved_label(answer: Callable[..., Any], **_: Any) -> str | None:
         }
         if right.max() >= 1000:
             known = {"The division is done although the sum fits into 16 bits.": total // 2**15}
+        known["A shared pixel gets the code of one mask. The codes of all masks are added."] = _one_code(masks, codes)
+        known["The quotient has a fraction. A label holds whole numbers."] = total / 2**15
         for remark, wrong in known.items():
             if (found == wrong).all():
                 return f"For {name}: {remark[0].lower()}{remark[1:]}"
         return f"For {name} some pixel has another value. What is stored where two masks overlap?"
     return None
+
+
+def _one_code(masks: Any, codes: Any) -> Any:
+    """What is saved if a later mask replaces an earlier one."""
+    saved = np.zeros(masks.shape[1:], np.int64)
+    for mask, code in zip(masks, codes, strict=True):
+        saved[mask] = code
+    return saved
 
 
 def _survival(answer: Callable[..., Any], **_: Any) -> str | None:
@@ -81,6 +100,11 @@ def _survival(answer: Callable[..., Any], **_: Any) -> str | None:
             lambda instances: np.where(instances.to_label() >= 33000, 33000, 0).astype(np.uint16),
             False,
             "Which classes have to be in the label?",
+        ),
+        "a code that gives each class the id of another one": (
+            lambda instances: _NEXT_CLASS[instances.to_label() // 1000],
+            False,
+            "Which classes have to be in the label? Two classes are not enough, if they are other ones.",
         ),
         "a code that gives shared pixels a class that no mask has": (
             cut,
@@ -133,6 +157,10 @@ def _draws_wrong(drawn: Sequence[Sequence[str]], videos: int, draws: int) -> str
         return f"The gain is computed {len(drawn)} times, and {draws} draws are asked for."
     if {len(each) for each in drawn} != {videos}:
         return f"There are {videos} videos, and some draw holds another number of videos."
+    if len(set(drawn)) == 1:
+        return "All draws hold the same videos. Does the generator begin anew for each draw?"
+    if missing := videos - len({video for each in drawn for video in each}):
+        return f"{draws} draws never hold {missing} of the {videos} videos. Can every video be drawn?"
     if all(len(set(each)) == videos for each in drawn):
         return "Every draw holds each video once. What does 'with replacement' mean?"
     return None

@@ -90,6 +90,8 @@ _SUPPRESSED_BY = {
     "first": "Only boxes near the best box are dropped. Repeat this with the boxes that are left.",
 }
 
+_EQUAL = "Two boxes whose IoU equals the threshold: is it *above* the threshold?"
+
 
 def _suppression(answer: Callable[..., Any], **_: Any) -> str | None:
     rng = np.random.default_rng(8)
@@ -101,6 +103,8 @@ def _suppression(answer: Callable[..., Any], **_: Any) -> str | None:
             continue
         if found and not 0 <= min(found) <= max(found) < len(boxes):
             return "Some index is of no box. It should return the indices of the boxes that are kept."
+        if found == _kept(boxes, np.nextafter(threshold, 0), "kept"):
+            return _EQUAL
         for compare, remark in _SUPPRESSED_BY.items():
             if found == _kept(boxes, threshold, compare):
                 return remark
@@ -112,7 +116,7 @@ def _suppression(answer: Callable[..., Any], **_: Any) -> str | None:
         )
     halves = np.array([[0, 0, 2, 2], [0, 0, 2, 1]], float)
     if [int(i) for i in np.asarray(answer(halves, 0.5)).ravel()] != [0, 1]:
-        return "Two boxes whose IoU equals the threshold: is it *above* the threshold?"
+        return _EQUAL
     return None
 
 
@@ -135,13 +139,19 @@ def _lighter_loss(answer: Any, *, losses: Mapping[str, float], **_: Any) -> str 
     )
 
 
-def _weights(size: int, start: float, end: float, places: Any) -> Any:
+def _weights(size: int, start: float, end: float, places: Any, swapped: bool = False) -> Any:
     at = start + (end - start) * places
     table = np.zeros((len(at), size))
     for row, place in enumerate(at):
         cell = min(int(place), size - 2)
-        table[row, cell : cell + 2] = 1 - (place - cell), place - cell
+        both = 1 - (place - cell), place - cell
+        table[row, cell : cell + 2] = both[::-1] if swapped else both
     return table
+
+
+def _grouped(table: Any, bins: int) -> Any:
+    """The mean over the points of each bin."""
+    return table.reshape(bins, -1, table.shape[1]).mean(axis=1)
 
 
 def _interpolation(answer: Callable[..., Any], **_: Any) -> str | None:
@@ -152,7 +162,7 @@ def _interpolation(answer: Callable[..., Any], **_: Any) -> str | None:
         (6, 2.1, 2.9, 3, 1),
     ):
         middles = (np.arange(bins * points) + 1 / 2) / (bins * points)
-        right = _weights(size, start, end, middles).reshape(bins, points, size).mean(axis=1)
+        right = _grouped(_weights(size, start, end, middles), bins)
         found = np.asarray(answer(size, start, end, bins, points), float)
         if found.shape != right.shape:
             return (
@@ -166,6 +176,10 @@ def _interpolation(answer: Callable[..., Any], **_: Any) -> str | None:
             return "It reads one point per bin, and the first and the last on the border: this is the shortcut."
         if np.allclose(found, _weights(size, start, end, (np.arange(bins) + 1 / 2) / bins)):
             return "It reads one point per bin. Several points per bin are averaged."
+        if np.allclose(found, _grouped(_weights(size, start, end, np.linspace(0, 1, bins * points)), bins)):
+            return "Its outermost points lie on the border of the box. Where do those of `roi_align` lie?"
+        if np.allclose(found, _grouped(_weights(size, start, end, middles, swapped=True), bins)):
+            return "A point nearer to a cell takes less of it. Should it not take more?"
         if ((found > 0).sum(axis=1) > 0).all() and np.isin(found * points, np.arange(points + 1)).all():
             return "Each point takes the value of one cell. Between two cells it should take a part of both."
         return f"For the box from {start:g} to {end:g}, {bins} bins and {points} points some weight is another one."

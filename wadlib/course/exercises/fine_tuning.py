@@ -24,19 +24,28 @@ def _momentum(
     return values
 
 
+def _frozen_penalty(
+    gradients: Sequence[float], weight: float, rate: float, momentum: float, penalty: float
+) -> list[float]:
+    """Steps whose penalty pulls at the first weight, again and again."""
+    return _momentum([gradient + penalty * weight for gradient in gradients], weight, rate, momentum, 0)
+
+
 def _momentum_steps(answer: Callable[..., Any], **_: Any) -> str | None:
     rng = np.random.default_rng(3)
     for decay in (0.0, 0.25):
         gradients = rng.normal(size=5).round(2).tolist()
         found = np.asarray(answer(list(gradients), 1.5, 0.1, 0.9, decay), float).ravel()
         if found.shape != (5,):
-            return f"The weight after each of the 5 steps is expected, this has {found.size} numbers."
+            return f"The weight after each of the 5 steps is expected, and the size of this is {found.size}."
         if np.allclose(found, _momentum(gradients, 1.5, 0.1, 0.9, 2 * decay)):
             continue
         if decay and np.allclose(found, _momentum(gradients, 1.5, 0.1, 0.9, 0)):
             return "The weight decay is missing."
         if decay and np.allclose(found, _momentum(gradients, 1.5, 0.1, 0.9, decay)):
             return "The derivative of the penalty λw² has a factor."
+        if decay and np.allclose(found, _frozen_penalty(gradients, 1.5, 0.1, 0.9, 2 * decay)):
+            return "The penalty of each step is that of the first weight. The weight changes from step to step."
         if np.allclose(found, _momentum(gradients, 1.5, 0.1, 0.9, 2 * decay, kept=False)):
             return "Each step forgets the step before: the momentum is missing."
         if np.allclose(found, _momentum([-g for g in gradients], 1.5, 0.1, 0.9, -2 * decay)):
@@ -58,7 +67,7 @@ def _epoch_and_verdict(answer: Any, *, key: str, **_: Any) -> str | None:
     if digest(key, int(epoch)) != "90c20f242d7d":
         return "Epoch: in another epoch the total loss on validation frames is lower."
     if digest(key, verdict) != "75194e2a58f7":
-        return "Verdict: compare the difference of the two losses with the mean change from one epoch to the next."
+        return "Verdict: compare the difference of the two losses with the mean absolute change between neighbours."
     return None
 
 
@@ -93,13 +102,17 @@ def _diagnosis(answer: Callable[..., str], **_: Any) -> str | None:
 
 
 def _sign_flips(answer: Callable[..., float], **_: Any) -> str | None:
-    for changes in ([3.0], [1.0, 2.0], [-1.0, 2.0, 4.0], [3.0, 5.0, 6.0, -1.0], [0.0, 1.0, 1.0, 2.0, -4.0]):
+    # In the first case each known mistake gives a number of its own.
+    cases = ([-1.0, -2.0, 4.0], [3.0], [1.0, 2.0], [-1.0, 2.0, 4.0], [3.0, 5.0, 6.0, -1.0], [0.0, 1.0, 1.0, 2.0, -4.0])
+    for changes in cases:
         signs = np.array(list(itertools.product((1, -1), repeat=len(changes))))
         means = (signs * changes).mean(axis=1)
         right, value = (means >= means[0]).mean(), float(answer(list(changes)))
         if abs(value - right) < 1e-9:
             continue
         shown = f"For the changes {[int(c) for c in changes]} it gives {value:.4f}."
+        if not 0 <= value <= 1:
+            return f"{shown} A share is not below 0 and not above 1. Is this a count, or a mean?"
         if abs(value - (means > means[0]).mean()) < 1e-9:
             return (
                 f"{shown} A mean that equals the measured one counts, too: the measured signs are one of the choices."
@@ -124,6 +137,7 @@ EXERCISES = (
             low=1,
             mistakes={
                 "c6b0fbee95eb": "This is the second step. The steps go on growing.",
+                "2fccaadf2cc0": "Write the first three steps as multiples of the first one, and go on.",
                 "aa4c6c323ce8": "The sum of all powers of the momentum begins with the power 0.",
             },
         ),
@@ -148,7 +162,12 @@ EXERCISES = (
         "08.4",
         2,
         1,
-        choice(("4 %", "14 %", "42 %", "84 %"), "2e99f49108b9"),
+        choice(
+            ("4 %", "14 %", "42 %", "84 %"),
+            "2e99f49108b9",
+            hint="Besides the backbone there are the pyramid, the RPN and the heads. Which layer of these has the most "
+            "weights? Count them in `model.weights_by_layer()`.",
+        ),
         predict=True,
     ),
     Exercise("08.5", 2, 1, _epoch_and_verdict),

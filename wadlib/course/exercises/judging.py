@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -115,6 +116,8 @@ def exercises_of(notebook: str) -> dict[str, Exercise]:
 def _judge(exercise: Exercise, answer: Any, given: Mapping[str, Any]) -> str | None:
     if not callable(answer) and _is_missing(answer):
         return _NO_ANSWER
+    if missing := [name for name in _needs(exercise.judge) if name not in given]:
+        return f"The check needs {', '.join(missing)}, too. Call it as the cell below the exercise does."
     try:
         return exercise.judge(answer, key=exercise.key, **given)
     except NotImplementedError:  # what the scaffold of a function raises
@@ -122,6 +125,12 @@ def _judge(exercise: Exercise, answer: Any, given: Mapping[str, Any]) -> str | N
     except Exception as error:  # a student's function may raise anything
         hint = " Does your function return its result?" if "NoneType" in str(error) else ""
         return f"Your answer could not be tried: {type(error).__name__}: {str(error).rstrip(' .')}.{hint}"
+
+
+def _needs(judge: Judge) -> list[str]:
+    """What a judge takes by name from the notebook, besides the key."""
+    named = [each for each in inspect.signature(judge).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    return [each.name for each in named if each.default is each.empty and each.name != "key"]
 
 
 def _is_missing(answer: Any) -> bool:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from wadlib.course.exercises.judging import Exercise, choice, number
+from wadlib.labels import IDS
 
 __all__ = ["EXERCISES"]
 
 Found = dict[str, tuple[int | None, ...]]
+_BY_HAND = range(1, 4)  # the frames of the example by hand
 
 
 def _videos(seed: int) -> list[Found]:
@@ -29,6 +31,11 @@ def _videos(seed: int) -> list[Found]:
             video[name] = tuple(track if is_found else None for track, is_found in zip(row, found, strict=True))
         videos.append(video)
     return videos
+
+
+def _without_track_0(found: Found) -> Found:
+    """The same video to a program that takes track 0 for None."""
+    return {name: tuple(track or None for track in row) for name, row in found.items()}
 
 
 def _frames(found: Mapping[str, Sequence[int | None]]) -> list[Any]:
@@ -50,6 +57,10 @@ def _switches(answer: Callable[..., int], **_: Any) -> str | None:
         right, value = clear(_frames(found)).idsw, int(answer(dict(found)))
         if value == right:
             continue
+        if value == clear(_frames(_without_track_0(found))).idsw:
+            return f"{found}: it gives {value}. Is track 0 taken for None? 0 is the number of a track, too."
+        if value == sum(len(set(row) - {None}) - 1 for row in found.values()):
+            return f"{found}: it gives {value}. An object that gets an earlier track back has one switch more."
         pairs = [pair for row in found.values() for pair in itertools.pairwise(row)]
         if value == sum(a != b for a, b in pairs):
             return "A frame in which the object is missed is counted as another track."
@@ -69,7 +80,7 @@ def _pixels_left(answer: Callable[..., int], **_: Any) -> str | None:
             right = int((covered >= 3).sum())
             if value == right:
                 continue
-            where = f"A car of {width} pixels at speed {speed}: it gives {value}."
+            where = f"A car of width {width} at speed {speed}: it gives {value}."
             if value == width:
                 return f"{where} Is each of these pixels covered in three frames?"
             if value == int((covered == 5).sum()):
@@ -90,6 +101,9 @@ def _calm(answer: Any, *, maps: Any, **_: Any) -> str | None:
         return f"Label maps of shape {maps.shape} are expected, these have the shape {labels.shape}."
     if labels.dtype.kind not in "iu":
         return f"A label map holds whole numbers, the indices of classes; this holds {labels.dtype}."
+    if not ((labels >= 0) & (labels <= len(IDS))).all():
+        these = f"these go from {labels.min()} to {labels.max()}"
+        return f"The indices of classes go from 0 (background) to {len(IDS)}; {these}."
     if not (labels > 0).any():
         return "There is no foreground at all, so the share is not defined."
     total = sum((temporal_consistency(a, b) for a, b in itertools.pairwise(labels)), Consistency())
@@ -106,6 +120,8 @@ def _association(answer: Callable[..., Any], **_: Any) -> str | None:
         for remark, parts in _other_shares(found).items():
             if abs(value - float(sum(parts) / len(parts))) < 1e-9:
                 return remark
+        if abs(value - hota(_frames(_without_track_0(found))).assa) < 1e-9:
+            return f"{found}: it gives {value:.4f}. Is track 0 taken for None? 0 is the number of a track, too."
         return f"{found}: it gives {value:.4f}. Compute TPA, FNA and FPA of one found mask on paper."
     return None
 
@@ -114,6 +130,7 @@ def _other_shares(found: Found) -> dict[str, list[Fraction]]:
     """What frequent mistakes take the mean of."""
     matched = [(name, track) for name, row in found.items() for track in row if track is not None]
     frames = len(next(iter(found.values())))
+    by_pair: dict[tuple[str, int], Fraction] = {}
     shares: dict[str, list[Fraction]] = {}
     for name, track in matched:
         tpa = matched.count((name, track))
@@ -125,6 +142,11 @@ def _other_shares(found: Found) -> dict[str, list[Fraction]]:
             "FNA leaves out the frames in which the object is missed.": tpa + of_object + fpa,
         }.items():
             shares.setdefault(remark, []).append(Fraction(tpa, below))
+        if frames != len(_BY_HAND):
+            remark = f"FNA is that of a video with {len(_BY_HAND)} frames. How many frames has this video?"
+            shares.setdefault(remark, []).append(Fraction(tpa, max(tpa, len(_BY_HAND)) + fpa))
+        by_pair[name, track] = Fraction(tpa, frames + fpa)
+    shares["Each pair of an object and a track counts once. The mean is taken over found masks."] = [*by_pair.values()]
     return shares
 
 
@@ -156,7 +178,17 @@ EXERCISES = (
         ),
     ),
     Exercise("11.3", 2, 2, _switches),
-    Exercise("11.4", 2, 1, choice(("higher", "equal", "lower"), "9619191e5db5"), predict=True),
+    Exercise(
+        "11.4",
+        2,
+        1,
+        choice(
+            ("higher", "equal", "lower"),
+            "9619191e5db5",
+            hint="Which gaps does a track survive? Which track does an object get when it is found after a longer gap?",
+        ),
+        predict=True,
+    ),
     Exercise("11.5", 2, 2, _pixels_left),
     Exercise("11.6", 2, 2, _calm),
     Exercise("11.7", 3, 3, _association),

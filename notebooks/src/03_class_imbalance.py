@@ -5,7 +5,7 @@
 # weights](glossary.md#class-weight), choose frames so that a network sees rare classes more often, and write the cost
 # of a label at a pixel.
 # **You need:** [01](01_labels.ipynb) (instances), [02](02_preprocessing.ipynb) (sizes).
-# **Time:** about 60 minutes (reading 35, exercises 25).
+# **Time:** about 70 minutes (reading 45, exercises 25).
 #
 # ## The question
 #

@@ -4,7 +4,7 @@
 # **After this notebook you can** follow an image through all stages of Mask R-CNN and compute each of its losses by hand. You can also apply
 # [non-maximum suppression](glossary.md#non-maximum-suppression) and write [RoIAlign](glossary.md#roialign).
 # **You need:** [06](06_unet.ipynb) (convolutions, cross entropy), [01](01_labels.ipynb) (instances).
-# **Time:** about 110 minutes (reading 60, exercises 50).
+# **Time:** about 120 minutes (reading 75, exercises 45).
 #
 # ## The question
 #
@@ -1066,7 +1066,8 @@ differences = {"A": "too little", "B": "too much", "C": "another divisor", "D": 
 check("07.5", differences)
 
 # %% [markdown]
-# **6.** ★★ Write non-maximum suppression in six lines. `boxes.iou(a, b)` gives the IoUs (N,M) of boxes (N,4) and (M,4).
+# **6.** ★★ Write non-maximum suppression in six lines. A box is dropped if its IoU with a kept box is *above* the threshold. `boxes.iou(a, b)` gives the
+# IoUs (N,M) of boxes (N,4) and (M,4).
 
 
 # %% tags=["exercise"]
@@ -1122,7 +1123,8 @@ assert np.isclose(again["loss"], loss_becomes, rtol=1e-3)
 # %% [markdown]
 # **8.** ★★★ RoIAlign is linear: each output is a sum of cells with fixed weights. We can first process the rows and then the columns, so
 # the result for a feature map $F$ is $R = A_y F A_x^\top$. Write the function that gives the matrix $A$ of one direction. Row $i$ of $A$ holds the weights of all cells
-# for bin $i$. Each point of the bin is interpolated linearly between its two nearest cells. The weights of the bin are the mean over its points.
+# for bin $i$. The points lie where `roi_align` above puts them. Each point is interpolated linearly between its two nearest cells. The weights of the bin are
+# the mean over its points.
 
 
 # %% tags=["exercise"]

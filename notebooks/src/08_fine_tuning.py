@@ -4,7 +4,7 @@
 # **After this notebook you can** read noisy loss curves, compute how often a training uses each image, and plan an ablation with
 # more than one seed.
 # **You need:** [07](07_mask_rcnn.ipynb) (the five losses), [03](03_class_imbalance.ipynb) (class shares).
-# **Time:** about 85 minutes (reading 40, exercises 45).
+# **Time:** about 90 minutes (reading 50, exercises 40).
 #
 # ## The question
 #

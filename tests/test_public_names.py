@@ -15,7 +15,8 @@ for info in pkgutil.walk_packages(wadlib.__path__, 'wadlib.'):
     module = importlib.import_module(info.name)
     if not (module.__doc__ or '').strip():
         print(info.name)
-    for name in getattr(module, '__all__', []):
+    home = [name for name, value in vars(module).items() if getattr(value, '__module__', None) == info.name]
+    for name in {*getattr(module, '__all__', []), *(name for name in home if not name.startswith('_'))}:
         thing = getattr(module, name, None)
         if thing is None or (inspect.isfunction(thing) or inspect.isclass(thing)) and not (thing.__doc__ or '').strip():
             print(f'{info.name}.{name}')

@@ -16,8 +16,6 @@ from typing import Any, TypeVar
 
 from wadlib.errors import WorkerError
 
-__all__ = ["CHUNK", "connected", "cores_of", "is_killed", "limit_threads", "packed", "run_packed", "unpacked"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

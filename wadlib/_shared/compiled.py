@@ -11,8 +11,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-__all__ = ["jit"]
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 _lock = threading.RLock()  # a compiled function may call others, which are then compiled inside it
 

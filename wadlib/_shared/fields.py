@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 from wadlib._shared.files import open_regular, read_bytes
 from wadlib.errors import WadError
 
-__all__ = ["MAX_PIXELS", "Record", "decode_text", "is_number", "read_json", "text_lines"]
-
 MAX_PIXELS = 100_000_000
 """The largest picture that is believed to be one."""
 

@@ -17,22 +17,6 @@ from wadlib._shared import storage
 from wadlib._shared.parts import part_name, sweep
 from wadlib.errors import DatasetError, StorageError
 
-__all__ = [
-    "LARGEST_FILE",
-    "atomic_path",
-    "check_writable",
-    "inside",
-    "locked",
-    "make_folder",
-    "name_inside",
-    "open_regular",
-    "read_bytes",
-    "real_path",
-    "storage_error",
-    "write_bytes",
-    "write_text",
-]
-
 LARGEST_FILE = 1 << 30
 """Bytes of the largest file that is read whole: no picture, label or list of a dataset comes near."""
 

@@ -8,8 +8,6 @@ import simplejpeg
 
 from wadlib._shared import png16
 
-__all__ = ["JpegError", "decode", "encode", "shape_of"]
-
 _SIGNATURE = b"\xff\xd8"
 _COMMENT = b"\xff\xfe"
 

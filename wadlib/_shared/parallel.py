@@ -25,8 +25,6 @@ from tqdm.auto import tqdm
 from wadlib._shared.cluster import cores_of, is_killed, packed, run_packed, unpacked
 from wadlib.errors import WorkerError
 
-__all__ = ["available_cores", "in_order", "map_frames"]
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -11,8 +11,6 @@ import re
 import secrets
 from pathlib import Path
 
-__all__ = ["is_part", "part_name", "sweep"]
-
 _LEFT = re.compile(r"^\..*\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]{6}\.part(\.|$)", re.DOTALL)
 _swept: set[Path] = set()  # folders that this process has looked into
 

@@ -17,8 +17,6 @@ import numpy.typing as npt
 
 from wadlib._shared.compiled import jit
 
-__all__ = ["MAX_PIXELS", "Header", "PngError", "decode", "encode", "read_header"]
-
 MAX_PIXELS = 100_000_000
 """Of any picture or label that is decoded, ten times a WAD frame: a small file can ask for all memory."""
 

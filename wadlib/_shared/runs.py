@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from wadlib._shared.compiled import jit
 
-__all__ = ["joint_runs"]
-
 Labels = npt.NDArray[np.uint16]
 Runs = tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]
 

@@ -20,8 +20,6 @@ from typing import Any, NamedTuple
 
 import deflate
 
-__all__ = ["Entry", "facts", "is_stored", "list_folder", "read"]
-
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]+::)*[a-z][a-z0-9+.-]+:/")  # two letters or more: C:/ is a drive
 _HEADER = 30  # bytes of a local header before the name
 _MARGIN = 256  # extra fields that a local header may have beside those of the index

@@ -13,8 +13,6 @@ from typing import Any
 
 from wadlib.errors import WadError
 
-__all__ = ["check_fields", "wrong_field"]
-
 
 def wrong_field(value: Any) -> tuple[str, str, Any] | None:
     """Find the first field of a dataclass that has another type than it says.

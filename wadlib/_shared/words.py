@@ -8,8 +8,6 @@ from typing import TypeVar
 
 from wadlib.errors import WadError
 
-__all__ = ["one_of", "plural"]
-
 Value = TypeVar("Value")
 
 

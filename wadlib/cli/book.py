@@ -10,8 +10,6 @@ import typer
 from wadlib.cli.common import app
 from wadlib.cli.streams import say
 
-__all__ = ["notebooks", "report"]
-
 
 @app.command(epilog="Example: WAD_ROOT=../wad wadlib report")
 def report(

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from wadlib.dataset import Frame, Wad
     from wadlib.maskrcnn.config import Config
 
-__all__ = ["ConfigName", "Seed", "Side", "SideOption", "Split", "SplitOption", "TrainFraction", "View", "chosen_frames"]
-
 
 class ConfigName(StrEnum):
     """Of a configuration, see `wadlib.maskrcnn.Config`."""

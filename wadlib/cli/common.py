@@ -12,8 +12,6 @@ import typer
 from wadlib import __version__
 from wadlib._shared.cluster import connected
 
-__all__ = ["Dask", "Root", "Workers", "app", "file_to_write", "finite"]
-
 app = typer.Typer(
     name="wadlib",
     help="The methods of the report on WAD driving videos, real or rendered.",

@@ -12,8 +12,6 @@ from wadlib.cli.choice import View
 from wadlib.cli.common import Dask, Root, Workers, app
 from wadlib.cli.streams import say
 
-__all__ = ["info", "prepare", "render"]
-
 
 class Size(StrEnum):
     """Of rendered frames."""

@@ -15,8 +15,6 @@ from wadlib.cli.streams import say
 if TYPE_CHECKING:
     from wadlib.dataset import Wad
 
-__all__ = ["evaluate"]
-
 
 class Missing(StrEnum):
     """What to do with a frame that has no prediction."""

@@ -11,8 +11,6 @@ import typer
 from wadlib.cli.common import Dask, Root, Workers, app
 from wadlib.cli.streams import say
 
-__all__ = ["export", "import_"]
-
 export = typer.Typer(name="export", help="Write labels or predictions in other formats.", no_args_is_help=True)
 import_ = typer.Typer(name="import", help="Read labels of other formats.", no_args_is_help=True)
 app.add_typer(export)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from wadlib.maskrcnn.config import Config
     from wadlib.maskrcnn.weights import LoadReport
 
-__all__ = ["predict"]
-
 
 @app.command(epilog="Example: wadlib predict ../wad --weights rendered --out runs/predictions")
 def predict(

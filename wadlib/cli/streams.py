@@ -12,8 +12,6 @@ import typer
 
 from wadlib._shared.text import printable
 
-__all__ = ["complain", "mend", "say"]
-
 _mute: list[TextIO] = []  # a standard error that was not there
 
 

@@ -11,8 +11,6 @@ from wadlib.cli.common import Dask, Root, app
 from wadlib.cli.data import Subset
 from wadlib.cli.streams import say
 
-__all__ = ["track"]
-
 
 @app.command(epilog="Example: wadlib track ../wad runs/predictions --out runs/tracked")
 def track(

@@ -13,8 +13,6 @@ from wadlib.cli.choice import Split, TrainFraction
 from wadlib.cli.common import Root, app, finite
 from wadlib.cli.streams import say
 
-__all__ = ["Devices", "train"]
-
 train = typer.Typer(no_args_is_help=True)
 app.add_typer(train, name="train", help="Train a network; the same command again goes on after a kill.")
 

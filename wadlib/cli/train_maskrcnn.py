@@ -15,8 +15,6 @@ from wadlib.cli.train import Devices, Out, Seed, Threads, train
 if TYPE_CHECKING:
     from wadlib.dataset import Frame
 
-__all__ = ["maskrcnn"]
-
 
 class Optimizer(StrEnum):
     """The report's text says adam, its code runs SGD."""

@@ -11,8 +11,6 @@ import typer
 from wadlib.cli.common import Root, app
 from wadlib.cli.streams import say
 
-__all__ = ["video"]
-
 
 class Codec(StrEnum):
     """Of a video file."""

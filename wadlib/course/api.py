@@ -8,10 +8,9 @@ import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from wadlib._shared.files import make_folder, write_text
-
-__all__ = ["CORE", "ROOMS", "write_reference"]
 
 CORE: tuple[str, ...] = ("errors", "labels", "frames", "preprocess", "overlap", "iou")
 """The six modules to read first, in this order."""
@@ -75,12 +74,18 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
 
 
 def _offers(module: ModuleType) -> list[str]:
-    """Names of `module.__all__` that are defined in it."""
-    return [name for name in getattr(module, "__all__", []) if _is_home(module, name)]
+    """Names without underscore that a module defines: functions, classes, constants."""
+    from sphinx.pycode import ModuleAnalyzer
+
+    source = ModuleAnalyzer.for_module(module.__name__)
+    source.analyze()
+    names = [name for name in source.tagorder if name.isidentifier() and not name.startswith("_")]
+    return sorted(name for name in names if name.isupper() or ("", name) in source.attr_docs or _is_home(module, name))
 
 
 def _is_home(module: ModuleType, name: str) -> bool:
-    return getattr(getattr(module, name), "__module__", module.__name__) == module.__name__
+    value: Any = getattr(module, name, None)  # absent: imported for type checkers only
+    return callable(value) and (value.__module__, getattr(value, "__name__", "")) == (module.__name__, name)
 
 
 def _page(title: str, text: str, modules: list[ModuleType]) -> str:

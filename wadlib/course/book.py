@@ -16,8 +16,6 @@ from wadlib.course.notebooks import NotebookError, execute_all, fingerprint_of, 
 from wadlib.dataset import Frame, Wad, code_areas, open_wad
 from wadlib.errors import DatasetError, LabelError
 
-__all__ = ["build_book"]
-
 _WRITTEN = ".written"  # in the folder of the pages: the names of those that are the book's
 
 

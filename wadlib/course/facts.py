@@ -20,8 +20,6 @@ from typing import Any
 from wadlib.course.classroom import project_root
 from wadlib.errors import WadError
 
-__all__ = ["KINDS", "Fact", "cite", "report_facts"]
-
 KINDS = {
     "text": "the report says it",
     "code": "only the authors' published repository shows it",

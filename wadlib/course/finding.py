@@ -23,8 +23,6 @@ from wadlib.errors import WadError
 from wadlib.labels import CLASSES, IDS, decode, instance_codes
 from wadlib.metrics.published import erased, published_waterfall_of, read_pairs
 
-__all__ = ["RESULTS", "measure", "substitutions"]
-
 RESULTS = Path("results") / "published" / "waterfall.json"
 """What `measure` found, in the companion's folder."""
 

@@ -17,8 +17,6 @@ from wadlib.course.classroom import project_root
 from wadlib.course.exercises.judging import exercises_of
 from wadlib.course.notebooks import SOLUTION, NotebookError, read_source, sources
 
-__all__ = ["OPEN_POINTS", "hand_out", "key_of", "write_nbgrader", "write_solutions"]
-
 OPEN_POINTS = 3
 """Points of an open task, given by a person with the rubric of the instructor's pack."""
 

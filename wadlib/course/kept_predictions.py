@@ -21,16 +21,6 @@ from wadlib.instances import Instances, PredictionFolder, Runs
 from wadlib.metrics.simulated import SimulatedPredictor
 from wadlib.preprocess import NETWORK_SHAPE, NETWORK_WINDOW
 
-__all__ = [
-    "CANDIDATES",
-    "candidates",
-    "detect_candidates",
-    "label_digest",
-    "scored_instances",
-    "stored_predictions",
-    "suppressed",
-]
-
 CANDIDATES = "candidates"
 """Method under which the detections before non-maximum suppression are kept."""
 

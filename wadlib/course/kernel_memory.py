@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-__all__ = ["PeakMemory", "resident_bytes"]
-
 INTERVAL_S = 0.2
 
 

@@ -13,19 +13,6 @@ import numpy.typing as npt
 from wadlib.dataset import code_areas
 from wadlib.labels import decode
 
-__all__ = [
-    "Label",
-    "car_pieces",
-    "class_area",
-    "classes_shown",
-    "darkness",
-    "divided_cars",
-    "far_from_near",
-    "largest_share",
-    "person_before_car",
-    "touching_cars",
-]
-
 Label = npt.NDArray[np.uint16]
 
 CAR, PERSON = 33, 36

@@ -28,8 +28,6 @@ from wadlib.labels import by_name
 from wadlib.preprocess import FACTOR
 from wadlib.rendered.write import Job, camera_number, frame_name, render_job, video_name
 
-__all__ = ["LESSONS", "RARE", "VIDEOS", "Lesson", "at_network_size", "class_shown", "lesson", "lesson_frames"]
-
 SEED = 0
 VIDEOS: dict[int, tuple[int, ...]] = {
     10: (0, 12, 24, 36, 48),

@@ -23,18 +23,6 @@ from wadlib.course.kernel_memory import PeakMemory
 from wadlib.errors import WadError
 from wadlib.viewer import page
 
-__all__ = [
-    "NotebookError",
-    "check",
-    "execute",
-    "execute_all",
-    "read_source",
-    "render",
-    "sources",
-    "with_pages",
-    "without_pages",
-]
-
 SOLUTION = "solution"
 """Tag of the cells that a hand-out for a class leaves out."""
 

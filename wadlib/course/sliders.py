@@ -15,8 +15,6 @@ from wadlib.viewer import page
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BOOK_SLIDES", "figure_slider"]
-
 BOOK_SLIDES = (9, 5, 3)
 """At most so many values of each slider are drawn for the book, where there are one, two or three of them."""
 

@@ -13,8 +13,6 @@ from wadlib._shared.files import make_folder, write_text
 from wadlib.course.classroom import project_root
 from wadlib.course.notebooks import SOLUTION, NotebookError, sources
 
-__all__ = ["Slide", "slides_of", "write_slides"]
-
 _IMAGE = re.compile(r'<img class="figure"[^>]*>')
 _CAPTION = re.compile(r'<p class="caption"[^>]*>(.*?)</p>', re.DOTALL)
 

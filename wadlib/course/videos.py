@@ -15,8 +15,6 @@ from wadlib.dataset.tracks import read_tracks
 from wadlib.errors import DatasetError, WadError
 from wadlib.viewer import page
 
-__all__ = ["open_video", "show_video", "tracking_results"]
-
 SEED = 9292
 FRAMES = {"quick": 16, "full": 30}
 """How many frames of the video the notebook uses."""

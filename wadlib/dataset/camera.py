@@ -17,8 +17,6 @@ from wadlib.errors import DatasetError
 from wadlib.labels import IGNORE
 from wadlib.preprocess import View
 
-__all__ = ["WAD_CAMERA", "Camera", "Fit", "fit"]
-
 
 @dataclass(frozen=True)
 class Camera:

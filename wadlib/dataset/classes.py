@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 from wadlib.labels import BACKGROUND, CLASSES, IGNORE, by_name
 
-__all__ = ["DEFINED", "TABLES", "Row", "targets", "unlabelled"]
-
 CAR, MOTORBICYCLE, BICYCLE, PERSON, RIDER, TRUCK, BUS = (
     by_name(name).id for name in ("car", "motorbicycle", "bicycle", "person", "rider", "truck", "bus")
 )

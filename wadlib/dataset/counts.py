@@ -15,8 +15,6 @@ from wadlib.dataset.frame import Frame
 from wadlib.errors import LabelError
 from wadlib.labels import CLASSES, IDS, decode
 
-__all__ = ["InstanceCounts", "code_areas", "count_instances"]
-
 
 @dataclass(frozen=True)
 class InstanceCounts:

@@ -22,8 +22,6 @@ from wadlib.errors import LabelError
 from wadlib.frames import read_grey16
 from wadlib.labels import BACKGROUND, IDS, IGNORE, INSTANCES_PER_CLASS, encode
 
-__all__ = ["apolloscape", "bdd100k", "carla", "cityscapes", "kitti_png"]
-
 Label = npt.NDArray[np.uint16]
 Key = npt.NDArray[np.uint32]
 

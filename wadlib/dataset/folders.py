@@ -25,8 +25,6 @@ from wadlib.dataset.layout import (
 from wadlib.dataset.listfiles import DatasetProblem, ListLine, natural_key, read_list, read_mapping
 from wadlib.errors import DatasetError
 
-__all__ = ["frame_files", "in_layout", "read_folders"]
-
 
 def read_folders(root: Path) -> tuple[list[Video], list[DatasetProblem], list[str]]:
     """List the videos, problems and list files of `root`; see `wadlib.dataset.open_wad` for the rules."""

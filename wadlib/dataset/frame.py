@@ -19,8 +19,6 @@ from wadlib.dataset.camera import WAD_CAMERA, Camera
 from wadlib.errors import LabelError
 from wadlib.frames import read_image, read_label
 
-__all__ = ["Frame", "Source", "Subset", "Video", "stamp_of"]
-
 Subset = Literal["train", "test"]
 
 _NAME = re.compile(r"\d{6}_(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)(?P<ms>\d{3})_Camera_(?P<camera>\d+)")

@@ -14,23 +14,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = [
-    "FOLDERS",
-    "IMAGE_SUFFIXES",
-    "LABEL_SUFFIX",
-    "TEST_IMAGES",
-    "TEST_LISTS",
-    "TRAIN_IMAGES",
-    "TRAIN_LABELS",
-    "TRAIN_LISTS",
-    "frame_of",
-    "is_mapping",
-    "mapping_file",
-    "test_list_file",
-    "train_list_file",
-    "video_of",
-]
-
 TRAIN_IMAGES, TRAIN_LABELS, TRAIN_LISTS = "train_color", "train_label", "train_video_list"
 TEST_IMAGES, TEST_LISTS = "test", "test_video_list_and_name_mapping"
 FOLDERS = (TRAIN_IMAGES, TRAIN_LABELS, TRAIN_LISTS, TEST_IMAGES, TEST_LISTS)

@@ -21,8 +21,6 @@ from wadlib._shared.files import name_inside, read_bytes
 from wadlib.dataset.layout import LABEL_SUFFIX, frame_of
 from wadlib.errors import DatasetError
 
-__all__ = ["ListLine", "DatasetProblem", "natural_key", "read_list", "read_mapping", "sound_lines"]
-
 
 @dataclass(frozen=True)
 class DatasetProblem:

@@ -11,8 +11,6 @@ from wadlib.dataset.classes import TABLES, unlabelled
 from wadlib.dataset.frame import Source
 from wadlib.errors import DatasetError
 
-__all__ = ["read_origin", "write_origin"]
-
 _FILE = "origin.json"
 
 

@@ -41,16 +41,6 @@ from wadlib.labels import BACKGROUND
 if TYPE_CHECKING:
     from wadlib.interop.kitti_mots import MotsFile
 
-__all__ = [
-    "open_apolloscape",
-    "open_bdd100k",
-    "open_carla",
-    "open_cityscapes",
-    "open_coco",
-    "open_dataset",
-    "open_kitti_mots",
-]
-
 _PICTURES = (".png", ".jpg", ".jpeg")
 _OLDEST_CARLA, _FIRST_CARLA_TRACKS = (0, 9, 14), (0, 9, 16)
 

@@ -26,8 +26,6 @@ from wadlib.errors import DatasetError, ImageError, WadError, WorkerError
 from wadlib.frames import read_image, write_image, write_label
 from wadlib.preprocess import NETWORK_VIEWS, VIEWS, View
 
-__all__ = ["Failure", "PrepareReport", "prepare"]
-
 _STAMP = "wadlib prepare "
 _ENDS = (b"\xff\xd9", b"IEND\xaeB`\x82")  # of a whole JPEG, of a whole PNG
 _GIVE_UP_AFTER = 25  # frames of which not one could be prepared: the rest will not be better

@@ -12,8 +12,6 @@ from wadlib._shared.words import one_of, plural
 from wadlib.dataset.frame import Frame, Video
 from wadlib.errors import DatasetError
 
-__all__ = ["Split", "split_videos"]
-
 
 @dataclass(frozen=True)
 class Split:

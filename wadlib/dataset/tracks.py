@@ -7,8 +7,6 @@ from pathlib import Path
 from wadlib._shared.fields import read_json
 from wadlib.errors import DatasetError
 
-__all__ = ["TRACKS", "read_tracks"]
-
 TRACKS = "tracks.json"
 """Beside ``train_label`` in a rendered dataset, and beside ``label`` in what ``wadlib track`` writes."""
 

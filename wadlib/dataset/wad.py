@@ -26,8 +26,6 @@ from wadlib.dataset.tracks import read_tracks
 from wadlib.errors import DatasetError
 from wadlib.labels import CLASSES
 
-__all__ = ["Wad", "open_wad"]
-
 Result = TypeVar("Result")
 
 

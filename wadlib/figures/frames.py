@@ -19,23 +19,6 @@ from wadlib.labels import CLASSES, IGNORE, decode, instance_codes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "INK",
-    "PALETTE",
-    "colourise",
-    "draw_bars",
-    "draw_class_legend",
-    "draw_cumulative",
-    "draw_frame",
-    "draw_grid",
-    "draw_label",
-    "draw_overlay",
-    "draw_rectangle",
-    "draw_spread",
-    "draw_threshold",
-    "plot_style",
-]
-
 PALETTE = ("#3f90da", "#e76300", "#832db6", "#717581", "#bd1f01", "#92dadd", "#ffa90e", "#a96b59", "#b9ac70", "#94a4a2")
 """petroff10, in an order whose first colours differ most."""
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from wadlib.graphcut.line import SwapCut, SwapGraph
 
-__all__ = ["draw_energies", "draw_swap_graph"]
-
 ALPHA, BETA, CUT, UNDECIDED = PALETTE[5], PALETTE[6], PALETTE[4], "#e4e6ea"
 
 

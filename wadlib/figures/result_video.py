@@ -25,8 +25,6 @@ from wadlib.frames import read_label, write_image
 from wadlib.instances.reader import label_files
 from wadlib.labels import CLASSES, IGNORE, evaluated_index
 
-__all__ = ["PANELS", "ResultVideo", "draw_errors", "draw_tracks", "result_video"]
-
 PANELS = ("frame", "tracks", "truth", "errors")
 """The picture; predicted and true masks by track; which pixels are right, missed and false positive."""
 

@@ -13,8 +13,6 @@ from wadlib.figures.frames import INK, PALETTE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_matrix", "draw_waterfall"]
-
 
 def draw_waterfall(
     axes: Axes, steps: Mapping[str, float], *, xlabel: str = "", title: str = "", form: str = "{:.3f}"

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from wadlib.figures.frames import INK, PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_unet"]
-
-
-class Tensor(Protocol):
-    """What is drawn: `wadlib.unet.shapes.Stage` is one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def level(self) -> int: ...
-    @property
-    def shape(self) -> tuple[int, int, int]: ...
-
+    from wadlib.unet.shapes import Stage
 
 ARROWS = {
     # what: (colour, marker of the legend, words)
@@ -38,7 +24,7 @@ TENSOR, COPIED = "#cfe3f5", "#ffffff"
 WIDEST, TALLEST, SHRINK, GAP = 0.62, 2.1, 0.64, 0.98  # of the boxes, in columns; how levels shrink; between them
 
 
-def draw_unet(axes: Axes, stages: Sequence[Tensor], title: str = "", *, words: Mapping[str, str] | None = None) -> None:
+def draw_unet(axes: Axes, stages: Sequence[Stage], title: str = "", *, words: Mapping[str, str] | None = None) -> None:
     """Draw a U-Net as the letter U: one box per tensor with its true shape, one arrow per operation.
 
     Above a box is its number of channels, below it height × width in pixels (a power of two for a
@@ -104,7 +90,7 @@ def draw_unet(axes: Axes, stages: Sequence[Tensor], title: str = "", *, words: M
 class _Pen:
     """Draws the boxes of one U-Net and remembers where they end."""
 
-    def __init__(self, axes: Axes, tensors: Mapping[str, Tensor], width: Mapping[str, float],
+    def __init__(self, axes: Axes, tensors: Mapping[str, Stage], width: Mapping[str, float],
                  heights: Sequence[float], rows: Sequence[float]) -> None:  # fmt: skip
         self.axes, self.tensors, self.width, self.heights, self.rows = axes, tensors, width, heights, rows
         self.ends: dict[str, float] = {}  # right edge of each box

@@ -20,8 +20,6 @@ from wadlib._shared.files import atomic_path
 from wadlib._shared.words import one_of
 from wadlib.errors import ImageError, StorageError
 
-__all__ = ["CODECS", "USUAL_RATE", "write_video"]
-
 USUAL_RATE = Fraction(1000, 139)
 """Frames per second of WAD at the usual speed."""
 

@@ -16,8 +16,6 @@ import numpy.typing as npt
 
 from wadlib.graphcut.problem import DIRECTIONS, Problem, pairs
 
-__all__ = ["GridGraph", "expansion_graph", "swap_graph"]
-
 
 @dataclass(frozen=True, eq=False)
 class GridGraph:

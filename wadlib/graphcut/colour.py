@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ColourMixtures", "PixelSample", "to_lab"]
-
 Floats = npt.NDArray[np.float32]
 
 LAB_VOLUME = 8.2e5

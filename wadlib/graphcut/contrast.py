@@ -10,8 +10,6 @@ import numpy.typing as npt
 from wadlib.errors import SegmentationError
 from wadlib.graphcut.problem import DIRECTIONS, count_directions, kind, pairs
 
-__all__ = ["contrast_weights"]
-
 
 def contrast_weights(
     image: npt.NDArray[Any], beta: float | None = None, *, connectivity: int = 4

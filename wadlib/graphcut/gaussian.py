@@ -26,8 +26,6 @@ from wadlib.graphcut.volume import Weights, volume_edges
 if TYPE_CHECKING:
     from scipy import sparse
 
-__all__ = ["GaussianFit", "gaussian_field"]
-
 
 @dataclass(frozen=True, eq=False)
 class GaussianFit:

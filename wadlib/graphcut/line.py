@@ -26,8 +26,6 @@ from wadlib.graphcut.maxflow import Solver, min_cut
 from wadlib.graphcut.problem import Problem, check_labels, kind
 from wadlib.graphcut.smoothness import check_semimetric
 
-__all__ = ["SwapCut", "SwapGraph", "swap_graph_1d"]
-
 
 @dataclass(frozen=True, eq=False)
 class SwapCut:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CELL_PX", "cell_counts", "density", "upsample"]
-
 CELL_PX = 8
 """Side of a cell in pixels. The window that smooths the counts is wider than that anyway."""
 

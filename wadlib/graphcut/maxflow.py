@@ -18,8 +18,6 @@ from wadlib.graphcut.binary import GridGraph
 from wadlib.graphcut.fast import _grid_cut
 from wadlib.graphcut.problem import DIRECTIONS, LARGEST, pairs
 
-__all__ = ["Cut", "FastGrid", "PyMaxflowGrid", "Solver", "check_solver", "min_cut"]
-
 Solver = Literal["fast", "pymaxflow"]
 
 

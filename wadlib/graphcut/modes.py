@@ -12,8 +12,6 @@ import numpy.typing as npt
 from wadlib.graphcut.moves import Fit
 from wadlib.graphcut.problem import Problem, pairs
 
-__all__ = ["icm"]
-
 
 def icm(
     unary: npt.NDArray[Any],

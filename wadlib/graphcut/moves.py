@@ -26,8 +26,6 @@ from wadlib.graphcut.maxflow import Solver, check_solver
 from wadlib.graphcut.problem import Problem
 from wadlib.graphcut.smoothness import check_metric, check_semimetric
 
-__all__ = ["Fit", "OnMove", "alpha_beta_swap", "alpha_expansion", "descend"]
-
 OnMove = Callable[[tuple[int, ...], npt.NDArray[np.int32], int | float], object]
 """Called after each move with its labels, the labelling (a copy) and the energy."""
 

@@ -14,8 +14,6 @@ from wadlib.graphcut.normalized.affinity import brightness, pixel_affinity, regi
 from wadlib.graphcut.normalized.partition import Split2, cut_graph
 from wadlib.graphcut.normalized.superpixels import lab_features, superpixels
 
-__all__ = ["NormalizedCut", "normalized_cut"]
-
 Floats = npt.NDArray[np.float64]
 
 

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from wadlib.errors import SegmentationError
 
-__all__ = ["unary_from_probabilities"]
-
 
 def unary_from_probabilities(
     probabilities: npt.NDArray[np.floating[Any]], floor: float = 1e-6

@@ -18,8 +18,6 @@ import numpy.typing as npt
 from wadlib.errors import SegmentationError
 from wadlib.graphcut.smoothness import smoothness_matrix
 
-__all__ = ["DIRECTIONS", "Problem", "energy", "pairs"]
-
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Steps (rows, columns) to the neighbours after a pixel: right, down, down-right, down-left."""
 
@@ -256,6 +254,7 @@ def _check_weights(
 
 
 def count_directions(where: str, connectivity: int | None) -> int:
+    """Count the `DIRECTIONS` of 4 (None: also 4) or 8 neighbours."""
     if connectivity not in (None, 4, 8):
         raise SegmentationError(
             f"{where}: expected connectivity 4 or 8, got {connectivity!r}",
@@ -266,4 +265,5 @@ def count_directions(where: str, connectivity: int | None) -> int:
 
 
 def kind(value: object) -> str:
+    """Describe, in a message, what came in place of an array: its shape and type."""
     return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

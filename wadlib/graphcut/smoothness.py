@@ -16,8 +16,6 @@ import numpy.typing as npt
 
 from wadlib.errors import SegmentationError
 
-__all__ = ["check_metric", "check_semimetric", "potts", "smoothness_matrix"]
-
 
 def potts(labels: int, weight: float = 1) -> npt.NDArray[Any]:
     """Make the Potts model: `weight` between any two different labels, (L,L).

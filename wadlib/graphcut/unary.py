@@ -30,8 +30,6 @@ from wadlib.instances.components import instances_from_indices
 from wadlib.labels import IDS, network_indices
 from wadlib.preprocess import crop_and_downscale
 
-__all__ = ["ABSENT_COST", "ColourLocationUnary"]
-
 LABELS = 1 + len(IDS)
 """Background and the seven classes; the index of a class is `wadlib.labels.NETWORK_INDEX`."""
 

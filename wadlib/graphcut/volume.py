@@ -21,8 +21,6 @@ from wadlib.graphcut.moves import Fit, descend
 from wadlib.graphcut.problem import DIRECTIONS, kind, pairs
 from wadlib.graphcut.smoothness import check_metric, smoothness_matrix
 
-__all__ = ["Edges", "alpha_expansion_volume", "volume_edges"]
-
 Weights = Sequence[Sequence[npt.NDArray[Any]]]
 
 

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from wadlib.labels import BACKGROUND, NETWORK_INDEX, encode
 
-__all__ = ["instances_from_indices"]
-
 
 def instances_from_indices(indices: npt.NDArray[np.integer], *, min_area_px: int = 12) -> npt.NDArray[np.uint16]:
     """Turn a map of label indices into a label map: each connected component becomes an instance.

@@ -17,8 +17,6 @@ from wadlib.instances.rle import coco_boxes
 from wadlib.labels import BACKGROUND, CLASSES, IDS, INSTANCES_PER_CLASS, decode, encode
 from wadlib.preprocess import view_of
 
-__all__ = ["Instances", "scores_of"]
-
 _IDS = np.array(IDS, np.int32)
 
 

@@ -28,8 +28,6 @@ from wadlib.instances.instances import Instances
 from wadlib.instances.rle import size_of, size_text
 from wadlib.labels import IDS
 
-__all__ = ["FrameRows", "InstancesFile", "frame_name"]
-
 _BLOCK = 1 << 20  # bytes read at a time
 _SHORTEST_ROW = 20  # bytes; the names of the fields alone are more
 _LONGEST_ROW = 1 << 24  # bytes; a mask with a run in every other pixel of a full-size frame is half of it

@@ -9,8 +9,6 @@ from typing import Any
 
 from wadlib._shared.compiled import jit
 
-__all__ = ["intersect_runs", "match_greedily", "runs_of_strings"]
-
 
 @jit
 def runs_of_strings(chars: Any, string_ends: Any, pixels: int, starts: Any, ends: Any, offsets: Any) -> int:

@@ -17,8 +17,6 @@ from wadlib.errors import InstancesError, MetricError
 from wadlib.instances.kernels import intersect_runs, runs_of_strings
 from wadlib.instances.rle import Rle, compressed, size_of, size_text
 
-__all__ = ["Crop", "Runs"]
-
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint16]
 

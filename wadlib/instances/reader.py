@@ -13,8 +13,6 @@ from wadlib.frames import read_label
 from wadlib.instances.instances import Instances
 from wadlib.instances.instances_file import FrameRows, InstancesFile
 
-__all__ = ["INSTANCES", "JOURNAL", "SUFFIX", "FramePrediction", "HalfRunWarning", "PredictionFolder", "label_files"]
-
 SUFFIX = LABEL_SUFFIX
 """What follows a frame's name in the name of its label file, true or predicted."""
 

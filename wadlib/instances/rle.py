@@ -10,8 +10,6 @@ import numpy.typing as npt
 from wadlib._shared.fields import MAX_PIXELS
 from wadlib.errors import InstancesError
 
-__all__ = ["Rle", "coco_boxes", "compressed", "size_of", "size_text"]
-
 Rle = dict[str, Any]
 """COCO's run-length encoding, ``{"size": [height, width], "counts": "…"}``."""
 

@@ -29,8 +29,6 @@ from wadlib.instances.instances import Instances
 from wadlib.instances.instances_file import frame_name
 from wadlib.instances.reader import INSTANCES, JOURNAL, SUFFIX
 
-__all__ = ["LABELS", "PredictionWriter", "Written", "write_frame", "write_predictions"]
-
 LABELS = "label"
 """The folder of labels in a folder of predictions."""
 

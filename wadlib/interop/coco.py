@@ -25,8 +25,6 @@ from wadlib.instances.rle import coco_boxes
 from wadlib.interop.complete import check_frames, check_size
 from wadlib.labels import CLASSES, IDS, IGNORE, decode
 
-__all__ = ["write_coco", "write_coco_results"]
-
 
 def write_coco(
     frames: Iterable[Frame],

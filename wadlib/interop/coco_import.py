@@ -21,8 +21,6 @@ from wadlib.instances.reader import SUFFIX
 from wadlib.instances.rle import size_of, size_text
 from wadlib.labels import BACKGROUND, CLASSES, IDS, IGNORE
 
-__all__ = ["CocoDataset", "CocoFrame", "read_coco", "write_labels"]
-
 _OTHER_NAMES = {"motorcycle": 34, "pedestrian": 36, "people": 36}
 """Names of the seven classes in other datasets, beside our own."""
 

@@ -8,8 +8,6 @@ from wadlib._shared.words import one_of
 from wadlib.dataset.frame import Frame
 from wadlib.errors import LabelError, MetricError
 
-__all__ = ["check_frames", "check_size"]
-
 
 def check_frames(where: str, wanted: Sequence[str], there: Collection[str], missing: str) -> None:
     """Check that there is something for each frame, and for no other frame.

@@ -32,8 +32,6 @@ from wadlib.instances.reader import label_files
 from wadlib.interop.complete import check_frames, check_size
 from wadlib.labels import BACKGROUND, IDS, IGNORE, INSTANCES_PER_CLASS, decode, encode
 
-__all__ = ["KITTI", "WAD", "MotsFile", "MotsVideo", "frame_lines", "read_mots", "write_kitti_mots"]
-
 KITTI: dict[int, int] = {33: 1, 36: 2}
 """WAD class id -> KITTI's class: cars and pedestrians. The other classes do not exist there."""
 

@@ -31,8 +31,6 @@ from wadlib.instances.reader import FramePrediction
 from wadlib.interop.complete import check_frames
 from wadlib.labels import BACKGROUND, IDS, INSTANCES_PER_CLASS
 
-__all__ = ["COLUMNS", "read_submission", "without_overlaps", "write_submission"]
-
 COLUMNS = ("ImageId", "LabelId", "Confidence", "PixelCount", "EncodedPixels")
 """The columns, in the order in which the challenge's page names them."""
 

@@ -9,8 +9,6 @@ from wadlib._shared.fields import MAX_PIXELS
 from wadlib.labels import IDS
 from wadlib.preprocess import NETWORK_VIEWS
 
-__all__ = ["BACKBONES", "MOST_CLASSES", "rules"]
-
 BACKBONES = ("resnet50", "resnet101", "lite0")
 
 # Part of a full-size frame that is scaled to `image_shape`: a row of `wadlib.preprocess.VIEWS`, or everything.

@@ -29,8 +29,6 @@ from wadlib.maskrcnn.inference_workers import WorkerJob, predict_elsewhere
 from wadlib.maskrcnn.tiles import Tiling, merge, mirror_average, tiles
 from wadlib.maskrcnn.weights import fingerprint, save
 
-__all__ = ["Detector", "PredictReport", "detect", "predict_dataset", "read_and_detect"]
-
 Got = TypeVar("Got")
 
 _GIVE_UP_AFTER = 25  # frames of which not one could be read: the rest will not be better

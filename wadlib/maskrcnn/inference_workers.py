@@ -27,8 +27,6 @@ from wadlib.instances.writer import LABELS, Written, write_frame
 if TYPE_CHECKING:
     from wadlib.maskrcnn.tiles import Tiling
 
-__all__ = ["WorkerJob", "predict_elsewhere"]
-
 Result = tuple[Written, int] | WadError
 """What a journal needs and how many instances are on the label; or what is wrong with the frame."""
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from wadlib.instances import Instances
     from wadlib.maskrcnn.weights import LoadReport
 
-__all__ = ["MaskRCNN"]
-
 
 class MaskRCNN:
     """A Mask R-CNN with random weights; `load` or `train_on` give it better ones.

@@ -28,8 +28,6 @@ from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.network.boxes import iou
 from wadlib.preprocess import VIEWS
 
-__all__ = ["Tiling", "merge", "mirror_average", "tiles"]
-
 Region = tuple[int, int, int, int]
 
 _EDGE_PX = 2  # a box that ends so close to the edge of its tile may go on beyond it

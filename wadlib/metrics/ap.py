@@ -23,8 +23,6 @@ from wadlib.metrics.instance_overlap import InstanceOverlap
 from wadlib.metrics.matching import SIZES, THRESHOLDS, ClassMatches, MatchTable, match
 from wadlib.overlap import Overlap
 
-__all__ = ["RECALLS", "AveragePrecision", "average_precision", "precisions"]
-
 Floats = npt.NDArray[np.float64]
 
 RECALLS = np.linspace(0.0, 1.0, 101)

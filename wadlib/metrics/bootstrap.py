@@ -19,8 +19,6 @@ from wadlib.metrics.ap import precisions
 from wadlib.metrics.matching import THRESHOLDS, MatchTable
 from wadlib.metrics.scores import RATIOS, Scores, fractions
 
-__all__ = ["Intervals", "bootstrap", "draw_videos"]
-
 Floats = npt.NDArray[np.float64]
 
 _AP = {"ap": slice(None), "ap50": slice(0, 1), "ap75": slice(5, 6)}

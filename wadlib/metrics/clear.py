@@ -17,8 +17,6 @@ from scipy.optimize import linear_sum_assignment
 
 from wadlib.metrics.tracks import EPS, TrackFrame, number_tracks
 
-__all__ = ["Clear", "clear"]
-
 _IOU = 0.5
 _NONE = -1
 

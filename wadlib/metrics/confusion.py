@@ -14,8 +14,6 @@ from wadlib.overlap import Overlap
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["confusion", "confusion_table", "frame_confusion"]
-
 
 def frame_confusion(overlap: Overlap) -> npt.NDArray[np.int64]:
     """Count (8,8) pixels of one frame by true class (rows) and predicted class (columns), see `confusion`."""

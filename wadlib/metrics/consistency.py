@@ -15,8 +15,6 @@ import numpy.typing as npt
 
 from wadlib.errors import MetricError
 
-__all__ = ["Consistency", "temporal_consistency"]
-
 Labels = npt.NDArray[np.integer]
 
 

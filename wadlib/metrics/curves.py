@@ -15,8 +15,6 @@ from wadlib.errors import MetricError
 from wadlib.metrics.ap import precisions
 from wadlib.metrics.matching import THRESHOLDS, ClassMatches, MatchTable
 
-__all__ = ["PrecisionRecall", "ScoreSweep", "precision_recall", "score_sweep"]
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 

@@ -29,8 +29,6 @@ from wadlib.metrics.instance_overlap import InstanceOverlap
 from wadlib.metrics.scores import FrameScores, Scores
 from wadlib.overlap import Overlap
 
-__all__ = ["evaluate_folder"]
-
 _NAMED = 5  # how many names an error message lists
 _Read = Callable[[], npt.NDArray[np.uint16]]
 

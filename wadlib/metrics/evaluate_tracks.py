@@ -28,8 +28,6 @@ from wadlib.metrics.tracks import TrackedOverlap
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TrackEvaluation", "TrackScores", "evaluate_tracks"]
-
 _SHOWN: dict[str, Callable[[TrackScores], float]] = {
     "HOTA": lambda s: s.hota.hota,
     "DetA": lambda s: s.hota.deta,

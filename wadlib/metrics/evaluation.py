@@ -22,8 +22,6 @@ from wadlib.metrics.scores import Scores, fractions
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evaluation", "iou_table"]
-
 _NAMED = 5  # how many frames a line of text names
 _SIZES = ("small", "medium", "large")
 _SHOWN = {  # column of the table: score

@@ -23,8 +23,6 @@ from scipy.optimize import linear_sum_assignment
 
 from wadlib.metrics.tracks import EPS, NumberedFrame, TrackFrame, number_tracks
 
-__all__ = ["ALPHAS", "Hota", "hota"]
-
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 

@@ -18,8 +18,6 @@ from scipy.sparse.csgraph import connected_components
 
 from wadlib.metrics.tracks import TrackFrame, number_tracks
 
-__all__ = ["Identity", "identity"]
-
 _IOU = 0.5
 
 

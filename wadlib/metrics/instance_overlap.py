@@ -17,8 +17,6 @@ from wadlib.instances.instances import scores_of
 from wadlib.labels import IDS, IGNORE, decode, evaluated_index
 from wadlib.overlap import Overlap
 
-__all__ = ["InstanceOverlap", "best_ious", "instance_iou"]
-
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 

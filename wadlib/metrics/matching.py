@@ -11,8 +11,6 @@ from wadlib.instances.kernels import match_greedily
 from wadlib.labels import IDS
 from wadlib.metrics.instance_overlap import InstanceOverlap, class_index
 
-__all__ = ["MAX_DETECTIONS", "SIZES", "THRESHOLDS", "FrameMatches", "MatchTable", "match"]
-
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """IoU thresholds of COCO and of the WAD challenge: 0.50, 0.55, … 0.95."""
 

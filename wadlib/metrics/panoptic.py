@@ -19,8 +19,6 @@ from wadlib.labels import IDS
 from wadlib.metrics.instance_overlap import InstanceOverlap, class_index
 from wadlib.overlap import Overlap
 
-__all__ = ["PanopticQuality", "panoptic_counts", "panoptic_quality"]
-
 
 @dataclass(frozen=True, eq=False)
 class PanopticQuality:

@@ -32,15 +32,6 @@ from wadlib.overlap import ClassAreas, Overlap
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "PublishedWaterfall",
-    "as_published",
-    "erased",
-    "published_waterfall",
-    "published_waterfall_of",
-    "read_pairs",
-]
-
 Label = npt.NDArray[np.uint16]
 
 _SIXTEEN_BITS = 2**16

@@ -24,8 +24,6 @@ from wadlib.overlap import ClassAreas, Overlap
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CANDIDATES", "IoUAtThresholds", "iou_at_thresholds"]
-
 CANDIDATES: tuple[float, ...] = tuple(n / 20 for n in range(1, 20))
 """0.05, 0.1, … 0.95."""
 

@@ -20,8 +20,6 @@ from wadlib.metrics.matching import FrameMatches, MatchTable, match
 from wadlib.metrics.panoptic import PanopticQuality, panoptic_counts
 from wadlib.overlap import ClassAreas, Overlap
 
-__all__ = ["RATIOS", "FrameScores", "Scores", "fractions"]
-
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 

@@ -16,8 +16,6 @@ from wadlib.errors import MetricError
 from wadlib.instances import Instances, Runs
 from wadlib.labels import IDS
 
-__all__ = ["SimulatedPredictor"]
-
 Mask = npt.NDArray[np.bool_]
 
 

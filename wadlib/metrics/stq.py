@@ -23,8 +23,6 @@ from wadlib.labels import IDS
 from wadlib.metrics.instance_overlap import class_index
 from wadlib.metrics.tracks import TrackedOverlap
 
-__all__ = ["Stq", "stq"]
-
 Ints = npt.NDArray[np.int64]
 
 

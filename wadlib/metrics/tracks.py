@@ -18,8 +18,6 @@ from wadlib.labels import evaluated_index
 from wadlib.metrics.instance_overlap import InstanceOverlap
 from wadlib.overlap import Overlap
 
-__all__ = ["EPS", "TrackFrame", "TrackedOverlap", "NumberedFrame", "number_tracks"]
-
 Codes = npt.NDArray[np.uint16]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

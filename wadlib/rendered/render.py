@@ -31,8 +31,6 @@ from wadlib.rendered.street.roadside import Roadside
 from wadlib.rendered.street.scenery import casters, furniture, woods
 from wadlib.rendered.street.traffic import EGO_SPEED, Actor, Stream, actors_at
 
-__all__ = ["FRAME_S", "Rendered", "RenderedVideo", "make_video", "render"]
-
 FRAME_S = 0.139
 SMALLEST_PX = 90
 """Objects with fewer visible full-size pixels are not told apart: they become IGNORE (p5 of WAD is 119 px)."""

@@ -23,8 +23,6 @@ from wadlib.frames import write_image, write_label
 from wadlib.rendered.drawing.camera import SIZES
 from wadlib.rendered.render import Rendered, RenderedVideo, make_video, render
 
-__all__ = ["VERSION", "Job", "render_dataset", "render_frame", "render_job"]
-
 VERSION = 1
 """Raised whenever the same request gives other files, so that nobody mixes old frames with new ones."""
 

@@ -6,8 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-__all__ = ["assign"]
-
 Numbers = npt.NDArray[np.intp]
 
 

@@ -15,8 +15,6 @@ import numpy.typing as npt
 from wadlib.dataset.frame import Frame
 from wadlib.errors import TrackingError
 
-__all__ = ["STEP_S", "frame_times"]
-
 STEP_S = 0.139
 """Seconds between two frames at the usual speed, in WAD and in rendered videos."""
 

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from wadlib.instances import Instances
 from wadlib.tracking.pieces import Piece, instances_of, pieces_of
 
-__all__ = ["Tracked", "fill_gaps", "stretched"]
-
 Ids = npt.NDArray[np.int64]
 
 

@@ -11,8 +11,6 @@ import numpy.typing as npt
 from wadlib.errors import TrackingError
 from wadlib.tracking.pieces import Piece
 
-__all__ = ["Flow", "dis_flow", "median_shifts", "sample"]
-
 _POINTS = 200  # pixels of a mask that are asked where they went
 
 Field = npt.NDArray[np.float32]

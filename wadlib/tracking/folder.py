@@ -30,8 +30,6 @@ from wadlib.tracking.output import RowWriter, prepare_folder, renumbered, rows_o
 from wadlib.tracking.pieces import instances_of, label_codes, pieces_of
 from wadlib.tracking.rescore import best_of_tracks, track_support
 
-__all__ = ["TrackOptions", "TrackReport", "track_folder"]
-
 Ids = npt.NDArray[np.int64]
 
 

@@ -33,8 +33,6 @@ from wadlib.tracking.motion import grown_iou
 from wadlib.tracking.pieces import Piece, instances_of, pieces_of
 from wadlib.tracking.refine import Pictures, Seen, blended, refined
 
-__all__ = ["HOW", "adaptive_keys", "disagreement", "fill_between"]
-
 HOW = ("copy", "interpolate", "flow")
 """Take the nearer key frame as it is; draw a straight line between linked boxes; or follow the flow both ways."""
 

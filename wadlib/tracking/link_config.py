@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from wadlib.errors import TrackingError
 from wadlib.tracking.motion import Camera
 
-__all__ = ["LinkConfig"]
-
 
 @dataclass(frozen=True)
 class LinkConfig:

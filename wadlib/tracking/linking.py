@@ -21,8 +21,6 @@ from wadlib.tracking.link_config import LinkConfig
 from wadlib.tracking.motion import ego_motion, grown_iou, shifted
 from wadlib.tracking.pieces import Piece, pieces_of
 
-__all__ = ["Linker", "link"]
-
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Camera", "ego_motion", "grown_iou", "shifted"]
-
 Boxes = npt.NDArray[np.float64]
 
 

@@ -11,8 +11,6 @@ import numpy.typing as npt
 from wadlib.errors import TrackingError
 from wadlib.labels import CLASSES, INSTANCES_PER_CLASS
 
-__all__ = ["number_on_labels"]
-
 Ids = npt.NDArray[np.int64]
 
 

@@ -21,8 +21,6 @@ from wadlib.instances.reader import INSTANCES, SUFFIX
 from wadlib.labels import BACKGROUND, INSTANCES_PER_CLASS, evaluated_index
 from wadlib.tracking.fill import Tracked
 
-__all__ = ["RowWriter", "prepare_folder", "renumbered", "rows_of", "write_tracked_label", "write_tracks"]
-
 Numbers = dict[int, int]  # track -> its number on labels
 
 _MARK = ".tracking"  # in a folder whose tracks.json is not written yet

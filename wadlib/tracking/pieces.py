@@ -12,8 +12,6 @@ from wadlib.instances import Instances, Runs
 from wadlib.instances.reader import FramePrediction
 from wadlib.labels import evaluated_index
 
-__all__ = ["Piece", "instances_of", "label_codes", "pieces_of"]
-
 
 class Piece(NamedTuple):
     """A mask whose first row and column are row `y` and column `x` of the picture; it may reach over the edges.

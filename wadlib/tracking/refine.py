@@ -16,8 +16,6 @@ import numpy.typing as npt
 
 from wadlib.tracking.pieces import Piece
 
-__all__ = ["Pictures", "Seen", "blended", "refined"]
-
 _REACH = 3  # pixels around the carried place that are searched
 _RIM = 2  # pixels around the box that belong to the picture of an object: its outline tells most
 _SURE = 0.5  # a smaller correlation says nothing

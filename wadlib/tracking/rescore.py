@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["best_of_tracks", "track_support"]
-
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 

@@ -18,8 +18,6 @@ import numpy.typing as npt
 from wadlib.errors import TrackingError
 from wadlib.tracking.flow import dis_flow
 
-__all__ = ["FlowBothWays", "flow_both_ways", "flow_links", "temporal_mean", "warp"]
-
 Field = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float32]
 

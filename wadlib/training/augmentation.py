@@ -12,8 +12,6 @@ from wadlib._shared.typed import check_fields
 from wadlib.errors import SegmentationError
 from wadlib.labels import NO_INDEX
 
-__all__ = ["Augmentation"]
-
 Target = TypeVar("Target", npt.NDArray[np.uint8], npt.NDArray[np.uint16])
 
 GREY = (0.299, 0.587, 0.114)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 if "keras" not in sys.modules:  # before ~/.keras/keras.json is asked, which may name one that is gone, like theano
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-__all__ = ["as_array", "deterministic", "environment", "gradient_norms", "quiet"]
-
 
 def quiet() -> None:
     """Import Keras without the log lines that TensorFlow prints while it is loaded.

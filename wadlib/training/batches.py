@@ -18,8 +18,6 @@ import numpy.typing as npt
 from wadlib._shared.parallel import in_order
 from wadlib.errors import TrainingError
 
-__all__ = ["Batch", "Batches", "Source", "Stream", "leaves", "mapped"]
-
 Item = TypeVar("Item")
 
 

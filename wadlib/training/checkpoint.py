@@ -26,8 +26,6 @@ from wadlib.training.progress import Row
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Checkpoint", "load_checkpoint", "save_weights"]
-
 _FORMAT = 1
 
 

@@ -16,8 +16,6 @@ from typing import Any
 from wadlib.errors import TrainingError
 from wadlib.training.batches import Batch, mapped
 
-__all__ = ["alone", "device_count", "own_part", "together", "undivided", "use_devices", "writes_files"]
-
 
 def use_devices(count: int, batch_size: int) -> None:
     """Divide every batch among the first `count` devices, for the rest of the process.

@@ -14,8 +14,6 @@ from wadlib.training.progress import Row
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
 
-__all__ = ["EventFiles"]
-
 _SIDES = ("train", "validation")
 _NOT_DRAWN = ("epoch", "stage", "ended_at")
 

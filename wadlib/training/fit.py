@@ -23,8 +23,6 @@ from wadlib.training.progress import EarlyStop
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["fit"]
-
 
 def fit(
     model: keras.Model,

@@ -32,8 +32,6 @@ from wadlib.errors import TrainingError
 from wadlib.training.checkpoint import Checkpoint
 from wadlib.training.progress import Row
 
-__all__ = ["RunFolder", "read_log", "storage_errors"]
-
 
 class RunFolder:
     """A folder of a run, made if needed.

@@ -24,8 +24,6 @@ from wadlib.training.run_writer import RunWriter
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Callback", "EpochEnd", "Loop", "Stage", "Training"]
-
 
 @dataclass(frozen=True)
 class Stage:

@@ -13,8 +13,6 @@ from typing import Any
 from wadlib._shared.typed import check_fields
 from wadlib.errors import TrainingError
 
-__all__ = ["EarlyStop", "Row", "best_epoch"]
-
 Row = dict[str, Any]
 """One row of the log: ``epoch``, and the values of that epoch by column."""
 

@@ -14,8 +14,6 @@ from wadlib.training.progress import Row, best_epoch
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["RunWriter"]
-
 
 class RunWriter:
     """Writes the files of a run; a context that closes them again.

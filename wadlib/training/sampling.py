@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["repeat_factors"]
-
 
 def repeat_factors(pixels: npt.ArrayLike, share: float = 0.5) -> npt.NDArray[np.float64]:
     r"""Compute how often to draw each frame, so that rare classes are seen more often.

@@ -15,8 +15,6 @@ from wadlib._shared.typed import check_fields
 from wadlib._shared.words import one_of
 from wadlib.errors import SegmentationError
 
-__all__ = ["PRESETS", "Architecture", "attempt", "cure", "fits", "fitting_sizes", "lengths", "ronneberger"]
-
 CHOICES: dict[str, tuple[Any, ...]] = {
     "padding": ("same", "valid"),
     "odd_sizes": ("refuse", "crop"),

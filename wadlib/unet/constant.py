@@ -32,8 +32,6 @@ import numpy.typing as npt
 from wadlib.errors import SegmentationError
 from wadlib.unet.loss_options import LossOptions
 
-__all__ = ["ConstantPredictor", "class_counts", "constant_predictor_loss"]
-
 Floats = npt.NDArray[np.float64]
 
 EPSILON = 1e-6  # as in wadlib.unet.losses; a test compares the two

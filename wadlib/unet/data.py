@@ -20,8 +20,6 @@ from wadlib.training import Batches
 from wadlib.training.augmentation import Augmentation
 from wadlib.unet.geometry import Geometry
 
-__all__ = ["CLASS_TABLES", "SmallFrames", "batches", "class_pixels", "object_window"]
-
 Image = npt.NDArray[np.uint8]
 Target = npt.NDArray[np.uint8]
 

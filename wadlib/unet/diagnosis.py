@@ -14,8 +14,6 @@ from wadlib.training.loop import Callback, EpochEnd
 from wadlib.unet.prediction import probabilities
 from wadlib.unet.recipes import Recipe
 
-__all__ = ["channel_names", "class_softmax", "watch_gradients", "watch_softmax"]
-
 
 def channel_names(recipe: Recipe) -> list[str]:
     """Name each channel of the network, background first.

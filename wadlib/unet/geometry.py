@@ -18,8 +18,6 @@ from wadlib.errors import ImageError, LabelError, SegmentationError
 from wadlib.frames import FULL_SHAPE
 from wadlib.preprocess import NETWORK_SHAPE, VIEWS, View
 
-__all__ = ["ATTEMPT", "NETWORK", "Geometry", "strip"]
-
 _FRAMES = {view.shape: view for view in (VIEWS["full"], VIEWS["report"])}  # what a picture may be: full-size, prepared
 
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from wadlib.errors import SegmentationError
 
-__all__ = ["AUTHORS", "LossOptions"]
-
 AUTHORS: dict[str, Any] = {
     "class_weights": "batch",
     "absent": "count",

@@ -18,17 +18,6 @@ from keras import ops
 
 from wadlib.unet.loss_options import AUTHORS, LossOptions
 
-__all__ = [
-    "UNLABELLED",
-    "SegmentationLoss",
-    "attempt_loss",
-    "batch_class_weights",
-    "cross_entropy",
-    "cure_loss",
-    "one_hot",
-    "soft_dice",
-]
-
 UNLABELLED = 255
 """Target of a pixel that has none: IGNORE, or a class that is not among the network's outputs."""
 

@@ -19,8 +19,6 @@ from keras import layers
 from wadlib.unet.architecture import Architecture
 from wadlib.unet.shapes import Stage
 
-__all__ = ["build_unet", "stages"]
-
 
 def build_unet(
     input_shape: Sequence[int] | Architecture,

@@ -15,8 +15,6 @@ from wadlib.unet.geometry import Geometry
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["predict", "predict_label", "probabilities"]
-
 
 def probabilities(model: keras.Model, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Compute the softmax of the network's output.

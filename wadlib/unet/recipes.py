@@ -22,8 +22,6 @@ from wadlib.unet.loss_options import AUTHORS, LossOptions
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["RECIPES", "Recipe", "recipe"]
-
 
 @dataclass(frozen=True)
 class Recipe:

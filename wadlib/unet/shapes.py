@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from wadlib.unet.architecture import Architecture, lengths
 
-__all__ = ["Stage", "layer_shapes", "output_window", "receptive_field", "receptive_interval"]
-
 
 @dataclass(frozen=True)
 class Stage:

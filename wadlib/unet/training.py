@@ -30,8 +30,6 @@ from wadlib.unet.recipes import Recipe
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["TrainedUnet", "evaluate_unet", "iou_by_name", "load_unet", "constant_baseline", "train_unet"]
-
 
 @dataclass(frozen=True, eq=False)
 class TrainedUnet:

@@ -11,8 +11,6 @@ import functools
 import re
 from pathlib import Path
 
-__all__ = ["FILES", "script", "style"]
-
 FOLDER = Path(__file__).parent
 
 FILES = (

@@ -13,8 +13,6 @@ from wadlib.errors import InstancesError, LabelError
 from wadlib.instances import Instances, Runs
 from wadlib.labels import IGNORE
 
-__all__ = ["Layer", "from_instances", "from_label", "overlaps_of"]
-
 Codes = npt.NDArray[np.uint16]
 
 

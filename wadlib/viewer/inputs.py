@@ -18,18 +18,6 @@ from wadlib.errors import DatasetError, ImageError, LabelError
 from wadlib.frames import read_image, read_label
 from wadlib.labels import IGNORE
 
-__all__ = [
-    "Frames",
-    "PerFrame",
-    "check_image",
-    "check_label",
-    "frames_of",
-    "per_frame",
-    "name_of",
-    "read_codes",
-    "read_picture",
-]
-
 PerFrame = Callable[[int, Any], Any]
 """From the number of a frame and its item to what belongs to it: a label, scores, tracks."""
 

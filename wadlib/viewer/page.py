@@ -17,8 +17,6 @@ from wadlib._shared.files import write_text
 from wadlib.viewer import bundle
 from wadlib.viewer.payload import Payload
 
-__all__ = ["BOOK_FRAMES", "MIME", "STATIC", "entry", "fragment", "is_static", "poster", "slides", "write"]
-
 STATIC = "WADLIB_BOOK"
 """Environment variable of a run that makes a book: widgets then show themselves as pages without Python."""
 

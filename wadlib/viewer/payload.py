@@ -17,8 +17,6 @@ from wadlib._shared.jpeg import encode
 from wadlib.labels import BACKGROUND
 from wadlib.viewer.contents import Layer, overlaps_of
 
-__all__ = ["VIEW_SHAPE", "Payload", "encode_frame", "encode_full", "view_factor"]
-
 VIEW_SHAPE = (1024, 1280)
 """A larger picture is divided by a whole number until it fits into this (height, width)."""
 

@@ -14,8 +14,6 @@ from wadlib.viewer.contents import Layer, from_instances, from_label
 from wadlib.viewer.inputs import PerFrame, name_of, read_codes, read_picture
 from wadlib.viewer.payload import Payload, encode_frame, encode_full, view_factor
 
-__all__ = ["Cache", "Store"]
-
 
 class Cache:
     """The least recently used payloads go first when they take more than `limit` bytes together.

@@ -17,8 +17,6 @@ from wadlib.viewer.inputs import Frames, PerFrame, frames_of, per_frame
 from wadlib.viewer.payload import Payload
 from wadlib.viewer.store import Store
 
-__all__ = ["MaskViewer"]
-
 MODES = ("truth", "prediction", "both", "side", "swipe", "errors")
 STYLES = ("both", "fill", "contour")
 COLOURS = ("class", "instance", "track")

@@ -10,8 +10,6 @@ import numpy as np
 from wadlib.course.exercises.judging import Exercise, choices, number
 from wadlib.labels import IDS
 
-__all__ = ["EXERCISES"]
-
 
 def _rectangles(*corners: tuple[int, int, int, int]) -> Any:
     masks = np.zeros((len(corners), 5, 7), bool)

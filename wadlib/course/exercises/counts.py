@@ -9,8 +9,6 @@ import numpy as np
 
 from wadlib.course.exercises.judging import Exercise, choice
 
-__all__ = ["EXERCISES"]
-
 
 def _loss_shares(answer: Callable[..., Any], **_: Any) -> str | None:
     p = np.array([0.9, 0.08, 0.0199, 0.0001])

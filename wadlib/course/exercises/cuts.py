@@ -10,8 +10,6 @@ import numpy as np
 
 from wadlib.course.exercises.judging import Exercise, choice, number
 
-__all__ = ["EXERCISES"]
-
 
 def _weights(seed: int, n: int = 7) -> Any:
     W = np.random.default_rng(seed).random((n, n))

@@ -9,8 +9,6 @@ import numpy as np
 
 from wadlib.course.exercises.judging import Exercise, choice, choices, number
 
-__all__ = ["EXERCISES"]
-
 _STATEMENTS = choices(
     {
         "class loss": "695f434c97bd",

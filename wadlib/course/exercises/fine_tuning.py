@@ -10,8 +10,6 @@ import numpy as np
 
 from wadlib.course.exercises.judging import Exercise, choice, digest, number
 
-__all__ = ["EXERCISES"]
-
 
 def _momentum(
     gradients: Sequence[float], weight: float, rate: float, momentum: float, penalty: float, kept: bool = True

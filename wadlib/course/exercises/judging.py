@@ -22,8 +22,6 @@ from typing import Any
 from wadlib._shared.words import one_of
 from wadlib.errors import WadError
 
-__all__ = ["Exercise", "check", "choice", "choices", "digest", "exercises_of", "number", "numbers_list", "solved"]
-
 Judge = Callable[..., str | None]
 
 _MODULES = {

@@ -11,8 +11,6 @@ import numpy as np
 from wadlib.course.exercises.judging import Exercise, number, numbers_list
 from wadlib.labels import BACKGROUND, IDS, IGNORE, encode, instance_codes
 
-__all__ = ["EXERCISES"]
-
 
 def _slip(answer: Callable[[int], float], **_: Any) -> str | None:
     for w in (1, 2, 5, 33):

@@ -9,8 +9,6 @@ import numpy as np
 
 from wadlib.course.exercises.judging import Exercise, number
 
-__all__ = ["EXERCISES"]
-
 
 def _constant_dice(answer: Callable[..., float], **_: Any) -> str | None:
     for q, s in ((1.0, 0.05), (0.5, 0.05), (0.05, 0.05), (0.2, 0.0), (0.3, 0.9)):

@@ -9,8 +9,6 @@ import numpy as np
 
 from wadlib.course.exercises.judging import Exercise, choice, number
 
-__all__ = ["EXERCISES"]
-
 
 def _report_iou(answer: Callable[..., float], **_: Any) -> str | None:
     rng = np.random.default_rng(1)

@@ -12,8 +12,6 @@ import numpy as np
 from wadlib.course.exercises.judging import Exercise, choice, number
 from wadlib.labels import IDS
 
-__all__ = ["EXERCISES"]
-
 Found = dict[str, tuple[int | None, ...]]
 _BY_HAND = range(1, 4)  # the frames of the example by hand
 

@@ -22,8 +22,6 @@ import numpy.typing as npt
 
 from wadlib._shared.compiled import jit
 
-__all__ = ["grow_and_augment", "start"]
-
 NONE = -1  # in no tree; a direction 0…7: towards the parent; then:
 ROOT = 8
 ORPHAN = 9

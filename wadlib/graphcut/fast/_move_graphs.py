@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from wadlib._shared.compiled import jit
 
-__all__ = ["expansion", "expansion_again", "swap"]
-
 
 @jit(_nrt=False)
 def _expansion_pair(a: int, b: int, alpha: int, w: int, V: npt.NDArray[Any]) -> tuple[int, int, int, int]:

@@ -20,8 +20,6 @@ import numpy.typing as npt
 from wadlib.graphcut.problem import LARGEST, Problem
 from wadlib.graphcut.smoothness import metric_closure
 
-__all__ = ["IntegerProblem", "integer_problem"]
-
 
 @dataclass(frozen=True, eq=False)
 class IntegerProblem(Problem):

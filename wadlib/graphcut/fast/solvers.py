@@ -13,8 +13,6 @@ from wadlib.graphcut.fast.integers import IntegerProblem
 from wadlib.graphcut.maxflow import FastGrid, PyMaxflowGrid
 from wadlib.graphcut.problem import pairs
 
-__all__ = ["FastMoves", "Moves", "PyMaxflowMoves"]
-
 KEPT_BYTES = 2**29
 """Memory that `FastMoves` may use to keep the graph of each label for its next expansion."""
 

@@ -24,8 +24,6 @@ import numpy.typing as npt
 from wadlib.errors import SegmentationError
 from wadlib.graphcut.normalized.stencil import fill_weights, matvec
 
-__all__ = ["LEAST_WEIGHT", "PixelGraph", "brightness", "pixel_affinity", "region_affinity"]
-
 LEAST_WEIGHT = 1e-30
 """No edge weighs less: the graph stays connected, and nothing underflows in float32."""
 

@@ -17,8 +17,6 @@ from wadlib.errors import SegmentationError
 from wadlib.graphcut.normalized.affinity import PixelGraph
 from wadlib.graphcut.normalized.stencil import difference_sums
 
-__all__ = ["Sweep", "assoc", "cut", "degrees", "ncut_value", "sweep"]
-
 
 def cut(W: Any, A: npt.ArrayLike, B: npt.ArrayLike | None = None) -> float:
     r"""Return the weight of the edges between A and B: the report's equations 2 and 5.

@@ -24,8 +24,6 @@ from wadlib.graphcut.normalized.affinity import PixelGraph
 from wadlib.graphcut.normalized.cuts import degrees
 from wadlib.graphcut.normalized.stencil import coarse_edges, group
 
-__all__ = ["Eigensystem", "NotConvergedWarning", "TwoGrid", "smallest_eigenvectors"]
-
 Floats = npt.NDArray[np.float64]
 
 DENSE_NODES = 200

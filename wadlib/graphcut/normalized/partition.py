@@ -14,8 +14,6 @@ from wadlib.graphcut.normalized.affinity import PixelGraph
 from wadlib.graphcut.normalized.cuts import sweep
 from wadlib.graphcut.normalized.eigen import DENSE_NODES, Eigensystem, smallest_eigenvectors
 
-__all__ = ["Split2", "cut_graph"]
-
 
 @dataclass(frozen=True)
 class Split2:

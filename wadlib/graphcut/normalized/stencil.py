@@ -13,8 +13,6 @@ import numpy as np
 
 from wadlib._shared.compiled import jit
 
-__all__ = ["coarse_edges", "difference_sums", "fill_weights", "group", "matvec"]
-
 
 @jit
 def fill_weights(features: Any, offsets: Any, near: Any, sigma: Any, least: Any, weights: Any) -> None:

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from wadlib.graphcut.colour import to_lab
 
-__all__ = ["lab_features", "superpixels"]
-
 
 def lab_features(image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Compute CIE L*a*b* of an RGB or grey picture, (H,W,3) float32; L in 0..100.

@@ -8,9 +8,6 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.training.augmentation import Augmentation
 
-__all__ = ["STANDARD", "random_crop"]
-
-
 STANDARD = Augmentation(flip=0.5, brightness=25.5, contrast=0.2, saturation=0.2, colour=0.05)
 """Mirrored or not, and in a somewhat different light."""
 

@@ -15,8 +15,6 @@ import numpy.typing as npt
 from wadlib.dataset.frame import Frame
 from wadlib.labels import CLASSES, IDS
 
-__all__ = ["CopyPaste", "paste"]
-
 Image = npt.NDArray[np.uint8]
 Label = npt.NDArray[np.uint16]
 

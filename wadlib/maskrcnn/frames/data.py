@@ -28,8 +28,6 @@ from wadlib.maskrcnn.learning.unlabelled import unlabelled_marks
 from wadlib.maskrcnn.network.anchors import pyramid_anchors
 from wadlib.training import Augmentation, Batches
 
-__all__ = ["Piece", "TrainingBatches", "example", "object_point"]
-
 
 def example(
     image: npt.NDArray[np.uint8],

@@ -11,8 +11,6 @@ import numpy.typing as npt
 from wadlib.labels import IDS, IGNORE, by_name
 from wadlib.maskrcnn.config import Config
 
-__all__ = ["GroundTruth", "ground_truth", "mini_mask"]
-
 MIN_SIDE_PX = 2
 """Instances whose box is smaller than this along one axis are left out: normalised, one pixel has no extent."""
 

@@ -13,8 +13,6 @@ from wadlib.labels import IGNORE
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.views import Placement
 
-__all__ = ["as_rgb", "canvas", "label_canvas", "normalise", "paste", "unmold"]
-
 MASK_THRESHOLD = 0.5
 """A pixel belongs to an instance if the network gives it at least this probability."""
 

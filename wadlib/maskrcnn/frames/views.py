@@ -25,8 +25,6 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network import boxes
 from wadlib.preprocess import NETWORK_SHAPE, NETWORK_VIEWS, VIEWS, view_of
 
-__all__ = ["Placement", "config_for_view"]
-
 Region = tuple[int, int, int, int]
 
 

@@ -28,8 +28,6 @@ from wadlib.maskrcnn.network.proposals import moved_anchors, proposed_anchors
 from wadlib.maskrcnn.network.roi import align_cells, list_of_cells
 from wadlib.maskrcnn.network.rpn import rpn_on_pyramid
 
-__all__ = ["training_pass"]
-
 
 def training_pass(network: Network, *, dense_gradient: bool | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Build the pass from picture and ground truth to the five losses.

@@ -25,16 +25,6 @@ from keras import ops
 
 from wadlib.maskrcnn.network.gather import take_class, take_rows
 
-__all__ = [
-    "labelled_class_loss",
-    "mrcnn_bbox_loss",
-    "mrcnn_class_loss",
-    "mrcnn_mask_loss",
-    "rpn_bbox_loss",
-    "rpn_class_loss",
-    "smooth_l1",
-]
-
 _NEVER = -1e9  # logit of a class that takes no part: a probability of 0, exactly
 
 EPSILON = 1e-7

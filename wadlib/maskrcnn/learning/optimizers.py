@@ -19,8 +19,6 @@ from keras import ops
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network.layers import when_needed
 
-__all__ = ["Momentum", "Penalized", "PenalizedAdam", "optimizer", "weight_penalty"]
-
 
 def weight_penalty(variables: list[Any], decay: float) -> Any:
     r"""Compute the L2 penalty of kernels and biases, as the original has it.

@@ -13,8 +13,6 @@ from wadlib.errors import TrainingError
 from wadlib.maskrcnn.frames.augmentation import STANDARD
 from wadlib.training.augmentation import Augmentation
 
-__all__ = ["MOST_COPIES", "RARE", "Plan", "TrainStage"]
-
 MOST_COPIES = 100
 """Instances pasted into a picture, on average; it has room for fewer."""
 

@@ -19,8 +19,6 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 
-__all__ = ["outputs_of_patches", "patches_around", "sampled_anchors"]
-
 
 def sampled_anchors(match: Any, config: Config) -> tuple[Any, Any]:
     """Find the anchors that take part in the losses.

@@ -18,8 +18,6 @@ from wadlib.maskrcnn.network.boxes import area, box_deltas, iou
 from wadlib.maskrcnn.network.gather import first_true, take_rows
 from wadlib.maskrcnn.network.roi import crop_and_resize
 
-__all__ = ["choose_rois", "rpn_targets", "targets_of_rois"]
-
 RPN_NEGATIVE, RPN_POSITIVE = 0.3, 0.7
 """IoU with instances: an anchor is background below the first, on an object from the second on (Faster R-CNN 3.1.2)."""
 

@@ -25,17 +25,6 @@ if TYPE_CHECKING:
     from wadlib.maskrcnn.model import MaskRCNN
     from wadlib.maskrcnn.weights import LoadReport
 
-__all__ = [
-    "BEST",
-    "LAST",
-    "copy_paste_of",
-    "initial_weights",
-    "instances_of_classes",
-    "mixed_weights",
-    "spread",
-    "train_maskrcnn",
-]
-
 LAST, BEST = "last.h5", "best.h5"
 """In the folder of a run: weights after the last epoch and after the one with the least validation loss, in the layout
 of the original package and with the configuration, for ``wadlib predict --weights``."""

@@ -16,8 +16,6 @@ from wadlib.errors import TrainingError
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.learning.optimizers import Penalized, weight_penalty
 
-__all__ = ["LAYER_SETS", "TrainingModel", "select_layers"]
-
 _HEADS = r"(mrcnn_.*)|(rpn_.*)|(fpn_.*)"
 
 LAYER_SETS: dict[str, str] = {

@@ -24,8 +24,6 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.learning.targets import RPN_NEGATIVE
 from wadlib.maskrcnn.network.boxes import iou
 
-__all__ = ["labelled_classes", "spare_anchors", "unlabelled_marks"]
-
 
 def unlabelled_marks(class_ids: Sequence[int], config: Config) -> npt.NDArray[np.int32]:
     """Make the class ids of the ground truth that say which WAD classes are not labelled, (n,).

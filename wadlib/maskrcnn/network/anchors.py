@@ -13,8 +13,6 @@ import numpy as np
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network.boxes import normalize
 
-__all__ = ["level_anchors", "normalized_anchors", "pyramid_anchors"]
-
 
 def level_anchors(
     scale: float, ratios: tuple[float, ...], shape: tuple[int, int], stride: int, anchor_stride: int = 1

@@ -16,8 +16,6 @@ from keras import layers, ops
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network.layers import Convolution, Normalized, convolution_dtype
 
-__all__ = ["LITE0_BLOCKS", "Lite0Block", "backbone", "lite0", "resnet"]
-
 Lite0Block = tuple[int, int, int, int]  # kernel size, stride, expansion, output channels
 
 # EfficientNet-Lite0 by stage (stage n ends at 1/2^n of the picture's size), as published; no block has

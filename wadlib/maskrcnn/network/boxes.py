@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["apply_deltas", "area", "box_deltas", "clip", "denormalize", "iou", "normalize"]
-
 
 def _namespace(*values: Any) -> ModuleType:
     """NumPy for NumPy arrays, lists and numbers; keras.ops as soon as one value is a tensor."""

@@ -7,8 +7,6 @@ from typing import Any
 
 import keras
 
-__all__ = ["compiled"]
-
 
 def compiled(model: keras.Model) -> Callable[[dict[str, Any]], Any]:
     """Compile a model for inference.

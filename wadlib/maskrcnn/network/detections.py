@@ -13,8 +13,6 @@ from wadlib.maskrcnn.network.gather import take_class, take_rows
 from wadlib.maskrcnn.network.layers import Step
 from wadlib.maskrcnn.network.nms import non_max_suppression
 
-__all__ = ["detection_layer", "refine"]
-
 
 def detection_layer(config: Config) -> Step:
     """Make `refine` a layer: RoIs, class probabilities, deltas and window to (B, max_instances, 6)."""

@@ -14,8 +14,6 @@ from keras import layers
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network.layers import Convolution, convolution_dtype
 
-__all__ = ["conv3x3", "pyramid"]
-
 
 def conv3x3(filters: int, name: str, config: Config, strides: int = 1) -> Callable[[Any], Any]:
     """Make a 3x3 convolution; with `Config.separable` a depthwise one and a 1x1, at a ninth of the arithmetic.

@@ -6,8 +6,6 @@ from typing import Any
 
 from keras import ops
 
-__all__ = ["first_true", "take_class", "take_rows"]
-
 
 def take_rows(values: Any, indices: Any) -> Any:
     """Take rows of each picture: ``out[b, m] = values[b, indices[b, m]]``.

@@ -14,8 +14,6 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network.fpn import conv3x3
 from wadlib.maskrcnn.network.layers import Convolution, Normalized, convolution_dtype, seeded
 
-__all__ = ["ClassHead", "Doubling", "MaskHead"]
-
 
 def _merge(x: Any) -> Any:
     """(B, N, h, w, C) -> (B * N, h, w, C)."""

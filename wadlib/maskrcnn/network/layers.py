@@ -23,17 +23,6 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 
-__all__ = [
-    "BN_EPSILON",
-    "Convolution",
-    "FixedNormalization",
-    "Normalized",
-    "Spec",
-    "Step",
-    "convolution_dtype",
-    "seeded",
-]
-
 Spec = tuple[tuple[int | None, ...], str]
 """Shape without the batch axis, and dtype."""
 

@@ -24,8 +24,6 @@ from wadlib.maskrcnn.network.proposals import proposal_layer
 from wadlib.maskrcnn.network.roi import RoIAlign
 from wadlib.maskrcnn.network.rpn import rpn_model, rpn_on_pyramid
 
-__all__ = ["Network"]
-
 
 class Network:
     """Holds the layers of a Mask R-CNN and the symbolic tensors of one pass through them.

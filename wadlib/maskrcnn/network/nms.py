@@ -16,8 +16,6 @@ from keras import ops
 from wadlib.maskrcnn.network.boxes import iou
 from wadlib.maskrcnn.network.gather import first_true, take_rows
 
-__all__ = ["neutral_non_max_suppression", "non_max_suppression"]
-
 TILE = 512
 """Boxes that are resolved at once by the neutral twin."""
 

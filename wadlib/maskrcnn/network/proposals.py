@@ -13,8 +13,6 @@ from wadlib.maskrcnn.network.gather import take_rows
 from wadlib.maskrcnn.network.layers import Step
 from wadlib.maskrcnn.network.nms import non_max_suppression
 
-__all__ = ["best_anchors", "moved_anchors", "proposal_layer", "propose", "proposed_anchors"]
-
 
 def best_anchors(scores: Any, deltas: Any, anchors: Any, config: Config) -> tuple[Any, Any]:
     """Take the anchors with the best scores and apply their deltas: what goes into non-maximum suppression.

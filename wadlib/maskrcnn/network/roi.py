@@ -18,17 +18,6 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 
-__all__ = [
-    "RoIAlign",
-    "align_cells",
-    "crop_and_resize",
-    "list_of_cells",
-    "neutral_roi_align",
-    "pyramid_level",
-    "roi_align",
-    "roi_pool",
-]
-
 FIRST_LEVEL = 2
 """The pyramid level of the first feature map, P2."""
 

@@ -14,8 +14,6 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network.fpn import conv3x3
 from wadlib.maskrcnn.network.layers import Convolution, convolution_dtype
 
-__all__ = ["rpn_model", "rpn_on_pyramid"]
-
 
 def rpn_model(config: Config) -> keras.Model:
     """Build the region proposal network for one pyramid level.

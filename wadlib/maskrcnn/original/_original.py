@@ -21,8 +21,6 @@ from wadlib._shared.files import atomic_path
 from wadlib.errors import ImageError, SegmentationError, WeightsError
 from wadlib.maskrcnn.original import _stand_ins
 
-__all__ = ["LOSSES", "Original", "modules"]
-
 LOSSES = ("rpn_class_loss", "rpn_bbox_loss", "mrcnn_class_loss", "mrcnn_bbox_loss", "mrcnn_mask_loss")
 
 _OF_MODEL = (

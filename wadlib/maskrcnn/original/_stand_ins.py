@@ -43,8 +43,6 @@ from typing import Any
 
 from wadlib.errors import WadError
 
-__all__ = ["TESTED_TF_KERAS", "load"]
-
 TESTED_TF_KERAS = "2.21"
 """The release of tf-keras whose insides the stand-ins were fitted to."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["STAGES"]
-
 STAGES = {
     "C2": "res2c_out",
     "C3": "res3d_out",

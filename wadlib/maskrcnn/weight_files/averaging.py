@@ -17,8 +17,6 @@ from wadlib._shared.files import atomic_path
 from wadlib.errors import WeightsError
 from wadlib.maskrcnn.weight_files.h5 import layers_in, open_h5, read_arrays
 
-__all__ = ["MEAN", "average", "save_epoch"]
-
 MEAN = "mean.h5"
 """In the folder of a run: the mean of the weights after each of its last epochs."""
 

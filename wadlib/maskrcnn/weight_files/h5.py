@@ -15,8 +15,6 @@ import numpy.typing as npt
 from wadlib._shared.files import atomic_path
 from wadlib.errors import WeightsError
 
-__all__ = ["StoredLayer", "layers_in", "open_h5", "read_arrays", "write_h5"]
-
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 _SUFFIX = re.compile(r"(_\d+)?:\d+$")  # "kernel_1:0" is a kernel
 

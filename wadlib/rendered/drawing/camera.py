@@ -17,8 +17,6 @@ from wadlib.errors import RenderError
 from wadlib.frames import FULL_SHAPE
 from wadlib.preprocess import VIEWS, View
 
-__all__ = ["CAMERAS", "CX", "CY", "FULL", "FX", "FY", "NETWORK", "SIZES", "STRIP", "Camera", "Grid", "camera"]
-
 FX, FY, CX, CY = 2304.55, 2305.88, 1686.24, 1354.98
 """Published intrinsics of ApolloScape's Camera 5, in pixels at 3384x2710."""
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from wadlib.rendered.drawing.mesh import Colour, Mesh, merge, of_triangles, skin
 
-__all__ = ["Loft"]
-
 
 @dataclass(frozen=True, eq=False)
 class Loft:

@@ -8,8 +8,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-__all__ = ["KEEP", "cluster", "tidy"]
-
 KEEP = -2
 WINDOW = 5
 """Samples along each side of the window in which we look; every second pixel is sampled, so 10x10 pixels."""

@@ -10,20 +10,6 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "BARK",
-    "FENCE",
-    "HEDGE",
-    "KERB",
-    "LEAF",
-    "SIGN",
-    "WALL",
-    "byte_noise",
-    "grain",
-    "leaf_texture",
-    "smooth_noise",
-]
-
 LEAF, FENCE, WALL, BARK, HEDGE, SIGN, KERB = 32, 33, 34, 35, 36, 37, 38
 
 

@@ -18,8 +18,6 @@ import numpy.typing as npt
 from wadlib.errors import RenderError
 from wadlib.rendered.drawing.polygon import signed_area, triangulate
 
-__all__ = ["GLASS", "LIGHT", "MATTE", "METAL", "PAINT", "Mesh", "box", "merge", "of_triangles", "prism", "skin"]
-
 MATTE, PAINT, GLASS, LIGHT, METAL = range(5)
 """Materials: cloth and rubber, glossy lacquer, window glass, lamps (emissive), bare or chromed metal."""
 

@@ -13,8 +13,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Photograph", "add_grain", "add_motion", "develop", "draw_photograph", "expose", "glare", "motion_kernel"]
-
 GAMMA = 2.2
 TILE_PX = 1024
 """Noise is drawn for so many rows and columns; larger pictures repeat it."""

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from wadlib.errors import RenderError
 
-__all__ = ["signed_area", "triangulate"]
-
 
 def signed_area(polygon: npt.NDArray[np.float64]) -> float:
     """Compute the signed area, positive for counter-clockwise corners (the shoelace formula)."""

@@ -14,8 +14,6 @@ import numpy as np
 from wadlib._shared.compiled import jit
 from wadlib.rendered.drawing.materials import FENCE, LEAF
 
-__all__ = ["cast_shadows", "draw"]
-
 NEAR_M = 0.4
 
 

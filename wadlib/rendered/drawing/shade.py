@@ -10,8 +10,6 @@ from wadlib.rendered.drawing.materials import BARK, HEDGE, LEAF, SIGN, WALL
 from wadlib.rendered.drawing.mesh import GLASS, LIGHT, METAL, PAINT
 from wadlib.rendered.street.ground import ground_albedo, hashed, road_coordinates
 
-__all__ = ["SKY_STEP", "shade"]
-
 SKY_STEP = 8  # the sky is smooth: one sample of its table for 8x8 samples of the picture
 
 

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from wadlib.rendered.drawing.mesh import MATTE, Colour, Mesh, of_triangles, skin
 
-__all__ = ["disc", "ellipsoid", "hoop", "limb", "sphere", "tube"]
-
 
 def limb(points: npt.ArrayLike, radii: npt.ArrayLike, *, colour: Colour, material: int = MATTE, sides: int = 6) -> Mesh:
     """Round bar through two or more points: an arm, a leg, a bent handlebar, a trunk.

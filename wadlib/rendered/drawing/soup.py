@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from wadlib.rendered.street.road import place
 
-__all__ = ["Soup", "cuboid", "join", "linear", "panel", "strip"]
-
 F32 = npt.NDArray[np.float32]
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["glyph", "small_print", "stroke", "writing"]
-
 Box = tuple[float, float, float, float]
 """Left, low, right, high."""
 STEPS = np.array([0.1, 0.3, 0.5, 0.7, 0.9])

@@ -14,8 +14,6 @@ from wadlib.rendered.road_users.figure import Figure, Vector, draw_figure, dress
 from wadlib.rendered.road_users.parts import RUBBER, pick_paint, quads
 from wadlib.rendered.road_users.people import seated
 
-__all__ = ["BAR", "HUB_Z", "STEEL", "Bicycle", "build_bicycle", "draw_bicycle", "mudguard", "pedals", "spoked"]
-
 STEEL = (0.62, 0.63, 0.65)
 BAR = (0.13, 0.13, 0.135)
 HUB_Z = 0.335

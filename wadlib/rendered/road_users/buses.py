@@ -26,8 +26,6 @@ from wadlib.rendered.road_users.parts import (
     wheels,
 )
 
-__all__ = ["Bus", "build_bus", "draw_bus"]
-
 
 @dataclass(frozen=True)
 class Plan:

@@ -23,8 +23,6 @@ from wadlib.rendered.road_users.parts import (
     wheels,
 )
 
-__all__ = ["Car", "build_car", "draw_car"]
-
 Line = list[tuple[float, float]]
 
 

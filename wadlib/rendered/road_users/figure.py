@@ -11,8 +11,6 @@ from wadlib.rendered.drawing.mesh import MATTE, Mesh, box, merge, skin
 from wadlib.rendered.drawing.solids import limb, sphere
 from wadlib.rendered.road_users.parts import pick, pick_paint
 
-__all__ = ["Figure", "Joints", "draw_figure", "dress", "head_centre"]
-
 Vector = npt.NDArray[np.float64]
 
 HAND, HIP_HALF, SHOULDER_HALF = 0.075, 0.052, 0.112

@@ -10,8 +10,6 @@ import numpy.typing as npt
 from wadlib.rendered.drawing.mesh import METAL, Mesh, box, prism
 from wadlib.rendered.drawing.solids import limb
 
-__all__ = ["DARK", "SAND", "STEEL", "Body", "heap", "load"]
-
 DARK = (0.12, 0.12, 0.125)
 SAND, CARTON, STEEL = np.array((0.50, 0.41, 0.28)), np.array((0.48, 0.35, 0.22)), np.array((0.40, 0.41, 0.43))
 

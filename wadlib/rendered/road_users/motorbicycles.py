@@ -14,8 +14,6 @@ from wadlib.rendered.road_users.figure import Figure, Vector, draw_figure, dress
 from wadlib.rendered.road_users.parts import LAMP_RED, LAMP_WHITE, RUBBER, pick, pick_paint, plates, quads
 from wadlib.rendered.road_users.people import seated
 
-__all__ = ["Motorbicycle", "build_motorbicycle", "draw_motorbicycle"]
-
 
 @dataclass(frozen=True, eq=False)
 class Motorbicycle:

@@ -10,22 +10,6 @@ import numpy.typing as npt
 
 from wadlib.rendered.drawing.mesh import LIGHT, MATTE, METAL, Mesh, merge, of_triangles, skin
 
-__all__ = [
-    "BLACK_GLASS",
-    "LAMP_RED",
-    "LAMP_WHITE",
-    "PAINTS",
-    "RUBBER",
-    "arch",
-    "lamp",
-    "number_plate",
-    "pick",
-    "pick_paint",
-    "plates",
-    "quads",
-    "wheels",
-]
-
 RGB = tuple[float, float, float]
 
 # One palette for all classes, in colours as a screen shows them (gamma 2.2): only the weights differ, so that

@@ -14,8 +14,6 @@ from wadlib.rendered.drawing.mesh import Mesh, merge
 from wadlib.rendered.drawing.solids import limb
 from wadlib.rendered.road_users.figure import HIP_HALF, SHOULDER_HALF, Figure, Joints, Vector, dress
 
-__all__ = ["build_person", "reach", "seated", "walking"]
-
 # Lengths as shares of the body height (Winter, Biomechanics and Motor Control of Human Movement, 4.1).
 THIGH, SHANK, ANKLE = 0.245, 0.246, 0.039
 UPPER_ARM, FOREARM = 0.17, 0.146

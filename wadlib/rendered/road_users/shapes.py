@@ -19,8 +19,6 @@ from wadlib.rendered.road_users.people import build_person
 from wadlib.rendered.road_users.tricycles import build_tricycle, draw_tricycle
 from wadlib.rendered.road_users.trucks import build_truck, draw_truck
 
-__all__ = ["ANIMATED", "make_shape"]
-
 Builder = Callable[[np.random.Generator, float, int], Mesh]
 
 BUILDERS: dict[int, Builder] = {

@@ -19,9 +19,6 @@ from wadlib.rendered.road_users.parts import BLACK_GLASS, LAMP_RED, LAMP_WHITE, 
 from wadlib.rendered.road_users.people import seated
 from wadlib.rendered.road_users.truck_bodies import build_body
 
-__all__ = ["Tricycle", "build_tricycle", "draw_tricycle"]
-
-
 STYLES = {"cargo": 38, "courier": 24, "cabin": 24, "pedal": 14}
 
 

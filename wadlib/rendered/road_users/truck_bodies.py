@@ -12,8 +12,6 @@ from wadlib.rendered.drawing.solids import limb
 from wadlib.rendered.road_users.loads import DARK, SAND, STEEL, Body, heap, load
 from wadlib.rendered.road_users.parts import plates
 
-__all__ = ["build_body"]
-
 
 def build_body(body: Body, lod: int = 0) -> Mesh:
     """Build the mesh of a drawn body."""

@@ -26,8 +26,6 @@ from wadlib.rendered.road_users.parts import (
 )
 from wadlib.rendered.road_users.truck_bodies import build_body
 
-__all__ = ["Truck", "build_truck", "draw_truck"]
-
 
 @dataclass(frozen=True)
 class Plan:

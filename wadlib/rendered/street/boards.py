@@ -15,8 +15,6 @@ from wadlib.rendered.street.posters import SIGN_M, banner, poster, shop, sign
 from wadlib.rendered.street.roadside import SIDES, Roadside
 from wadlib.rendered.street.scenery import _mast, blocks
 
-__all__ = ["boards"]
-
 BANNERS, HOARDINGS, BILLBOARDS, SHOPS, SIGNS = range(31, 36)
 PANEL_M = 3.0
 STEEL = linear((0.5, 0.52, 0.54))

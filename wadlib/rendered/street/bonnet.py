@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from wadlib.rendered.drawing.camera import Grid
 
-__all__ = ["add_bonnet", "outline"]
-
 # Full-frame pixels for Camera 5; Camera 6 sees the mirror image at the left.
 BODY = [(2120, 2730), (2190, 2610), (2290, 2450), (2335, 2385), (2400, 2368),
         (2700, 2372), (3050, 2392), (3400, 2420), (3400, 2730)]  # fmt: skip

@@ -20,8 +20,6 @@ from wadlib.rendered.street.roadside import SIDES, Roadside
 from wadlib.rendered.street.scenery import _mast
 from wadlib.rendered.street.trees import _limb
 
-__all__ = ["clutter"]
-
 Spot = tuple[float, float, float]
 Draw = tuple[float, ...]
 Thing = Callable[[Roadside, Spot, float, Draw], Iterator[Soup]]

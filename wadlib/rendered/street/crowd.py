@@ -33,8 +33,6 @@ from wadlib.rendered.street.traffic import (
     locate,
 )
 
-__all__ = ["make_streams"]
-
 LEVELS = (3.0, 5.0, 7.5, 11.0, 14.5, 18.0, 24.0, 58.0)
 """Instances per frame of eight videos: equal shares of WAD's distribution (p5 3, median 13, p95 51)."""
 # Share of each class in WAD, how steady it is (its number grows as level ** steadiness), and how many

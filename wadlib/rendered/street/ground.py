@@ -13,19 +13,6 @@ import numpy as np
 
 from wadlib._shared.compiled import jit
 
-__all__ = [
-    "ASPHALT",
-    "CELLS_PER_M",
-    "CONCRETE",
-    "CURVE_START_M",
-    "CURVE_STEP_M",
-    "DIRT",
-    "GRASS",
-    "PAVING",
-    "ground_albedo",
-    "road_coordinates",
-]
-
 ASPHALT, GRASS, PAVING, CONCRETE, DIRT = 0, 1, 2, 3, 4
 CURVE_START_M, CURVE_STEP_M = -60.0, 0.5
 CELLS_PER_M, HALF_WIDTH_M = 20, 80.0  # resolution and reach of the cross-section tables

@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from wadlib.rendered.drawing.materials import smooth_noise
 
-__all__ = ["KINDS", "Light", "sky", "sun_direction", "tone_curve"]
-
 Colour = tuple[float, float, float]
 
 

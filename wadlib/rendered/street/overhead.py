@@ -12,8 +12,6 @@ from wadlib.rendered.drawing.materials import KERB, LEAF
 from wadlib.rendered.drawing.soup import Soup, join, linear, panel
 from wadlib.rendered.street.roadside import Roadside
 
-__all__ = ["shade_across", "wires"]
-
 WIRES, DAPPLE, BARS = range(71, 74)
 
 

@@ -16,8 +16,6 @@ from wadlib.rendered.drawing.mesh import Mesh
 from wadlib.rendered.drawing.strokes import small_print, stroke, writing
 from wadlib.rendered.road_users.shapes import make_shape
 
-__all__ = ["SIGN_M", "banner", "column", "poster", "shop", "sign"]
-
 VEHICLES = (33, 33, 33, 38, 39, 34, 35, 40)
 PERSON = 36
 SIGN_M = 0.9

@@ -29,8 +29,6 @@ from wadlib.rendered.street.ground import (
     SOLID,
 )
 
-__all__ = ["Bend", "Layout", "Road", "curve_tables", "make_layout", "place"]
-
 VIEW_M = 620.0
 
 

@@ -16,8 +16,6 @@ from wadlib.rendered.drawing.soup import Soup
 from wadlib.rendered.street.road import Road, place
 from wadlib.rendered.street.scenery import _cells, _draws
 
-__all__ = ["SIDES", "Roadside"]
-
 SIDES = (1.0, -1.0)
 """Left and right of the road."""
 SHADE_M = 40.0

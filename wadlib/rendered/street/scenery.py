@@ -22,8 +22,6 @@ from wadlib.rendered.street.light import Light
 from wadlib.rendered.street.road import Road, place
 from wadlib.rendered.street.trees import _limb, tree
 
-__all__ = ["Block", "blocks", "casters", "furniture", "woods"]
-
 BEHIND_M, AHEAD_M = -35.0, 420.0
 
 

@@ -13,8 +13,6 @@ import numpy as np
 from wadlib.rendered.street.road import Road
 from wadlib.rendered.street.traffic import BICYCLE, BUS, CAR, EGO_SPEED, MOTORBICYCLE, PERSON, TRICYCLE, TRUCK, Stream
 
-__all__ = ["propose"]
-
 Row = tuple[str, float, float, float, float]
 SLOTS = {"lane": 44, "overtaking": 28, "parked": 56, "crossing": 4}
 """Places for cars in a row of each kind: bumper to bumper."""

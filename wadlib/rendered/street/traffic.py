@@ -15,8 +15,6 @@ import numpy as np
 
 from wadlib.rendered.street.road import Road
 
-__all__ = ["EGO_SPEED", "Actor", "Stream", "actors_at", "extent", "locate"]
-
 EGO_SPEED = 7.2
 """m/s: one metre per frame of 0.139 s."""
 BEHIND_M = -30.0

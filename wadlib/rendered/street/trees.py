@@ -14,8 +14,6 @@ from wadlib.rendered.drawing.materials import BARK, LEAF
 from wadlib.rendered.drawing.soup import Soup, join, linear, make
 from wadlib.rendered.street.light import Light
 
-__all__ = ["CARDS", "Crown", "crown", "tree"]
-
 CARDS = (320, 110, 30)
 """Cards of a crown near by, farther and far away."""
 KINDS = 7

@@ -1,7 +1,5 @@
 """Every exception that wadlib raises on purpose: what happened (with the actual value), the likely cause, the fix."""
 
-from __future__ import annotations
-
 import functools
 
 __all__ = [

@@ -5,8 +5,6 @@ Reading is strict: what is not exactly a label is a clear error, never a plausib
 Writing is whole or not at all.
 """
 
-from __future__ import annotations
-
 import errno
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Each number is given its own line: A_c is the area of class c in the prediction,
 I_c of both, U_c = A_c + B_c - I_c of either (the letters of the report, section 5).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 import numpy as np

@@ -5,8 +5,6 @@ instances: **255** is background and **65535** is "ignore". The second is the tr
 ``65535 // 1000 == 65``, so careless code finds traffic cones wherever the annotators gave up.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ The second-place solution of the challenge kept the full resolution of one strip
 objects lie between rows 1560 and 2280. `VIEWS` is the one table of these and of all other parts of a frame.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import overload
 

@@ -4,8 +4,6 @@
 one small task of several items; `limit_threads` is what each worker does first.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pickle

@@ -4,8 +4,6 @@ A module that holds compiled functions can be imported at the top of any other: 
 takes a second to import, is loaded when the first of them is called.
 """
 
-from __future__ import annotations
-
 import functools
 import threading
 from collections.abc import Callable

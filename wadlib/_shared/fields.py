@@ -1,7 +1,5 @@
 """Check what comes from files of other programs, before C code sees it: text of any encoding, fields of records."""
 
-from __future__ import annotations
-
 import io
 import json
 import math

@@ -1,7 +1,5 @@
 """Files that are written whole or not at all, and paths that stay inside their root."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """Picture files: JPEG through libjpeg-turbo (simplejpeg), strict and faster than OpenCV, which reads all others."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import simplejpeg

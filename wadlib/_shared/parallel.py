@@ -5,8 +5,6 @@ Everything that walks a dataset (rendering, preparing, evaluating, predicting) g
 memory bounded, Ctrl-C honoured, and any `concurrent.futures.Executor` in place of our own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Name the hidden files that are being written, and remove those that a killed process left."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import hashlib

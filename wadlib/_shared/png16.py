@@ -5,8 +5,6 @@ then a filter per row. A label is nearly empty, so two things decide the speed: 
 several times faster than zlib, and undoing the filters is a few lines of compiled code.
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from typing import Any, NamedTuple

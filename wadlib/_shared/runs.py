@@ -4,8 +4,6 @@ Label maps are flat: a network-size frame has half a million pixels but only a f
 so that everything after one scan works on little arrays. The scan is compiled with numba.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

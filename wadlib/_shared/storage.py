@@ -5,8 +5,6 @@ any store that fsspec knows, also as a `pathlib.Path`, which makes one slash of 
 is an entry that is fetched by itself, with one request. Only reading; the errors are OSError, as for other files.
 """
 
-from __future__ import annotations
-
 import calendar
 import errno
 import functools

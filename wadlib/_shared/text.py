@@ -1,7 +1,5 @@
 r"""Show text that comes from outside: no name of a file may steer a terminal."""
 
-from __future__ import annotations
-
 import re
 
 # Control characters, those that change the direction of writing, and bytes of a name that were no UTF-8.

@@ -1,7 +1,5 @@
 """Check the types of a dataclass's fields: configurations come from files that anybody may have edited."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import math

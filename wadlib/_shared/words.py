@@ -1,7 +1,5 @@
 """Words of messages."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 from typing import TypeVar

@@ -5,8 +5,6 @@ in a module that takes ``app`` from `wadlib.cli.common`, import everything heavy
 the module in the import below (its place there is its place in ``wadlib --help``).
 """
 
-from __future__ import annotations
-
 import platform
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Commands for the notebooks and the book."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The command ``wadlib`` itself, and what its commands share."""
 
-from __future__ import annotations
-
 import math
 from concurrent.futures import Executor
 from pathlib import Path

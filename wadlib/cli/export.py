@@ -1,7 +1,5 @@
 """``wadlib export …`` and ``wadlib import …``: other people's formats."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated

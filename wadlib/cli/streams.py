@@ -1,7 +1,5 @@
 """Make standard input and output fit for whatever the command is started from, and print to them."""
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings

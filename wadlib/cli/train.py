@@ -1,7 +1,5 @@
 """Commands that train networks."""
 
-from __future__ import annotations
-
 import json
 from enum import StrEnum
 from pathlib import Path

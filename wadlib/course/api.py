@@ -1,7 +1,5 @@
 """Write the pages of the book's reference: one for the core, one for each room, from the docstrings."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import pkgutil

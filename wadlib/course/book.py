@@ -1,7 +1,5 @@
 """The HTML book: executed notebooks and a front page, readable from disk with no network."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

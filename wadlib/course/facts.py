@@ -7,8 +7,6 @@ crop: left 28, right 28, top 75, bottom 75 px
 (0.9, 'code')
 """
 
-from __future__ import annotations
-
 import difflib
 import functools
 import json

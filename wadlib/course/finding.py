@@ -4,8 +4,6 @@
 code would have saved them and read rightly, and writes `RESULTS`.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from importlib import metadata

@@ -5,8 +5,6 @@ Cells of an exercise carry a tag: ``exercise`` (the scaffold that the student fi
 students). The first three get nbgrader's cell metadata (schema 3), so that the same files can be graded.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -5,8 +5,6 @@ that says which labels they belong to (``results/predictions/save_predictions.py
 other frames, or of frames that were drawn anew since, are not used.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """How much memory a notebook needs: its kernel and everything that the kernel starts, looked at while it runs."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable

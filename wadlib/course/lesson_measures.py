@@ -3,8 +3,6 @@
 The labels are those of frames at network size, (640, 832); of a full-size label pass every fourth row and column.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

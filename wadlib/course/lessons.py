@@ -7,8 +7,6 @@ They lie in videos that no split of the course and no training of its networks u
 asked for, so that a notebook that is opened alone waits for its own frames only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ them and never edited. The same source, data and packages give the same bytes: c
 numbers, and no time, path or version of the machine goes into the file.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Slides for a lecture: every figure of the notebooks, with the text around it as speaker notes, in one file."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

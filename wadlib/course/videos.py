@@ -1,7 +1,5 @@
 """What the notebook on video opens with: one video with every metre of the drive, and a player for results."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Sequence

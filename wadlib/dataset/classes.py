@@ -6,8 +6,6 @@ error, because the file is then another dataset's. (33 is a bicycle in Cityscape
 format.) Never their ``trainId``: those differ between copies of the same dataset.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Count what is labelled: instances per class, their areas, and the frames that hold them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ of its format is a LabelError: 8 bits in place of 16, three channels in place of
 not define. All of them would open in a picture library, with wrong numbers in it.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from pathlib import Path

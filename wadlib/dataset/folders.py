@@ -1,7 +1,5 @@
 """Read the folders of a WAD dataset and pair what belongs together, by the name of the frame."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -10,8 +10,6 @@ r"""Name the folders and files of the Kaggle layout, in one place.
     ROOT/test_video_list_and_name_mapping/list_test_mapping/md5_mapping_<video>_image_list_test.txt
 """
 
-from __future__ import annotations
-
 import re
 
 TRAIN_IMAGES, TRAIN_LABELS, TRAIN_LISTS = "train_color", "train_label", "train_video_list"

@@ -9,8 +9,6 @@ A test list has the picture alone; a mapping file has ``<md5><TAB>path``, where 
 frame is used, so a line can never lead out of the dataset.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Where prepared frames come from: a file beside those of another dataset, so that its gaps stay known."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

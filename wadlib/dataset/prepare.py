@@ -1,7 +1,5 @@
 """Convert a dataset to pairs of a network's size once, so that training does not do it every time."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

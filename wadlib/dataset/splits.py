@@ -1,7 +1,5 @@
 """Training and validation frames: the report's split, and one without a leak between the two."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Read the true identities of a dataset, which WAD's labels do not tell."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from wadlib._shared.fields import read_json

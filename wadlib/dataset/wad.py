@@ -5,8 +5,6 @@ Any of them may be missing, and the lists and the files of the real data disagre
 position in a sorted listing.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor

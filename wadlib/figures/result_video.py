@@ -1,7 +1,5 @@
 """The result video: a street, what was found in it by track, and where that is wrong, side by side."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ H.264 (4:2:0, index first) is what everything plays; AV1 takes less than half th
 its mp4v plays in no browser, and for codecs that it lacks it writes an empty file without an error.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

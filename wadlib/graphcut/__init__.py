@@ -1,7 +1,5 @@
 """Segmentation by energies and graph cuts: section 2.1 of the report."""
 
-from __future__ import annotations
-
 from wadlib.graphcut.contrast import contrast_weights
 from wadlib.graphcut.gaussian import GaussianFit, gaussian_field
 from wadlib.graphcut.line import swap_graph_1d

@@ -6,8 +6,6 @@ the source, and a pixel takes the label of the terminal link that is cut, as in 
 Zabih 2001. The functions are the reference; the fast solver builds the same graphs compiled.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Edge weights that let a labelling break where the picture does."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

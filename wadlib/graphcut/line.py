@@ -12,8 +12,6 @@ Veksler & Zabih (2001, section 3):
 A cut severs one terminal link of each pixel, and the pixel takes that terminal's label.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

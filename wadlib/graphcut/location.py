@@ -1,7 +1,5 @@
 """Where each label is found in a frame: counts on coarse cells, smoothed by a Parzen window."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

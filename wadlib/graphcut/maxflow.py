@@ -4,8 +4,6 @@ Both give the same cut, not only one of the same capacity: of all minimum cuts t
 fewest pixels on the sink's side, which is unique.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Iterated conditional modes: the descent by one pixel at a time that graph cuts are measured against."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from typing import Any

@@ -10,8 +10,6 @@ the two anew. There are exponentially many moves, and the cut finds the best of 
 either is the exact minimum; an expansion's end is within a factor 2 max V / min V of it (Potts: 2).
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Normalized cut (Shi and Malik 2000; section 2.1 of the report) on superpixels or on pixels."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, Literal

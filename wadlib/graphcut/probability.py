@@ -1,7 +1,5 @@
 """Any probability map as the unary term: a network's softmax, or anything else that sums to one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

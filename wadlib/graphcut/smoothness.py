@@ -7,8 +7,6 @@ longer be the energy; solvers do not notice, so it is checked here. V(a, b) = 0 
 may swap freely is allowed.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

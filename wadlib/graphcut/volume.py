@@ -7,8 +7,6 @@ A neighbour in time need not be at the same place: `links` says for each pixel w
 where optical flow takes it. Then the graph is no grid any more, and PyMaxflow cuts it as a general one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Scored instances of a frame: one type, one reader and one writer of a folder of predictions."""
 
-from __future__ import annotations
-
 from wadlib.instances.components import instances_from_indices
 from wadlib.instances.instances import Instances
 from wadlib.instances.masks import Runs

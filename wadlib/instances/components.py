@@ -1,7 +1,5 @@
 """Take a map of classes apart into instances: each connected component is one."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

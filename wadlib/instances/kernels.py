@@ -3,8 +3,6 @@
 Each works on flat arrays and allocates nothing.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from wadlib._shared.compiled import jit

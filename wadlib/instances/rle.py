@@ -1,7 +1,5 @@
 """Small parts of COCO's formats: sizes, boxes, and run lengths that are not compressed yet."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -10,8 +10,6 @@ A frame is done when its label is there and its line is in the journal. Lines ar
 cost the last one, never an earlier one.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterable, Mapping

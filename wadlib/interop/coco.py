@@ -5,8 +5,6 @@ each part, a polygon, into a further copy of the whole instance.) Ids begin at 1
 match" and scores a perfect prediction as zero.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from concurrent.futures import Executor

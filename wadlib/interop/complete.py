@@ -1,7 +1,5 @@
 """Refuse exports that would write what is not there as "nothing found"."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 from wadlib._shared.words import one_of

@@ -9,8 +9,6 @@ ignore. Objects of one frame may not overlap, so the source is a label map, whos
 as the track's. (WAD's true instance numbers are *not* tracks: the same car may change its number.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial

@@ -1,7 +1,5 @@
 """Former functions for COCO's run-length encoding, for scripts that were written before `wadlib.instances.Runs`."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

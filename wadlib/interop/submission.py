@@ -10,8 +10,6 @@ ImageId is the picture's file name without ``.jpg``, LabelId a WAD class id, and
 first line: the sample that Kaggle handed out had PixelCount before Confidence.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial

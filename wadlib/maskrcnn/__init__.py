@@ -8,8 +8,6 @@ first used, so that reading a configuration or a list of instances does not wait
 (640, 832)
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING
 

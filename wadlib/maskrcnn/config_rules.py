@@ -1,7 +1,5 @@
 """Say what each field of a `wadlib.maskrcnn.config.Config` must be."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -7,8 +7,6 @@ region that both tiles saw, both must say the same; so two instances are one obj
 however much of the object only one of them saw.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ order (``layer_names``, ``weight_names``). Layers are paired by name, so that a 
 another; Keras silently leaves the rest behind. `load` says what it was.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import warnings

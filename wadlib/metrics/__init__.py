@@ -1,7 +1,5 @@
 """Scores of label maps and of scored instances: one small table per frame, and what follows from it."""
 
-from __future__ import annotations
-
 from wadlib.instances.instances_file import InstancesFile as DetectionFile  # its former name and place
 from wadlib.instances.masks import Runs as RunMasks  # its former name and place
 from wadlib.iou import REPORT_TABLE_1, IoUSum, mean_iou, pooled_iou, report_iou

@@ -10,8 +10,6 @@ The official scorer of the WAD challenge is not public, and two descriptions of 
 (11 or 101 recall points); COCO's rule is what everybody can check.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ intervals that are far too narrow. (Efron and Tibshirani, *An Introduction to th
 the percentile interval.)
 """
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 

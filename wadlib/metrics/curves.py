@@ -4,8 +4,6 @@ COCO's matching lets the highest score choose first, so leaving out all below a 
 no match above it: one matching serves all thresholds.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ The report's authors paired two sorted directory listings: a single missing pred
 every pair after it and took car IoU silently from 0.685 to 0.621. Here a name is a name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from functools import partial

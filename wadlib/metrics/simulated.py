@@ -4,8 +4,6 @@ It knows nothing about pictures. It serves where a *metric* is studied and predi
 errors are known: how much does each kind of error cost? Wherever its results are shown, its name is.
 """
 
-from __future__ import annotations
-
 import zlib
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The embedded dataset: driving videos drawn by our own code in exactly the WAD format."""
 
-from __future__ import annotations
-
 from wadlib.dataset.tracks import read_tracks
 from wadlib.rendered.write import VERSION, render_dataset, render_frame
 

@@ -1,7 +1,5 @@
 """One frame: from who is where to a picture, its label and the true identities."""
 
-from __future__ import annotations
-
 import functools
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Write a rendered dataset in the Kaggle layout."""
 
-from __future__ import annotations
-
 import datetime
 import functools
 import hashlib

@@ -1,7 +1,5 @@
 """Identities through time: which instance of a frame is which of the frame before, and what time is worth."""
 
-from __future__ import annotations
-
 from wadlib.tracking.clock import frame_times
 from wadlib.tracking.fill import Tracked, fill_gaps
 from wadlib.tracking.flow import Flow

@@ -1,7 +1,5 @@
 """One-to-one assignment of tracks and detections, class by class."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment

@@ -4,8 +4,6 @@ WAD takes a picture about every *metre*, so the time between two frames says how
 neighbours in the list may be a minute apart.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Fill the gaps of tracks: an object that was found before and after was there in between."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Optical flow between two frames: where each pixel went (OpenCV's DIS, Kroeger et al., ECCV 2016)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

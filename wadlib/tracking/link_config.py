@@ -1,7 +1,5 @@
 """The settings of a linker."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from wadlib.errors import TrackingError

@@ -4,8 +4,6 @@ Nothing is dropped, moved or reordered: the answer is one whole number per detec
 were.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

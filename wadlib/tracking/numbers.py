@@ -1,7 +1,5 @@
 """Numbers of tracks on label maps: a label code has room for a thousand of each class."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Write what was tracked: labels, ``instances.json`` and ``tracks.json``."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path

@@ -5,8 +5,6 @@ the frame itself, a few pixels around the place to which it was carried (normali
 both key frames are brought there, and averaged by nearness.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

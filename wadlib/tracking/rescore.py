@@ -1,7 +1,5 @@
 r"""Scores that know about time: a detection that its track confirms is surer than a lonely one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

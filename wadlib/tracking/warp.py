@@ -4,8 +4,6 @@ Averages over time, links of a spatio-temporal random field and the consistency 
 is not at the same place in the next frame.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Importing this package does not import Keras, so that `quiet` can come first.
 """
 
-from __future__ import annotations
-
 from wadlib.training.augmentation import Augmentation
 from wadlib.training.backend import as_array, deterministic, environment, gradient_norms, quiet
 from wadlib.training.batches import Batch, Batches, Source, Stream

@@ -1,7 +1,5 @@
 """Augmentation that keeps a picture and its target together, for U-Net and Mask R-CNN alike."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 

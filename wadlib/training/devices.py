@@ -7,8 +7,6 @@ On JAX only. Keras' own data parallel on TensorFlow, ``MirroredStrategy``, gives
 loop calls ``train_on_batch``, as ours does: the same losses, and no gain. On PyTorch Keras has none yet.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Any

@@ -12,8 +12,6 @@ The log and the event files are derived from the checkpoint: whatever a kill lea
 when the run goes on.
 """
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io

@@ -3,8 +3,6 @@
 All of it is worked out from the rows, so that there is no state that could be lost in a kill.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How often each frame is drawn, where some classes are rare."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -21,8 +21,6 @@ apart. So the attempt has two plateaus, with the absent classes (``smallest=1e-6
 (``smallest=0``), about 62 apart for each.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

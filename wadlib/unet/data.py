@@ -1,7 +1,5 @@
 """Frames -> (picture, target) batches for a U-Net."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence

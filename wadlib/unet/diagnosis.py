@@ -1,7 +1,5 @@
 """What a U-Net does while it is trained: callbacks for `wadlib.unet.train_unet` that add columns to the log."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

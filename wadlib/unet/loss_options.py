@@ -1,7 +1,5 @@
 """The options of a loss, checked in one place for `wadlib.unet.losses` and its numpy twin, `wadlib.unet.constant`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

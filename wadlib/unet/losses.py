@@ -8,8 +8,6 @@ cause at a time can be taken away: `attempt_loss` and `cure_loss` are two settin
 `SegmentationLoss`.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

@@ -5,8 +5,6 @@ resolution, the right arm brings the resolution back, and at each level a copy c
 edges are not lost on the way.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ whichever of the two one likes: `layer_shapes` of an `Architecture`, or `wadlib.
 model.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ are ordinary ES modules all the same (node tests them one by one); joining them 
 ``import`` lines and the word ``export``.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from pathlib import Path

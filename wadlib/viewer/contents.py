@@ -1,7 +1,5 @@
 """Bring what people hand over for one frame into one form: a label, and the instances in it with their whole masks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

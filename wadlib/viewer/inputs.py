@@ -4,8 +4,6 @@ Nothing is read here before it is asked for. What lies in memory already (arrays
 a wrong shape is an error where it was made and not a grey frame later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The viewer in a page without Python: the same script, with the frames in the page itself."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

@@ -4,8 +4,6 @@ A label goes as its 16-bit codes, deflated (a street of 832x640 pixels takes som
 would lose its lower half in the browser's canvas.
 """
 
-from __future__ import annotations
-
 import zlib
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Frames read, encoded and kept, within bounds: the Python end of the viewer's transport."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

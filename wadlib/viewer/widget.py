@@ -1,7 +1,5 @@
 """`MaskViewer`, the widget: what it shows, the values that Python shares with the browser, its messages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any

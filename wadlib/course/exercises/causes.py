@@ -1,7 +1,5 @@
 """Exercises of notebook 10: what the published code saves, and which cause a table supports."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exercises of notebook 03: shares, weights, and drawing frames."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exercises of notebooks 04 and 05: normalized cut, moves and energies."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import Any

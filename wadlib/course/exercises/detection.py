@@ -1,7 +1,5 @@
 """Exercises of notebook 07: anchors, losses, suppression and RoIAlign."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exercises of notebook 08: steps of an optimizer, curves of a log, and the noise of an ablation."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any

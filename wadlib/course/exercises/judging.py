@@ -8,8 +8,6 @@ Answers that are fixed numbers or words are kept as digests only, so that nobody
 are functions are tried on inputs and compared with the package or with a brute-force search.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import inspect

@@ -1,7 +1,5 @@
 """Exercises of notebooks 00 to 02: masks, label files, downscaling."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import Any

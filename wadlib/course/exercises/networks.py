@@ -1,7 +1,5 @@
 """Exercises of notebook 06: losses, weights and what a U-Net sees."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

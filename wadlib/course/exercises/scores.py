@@ -1,7 +1,5 @@
 """Exercises of notebook 09: what a score counts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exercises of notebook 11: tracks by hand, identity switches, and what averages over time do."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction

@@ -13,8 +13,6 @@ At the end the tree holds exactly the pixels that can still reach the sink, the 
 minimum cuts, whatever the order of the paths: the result is unique.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

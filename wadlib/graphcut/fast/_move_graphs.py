@@ -4,8 +4,6 @@ Arrays as in `wadlib.graphcut.fast._grid_cut`; ``factor[p, k]`` is the weight of
 ``p + step[2 * k]``, 0 where that leaves the picture.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -8,8 +8,6 @@ smallest value (Potts and linear ones are) is rounded to 2**-16 of its largest, 
 again where the rounding broke that.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

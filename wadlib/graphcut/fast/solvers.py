@@ -1,7 +1,5 @@
 """One move at a time: the labelling so far, and the pixels that the best move changes."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 import numpy as np

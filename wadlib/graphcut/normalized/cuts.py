@@ -5,8 +5,6 @@ W is the (n,n) matrix of the weights: a numpy array, a scipy sparse array, or a
 shape.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

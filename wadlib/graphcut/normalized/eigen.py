@@ -11,8 +11,6 @@ Three solvers, by the size of the graph:
 - a large `PixelGraph`: LOBPCG (Knyazev 2001) with the two grids of `TwoGrid`, which never build A.
 """
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 from typing import Any

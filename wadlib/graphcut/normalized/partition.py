@@ -1,7 +1,5 @@
 """Cutting a graph again and again: the cheapest cut first (Shi and Malik 2000, section 3)."""
 
-from __future__ import annotations
-
 import heapq
 import math
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ A *plane* of weights belongs to one offset (dy, dx): ``weights[o, y, x]`` joins 
 is enough, because w(u, v) = w(v, u): *half* the stencil.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

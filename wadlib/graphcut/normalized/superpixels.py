@@ -1,7 +1,5 @@
 """Superpixels: a thousand patches of one colour instead of half a million pixels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How training pictures are varied: mirrored, in another light, and cut at random."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from wadlib.maskrcnn.config import Config

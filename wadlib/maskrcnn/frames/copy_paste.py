@@ -4,8 +4,6 @@ In a driving video the height of an object in the picture says how far away it i
 its rows therefore has the size that an object at that place would have; only its column is drawn.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 

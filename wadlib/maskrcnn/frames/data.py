@@ -4,8 +4,6 @@ Everything here is NumPy and depends on the seed and the place in the run only, 
 threads make the batches (`wadlib.training.Batches`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The instances of a label as arrays: class, box and a small mask each, and the regions that teach nothing."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From any picture to a network's input, and from a network's output back to instances of that picture."""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

@@ -5,8 +5,6 @@ is which boxes they look at. The first stage is judged at 256 anchors, the secon
 objects; no detections are made.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -17,8 +17,6 @@ As in the original package each is the mean over what takes part in it, in the w
 0. Sums run over masked arrays of fixed size: the original picks the rows that take part, which is the same number.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from keras import ops

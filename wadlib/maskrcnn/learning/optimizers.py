@@ -8,8 +8,6 @@ Left to automatic differentiation on TensorFlow, these gradients (and for the mo
 before the first convolution, as nothing holds them up, and are kept until the last: twice the memory of the weights.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

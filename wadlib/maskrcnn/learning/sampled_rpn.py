@@ -10,8 +10,6 @@ Training needs the network's outputs twice, and for very different numbers of an
 the same 256 outputs, and the way back costs a twentieth of the way back through all cells.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -5,8 +5,6 @@ told apart (in WAD: what the annotators marked "ignore", and riders, a class tha
 learnt from a crowd: boxes on it are neither objects nor background. 0 is padding.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ Nothing here is bound to a backend: `compute_loss` is all that is overridden, so
 `wadlib.training.fit` work on TensorFlow, JAX and PyTorch alike.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

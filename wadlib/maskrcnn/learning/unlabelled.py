@@ -11,8 +11,6 @@ Which classes they are travels in the places of the ground truth that no object 
 empty box, says "class k is not labelled here". (-1 is a crowd, see `wadlib.maskrcnn.learning.targets`.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ P2 … P6 have one scale each and all ratios. Anchors are centred on ``cell inde
 offset, and run ratio fastest, then column, row and level: the order of the released weights.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -6,8 +6,6 @@ with a Python package (`wadlib.maskrcnn.weight_files.lite0_weights`). Its layers
 scheme, so that "train stage 4 and up" means the same for both.
 """
 
-from __future__ import annotations
-
 from string import ascii_lowercase
 from typing import Any
 

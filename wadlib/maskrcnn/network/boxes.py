@@ -5,8 +5,6 @@ pipeline and the network share one definition. In pixels a box is half-open (`y2
 0 … 1 they are inside: hence the shift by one in `normalize`.
 """
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A Keras model as a compiled function whose results stay on the device, on each of the three backends."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From the second stage's class scores and box deltas to the objects that are reported."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -4,8 +4,6 @@ From coarse to fine, each level is its backbone map (through a 1x1 convolution) 
 convolution then smooths what the enlarging left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

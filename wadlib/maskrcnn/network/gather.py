@@ -1,7 +1,5 @@
 """Picking rows by index in a batch: the one indexing operation of proposals, targets and detections."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from keras import ops

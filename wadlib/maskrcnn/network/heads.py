@@ -3,8 +3,6 @@
 Both heads look at RoIs one by one, so RoIs and pictures share the first axis inside.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

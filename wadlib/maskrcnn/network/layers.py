@@ -10,8 +10,6 @@ The right side is what we compute. The kernel is small and the feature map is la
 training the map before the normalisation need not be kept: about half of the memory.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import zlib

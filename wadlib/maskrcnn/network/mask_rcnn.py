@@ -6,8 +6,6 @@ subtracts the mean; after it, the same module turns boxes and masks into instanc
 `wadlib.maskrcnn.learning.forward` takes the same layers.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

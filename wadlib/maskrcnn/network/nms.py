@@ -6,8 +6,6 @@ keep a box unless it overlaps a kept one by more than a threshold. TensorFlow ha
 thousands of tiny steps.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

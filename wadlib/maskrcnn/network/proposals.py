@@ -1,7 +1,5 @@
 """From the region proposal network's scores to the boxes that the second stage looks at (report, Fig 8)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from keras import ops

@@ -5,8 +5,6 @@ the original (and in TensorFlow's `crop_and_resize`) one sample is taken per out
 sample lie on the borders of the box.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -3,8 +3,6 @@
 The network is a small model of its own, `rpn_model`, applied to each level with the same weights.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -3,8 +3,6 @@
 Each network has a TensorFlow graph and a session for itself.
 """
 
-from __future__ import annotations
-
 import random
 import tempfile
 import warnings

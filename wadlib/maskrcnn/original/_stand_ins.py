@@ -30,8 +30,6 @@ Of Keras 2.0.8, made of tf-keras in graph mode:
 =====================================  ==============================================================
 """
 
-from __future__ import annotations
-
 import builtins
 import importlib.util
 import re

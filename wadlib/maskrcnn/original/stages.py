@@ -1,7 +1,5 @@
 """Which layer of the original network computes which tensor of ours."""
 
-from __future__ import annotations
-
 STAGES = {
     "C2": "res2c_out",
     "C3": "res3d_out",

@@ -4,8 +4,6 @@ Steps on one picture at a time throw the weights about: each epoch ends somewher
 them are drawn. The mean of these ends lies nearer to it than any one of them, and costs no training.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path

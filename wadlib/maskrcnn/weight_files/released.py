@@ -1,7 +1,5 @@
 """Weights that can be had by name: COCO's from the internet, ours from the package."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

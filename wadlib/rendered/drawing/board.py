@@ -4,8 +4,6 @@ A sheet has x to the right and y up from its lower left corner, as seen by whoev
 them: what is painted later lies a little higher, so that the depth buffer keeps the order of the layers.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

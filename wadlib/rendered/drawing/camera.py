@@ -4,8 +4,6 @@ Everything is drawn in the **ego frame**: x along the road at the car, y to the 
 origin on the ground under the camera. A pixel index is the coordinate of its centre.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A vehicle body as a loft: rings of points along x, and patches of paint laid onto it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

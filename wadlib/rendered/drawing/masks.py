@@ -1,7 +1,5 @@
 """From samples to masks as people draw them: one outline over thin leaves, one blob for a far cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

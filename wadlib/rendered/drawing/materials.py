@@ -3,8 +3,6 @@
 Codes below 32 belong to `mesh` (things with wheels or legs); the street's own start at 32.
 """
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

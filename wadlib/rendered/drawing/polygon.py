@@ -1,7 +1,5 @@
 """Cutting a simple polygon into triangles."""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

@@ -5,8 +5,6 @@ that into a picture afterwards, so that each pixel is coloured once. 1/depth, u/
 linear over the picture, so each triangle is three planes (a, b, c): value = a * column + b * row + c.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Colours every pixel once: sky, ground, or the triangle in front of it."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Round primitives: bars, balls, rings and discs, all of them skins over rings of points."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

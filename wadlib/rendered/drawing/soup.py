@@ -1,7 +1,5 @@
 """Triangle soup: everything that stands in one frame, ready to be drawn."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 Nobody can read them, and nobody has to: for a network, a banner is large dark strokes on a bright ground.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

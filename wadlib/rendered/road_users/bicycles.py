@@ -1,7 +1,5 @@
 """Bicycles: thin wheels and tubes one can look through; the rider carries no label."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

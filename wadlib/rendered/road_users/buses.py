@@ -1,7 +1,5 @@
 """Buses: city bus, double-decker, coach and minibus, with window bands, doors on the right, displays."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cars: six bodies lofted from their side view, with windows, lamps, wheels in arches and mirrors."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A dressed figure: who somebody is (`Figure`), where the joints are (`Joints`), and the body put on them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The cargo space of a truck or tricycle as a value, and loose goods to lie on it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Motorbicycles, as WAD spells them: scooters and motorcycles; the rider carries no label."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Paint and small parts that several classes of vehicle share: palette, wheels, plates, lamps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

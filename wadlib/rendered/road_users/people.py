@@ -4,8 +4,6 @@ Joints are placed first, clothes are put on them afterwards (`figure.dress`), so
 crosses the road on foot and rides a bicycle.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How things look: the catalogue of road users, one mesh for each of WAD's seven classes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Three-wheelers of Chinese streets: cargo bed, pedal cart, courier's box, closed passenger cabin."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

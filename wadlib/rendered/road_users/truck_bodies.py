@@ -1,7 +1,5 @@
 """What a truck carries: closed boxes, dropsides with a load, tarpaulins, tippers, tanks, mixers."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Trucks: a forward-control cab and what it carries, from the blue light truck to the articulated lorry."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

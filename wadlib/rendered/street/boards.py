@@ -1,7 +1,5 @@
 """Sheets along a wild street: banners on fences, hoardings, billboards, shop signs, traffic signs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

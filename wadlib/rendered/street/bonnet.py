@@ -1,7 +1,5 @@
 """The recording car's own bonnet and mirror, at the bottom of every frame."""
 
-from __future__ import annotations
-
 import functools
 
 import cv2

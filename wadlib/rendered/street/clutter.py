@@ -4,8 +4,6 @@ Nothing here belongs to a label; what it hides is hidden. It stands on the verge
 median, never where anybody drives or walks.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from typing import Any

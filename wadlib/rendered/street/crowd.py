@@ -5,8 +5,6 @@ candidates from the camera as boxes at a few moments, nearest first, count what 
 labelled, and add candidates of each class until the class is seen as often as wanted.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

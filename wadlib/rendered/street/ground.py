@@ -4,8 +4,6 @@ A sample of the ground is known by its road coordinates: s metres along the road
 left of the road's axis. What lies there follows from the cross-section (`road.Layout`).
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Four kinds of light: where the sun is, how bright everything is, and what the sky looks like."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

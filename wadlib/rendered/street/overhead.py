@@ -1,7 +1,5 @@
 """What hangs over a wild street: wires, and the shadows of trees and houses that are not in the picture."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

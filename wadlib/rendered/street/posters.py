@@ -4,8 +4,6 @@ Cars and people on them are the renderer's own, pressed flat. They belong to no 
 a thousand painted cars counted as background no longer takes a red banner for a car.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

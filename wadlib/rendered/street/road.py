@@ -4,8 +4,6 @@ Positions along the road are s (m, growing in driving direction), across it d (m
 axis). One drives on the right, so the own lanes have d < 0.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from dataclasses import dataclass

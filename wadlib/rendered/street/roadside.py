@@ -1,7 +1,5 @@
 """Where there is room beside a road, and what a thing that stands there has to know about it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

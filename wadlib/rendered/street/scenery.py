@@ -4,8 +4,6 @@ Everything repeats along s in cells, and what stands in cell k depends only on t
 so any frame can be drawn without the ones before it.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 Far more are proposed than fit; `crowd` chooses among them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

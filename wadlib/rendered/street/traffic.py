@@ -6,8 +6,6 @@ window at one end is replaced by somebody else at the other. So the road stays e
 length of video, and the traffic of a frame follows from its time alone.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Trees: a crown is a cloud of leafy cards, thinner the farther away it is."""
 
-from __future__ import annotations
-
 import functools
 import math
 from dataclasses import dataclass

@@ -44,15 +44,23 @@ Dask = Annotated[
 Workers = Annotated[int | None, typer.Option(help="Frames at once; by default one for each core.", min=1, max=1024)]
 
 
-def finite(value: float | None) -> float | None:
-    """Refuse nan and inf, which pass every comparison with a limit."""
+def number(help: str, **limits: float) -> Any:
+    """Declare an option from `min` to `max` that refuses nan and inf, which pass every comparison with a limit."""
+    return typer.Option(help=help, callback=_finite, **limits)  # type: ignore[arg-type]
+
+
+def _finite(value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):
         raise typer.BadParameter(f"{value} is no finite number")
     return value
 
 
-def file_to_write(value: Path | None) -> Path | None:
-    """Refuse a name that cannot be written before the work begins, not after it."""
+def file_to_write(flag: str, help: str) -> Any:
+    """Declare an option for a file; a name that cannot be written is refused before the work begins, not after it."""
+    return typer.Option(flag, metavar="FILE", help=help, callback=_writable)
+
+
+def _writable(value: Path | None) -> Path | None:
     if value is not None:
         from wadlib._shared.files import check_writable
 

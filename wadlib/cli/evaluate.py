@@ -32,33 +32,9 @@ def evaluate(
             metavar="PRED", help="Folder with label/<frame>_instanceIds.png, and instances.json if there are scores."
         ),
     ],
-    json: Annotated[
-        Path | None,
-        typer.Option(
-            "--json",
-            metavar="FILE",
-            help="Write the numbers here too.",
-            callback=file_to_write,
-        ),
-    ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv",
-            metavar="FILE",
-            help="Write the table here too.",
-            callback=file_to_write,
-        ),
-    ] = None,
-    frames: Annotated[
-        Path | None,
-        typer.Option(
-            "--frames",
-            metavar="FILE",
-            help="Write a CSV with a row for each frame.",
-            callback=file_to_write,
-        ),
-    ] = None,
+    json: Annotated[Path | None, file_to_write("--json", "Write the numbers here too.")] = None,
+    csv: Annotated[Path | None, file_to_write("--csv", "Write the table here too.")] = None,
+    frames: Annotated[Path | None, file_to_write("--frames", "Write a CSV with a row for each frame.")] = None,
     worst: Annotated[int, typer.Option(help="List so many of the worst frames.", min=0)] = 0,
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Also the report's IoU at score thresholds from 0.05 to 0.95.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wadlib.cli.choice import ConfigName, Seed, Side, SideOption, SplitOption, TrainFraction, chosen_frames
-from wadlib.cli.common import Dask, Root, Workers, app, finite
+from wadlib.cli.common import Dask, Root, Workers, app, number
 from wadlib.cli.data import Subset
 from wadlib.cli.streams import say
 from wadlib.errors import WeightsError
@@ -25,23 +25,9 @@ def predict(
     out: Annotated[Path, typer.Option(metavar="PRED", help="Folder to write; an unfinished one is continued.")],
     config: Annotated[ConfigName | None, typer.Option(help="By default the one kept in the file of weights.")] = None,
     threshold: Annotated[
-        float | None,
-        typer.Option(
-            help="Lowest score on the labels; by default the configuration's.",
-            min=0,
-            max=1,
-            callback=finite,
-        ),
+        float | None, number("Lowest score on the labels; by default the configuration's.", min=0, max=1)
     ] = None,
-    min_score: Annotated[
-        float,
-        typer.Option(
-            help="Lowest score in instances.json.",
-            min=0,
-            max=1,
-            callback=finite,
-        ),
-    ] = 0.05,
+    min_score: Annotated[float, number("Lowest score in instances.json.", min=0, max=1)] = 0.05,
     batch_size: Annotated[int, typer.Option(help="Frames that go through the network at once.", min=1)] = 1,
     subset: Annotated[Subset, typer.Option(help="Which frames.")] = Subset.train,
     split: SplitOption = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wadlib.cli.choice import Split, TrainFraction
-from wadlib.cli.common import Root, app, finite
+from wadlib.cli.common import Root, app, number
 from wadlib.cli.streams import say
 
 train = typer.Typer(no_args_is_help=True)
@@ -16,12 +16,10 @@ app.add_typer(train, name="train", help="Train a network; the same command again
 
 Out = Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run; an unfinished one is continued.")]
 Seed = Annotated[
-    int,
-    typer.Option(
-        help="Same seed, same machine: the same losses to the last bit.",
-        min=0,
-        max=2**32 - 1,
-    ),
+    int, typer.Option(help="Same seed, same machine: the same losses to the last bit.", min=0, max=2**32 - 1)
+]
+SplitToLearn = Annotated[
+    Split, typer.Option(help="The report's, which shares videos between both sides, or one that does not.")
 ]
 Devices = Annotated[
     int, typer.Option(help="Divide each batch among so many devices; needs KERAS_BACKEND=jax.", min=1, max=1024)
@@ -62,14 +60,7 @@ def unet(
         int | None, typer.Option(help="Batches in an epoch; by default every frame is seen once.", min=1)
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Frames in a batch, if not the recipe's.", min=1)] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            help="If not the recipe's.",
-            min=0,
-            callback=finite,
-        ),
-    ] = None,
+    learning_rate: Annotated[float | None, number("If not the recipe's.", min=0)] = None,
     loss: Annotated[Loss | None, typer.Option(help="If not the recipe's.")] = None,
     cell: Annotated[
         int | None, typer.Option(help="With the recipe cured: pixels of the full frame per network pixel.", min=1)
@@ -77,9 +68,7 @@ def unet(
     narrow: Annotated[
         int, typer.Option(metavar="N", help="All channels of the network divided by N, to be quicker.", min=1)
     ] = 1,
-    split: Annotated[
-        Split, typer.Option(help="The report's, which shares videos between both sides, or one that does not.")
-    ] = Split.by_video,
+    split: SplitToLearn = Split.by_video,
     videos: Annotated[
         int | None, typer.Option(help="Sample so many videos (10 for the report's split).", min=1)
     ] = None,
@@ -88,14 +77,7 @@ def unet(
         int | None,
         typer.Option(metavar="EPOCHS", help="Stop if the validation loss has not gone down for so long.", min=1),
     ] = None,
-    min_delta: Annotated[
-        float,
-        typer.Option(
-            help="What counts as going down, for --early-stop.",
-            min=0,
-            callback=finite,
-        ),
-    ] = 0.0,
+    min_delta: Annotated[float, number("What counts as going down, for --early-stop.", min=0)] = 0.0,
     cache: Annotated[
         Path | None, typer.Option(help="Folder for decoded frames, which runs may share; by default RUN/frames.")
     ] = None,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wadlib.cli.choice import ConfigName, Split, TrainFraction, View
-from wadlib.cli.common import Root, finite
+from wadlib.cli.common import Root, number
 from wadlib.cli.streams import say
-from wadlib.cli.train import Devices, Out, Seed, Threads, train
+from wadlib.cli.train import Devices, Out, Seed, SplitToLearn, Threads, train
 
 if TYPE_CHECKING:
     from wadlib.dataset import Frame
@@ -65,10 +65,7 @@ def maskrcnn(
         int | None, typer.Option(metavar="COLUMNS", help="A training picture shows a window around an object.", min=64)
     ] = None,
     crop_scale: Annotated[
-        float | None,
-        typer.Option(
-            help="Random crops at this scale instead; 1 is full resolution.", min=0.05, max=64, callback=finite
-        ),
+        float | None, number("Random crops at this scale instead; 1 is full resolution.", min=0.05, max=64)
     ] = None,
     rare_share: Annotated[
         float | None,
@@ -80,9 +77,7 @@ def maskrcnn(
     augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Mirror, and vary the light.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or mixed_bfloat16.")] = None,
     validation_frames: Annotated[int | None, typer.Option(help="Of the validation side, evenly spread.", min=1)] = None,
-    split: Annotated[
-        Split, typer.Option(help="The report's, which shares videos between both sides, or one that does not.")
-    ] = Split.by_video,
+    split: SplitToLearn = Split.by_video,
     videos: Annotated[int | None, typer.Option(help="Sample so many videos (10 as in the report).", min=1)] = None,
     train_fraction: TrainFraction = 0.7,
     early_stop: Annotated[

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wadlib._shared.cluster import CHUNK
-from wadlib._shared.parallel import map_frames
+from wadlib._shared.parallel import map_labels
 from wadlib.dataset.frame import Frame
 from wadlib.errors import LabelError
 from wadlib.labels import CLASSES, IDS, decode
@@ -100,16 +99,7 @@ def count_instances(
     frames : frames with a label
     workers, executor, progress : see `wadlib._shared.parallel.map_frames`; threads by default
     """
-    done = map_frames(
-        _count_one,
-        frames,
-        workers=workers,
-        threads=True,
-        executor=executor,
-        chunk=CHUNK,
-        description="counting",
-        progress=progress,
-    )
+    done = map_labels(_count_one, frames, "counting", workers, executor, progress)
     results = [result for _, result in done]
     found = [result for result in results if not isinstance(result, str)]
     return InstanceCounts(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from wadlib.dataset.folders import frame_files
+from wadlib.dataset.frame import Frame
 from wadlib.dataset.layout import LABEL_SUFFIX
 from wadlib.errors import MetricError
 from wadlib.frames import read_label
@@ -141,6 +143,33 @@ class PredictionFolder:
             There is no prediction of that frame.
         """
         return self.frame(name).read()
+
+
+def scored_frames(
+    frames: Iterable[Frame], prediction: str | Path, where: str
+) -> Iterator[tuple[Frame, FramePrediction]]:
+    """Yield where the truth and the scored instances of each frame lie.
+
+    Raises
+    ------
+    MetricError
+        No ``instances.json``; a frame without truth or prediction. The message begins with `where`.
+    """
+    folder = PredictionFolder.open(prediction)
+    if folder.instances is None:
+        raise MetricError(
+            f"{where}: there is no {INSTANCES} in {folder.folder.name}",
+            cause="label maps hold neither scores nor masks that overlap",
+            fix="`wadlib predict` writes it",
+        )
+    for frame in frames:
+        if frame.label_path is None:
+            raise MetricError(
+                f"{where}: frame {frame.name} has no true label",
+                cause="it belongs to the test set, or its label file is missing",
+                fix="use training frames",
+            )
+        yield frame, folder.frame(frame.name)
 
 
 def label_files(folder: Path, what: str = "label files") -> dict[str, Path]:

@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from wadlib._shared.cluster import CHUNK
 from wadlib._shared.files import atomic_path
-from wadlib._shared.parallel import map_frames
+from wadlib._shared.parallel import map_labels
 from wadlib.dataset.frame import Frame
 from wadlib.errors import InstancesError
 from wadlib.instances import PredictionFolder, Runs
@@ -56,19 +55,8 @@ def write_coco(
     with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
         images, written = list[str](), 0  # as text: a fifth of what the objects take
         file.write('{"annotations": [')
-        for number, (frame, (shape, annotations)) in enumerate(
-            map_frames(
-                partial(_annotations, ignore=ignore),
-                frames,
-                workers=workers,
-                threads=True,
-                executor=executor,
-                chunk=CHUNK,
-                description="exporting",
-                progress=progress,
-            ),
-            start=1,
-        ):
+        read = map_labels(partial(_annotations, ignore=ignore), frames, "exporting", workers, executor, progress)
+        for number, (frame, (shape, annotations)) in enumerate(read, start=1):
             image = {"id": number, "file_name": frame.file_name, "height": shape[0], "width": shape[1]}
             images.append(json.dumps(image))
             for annotation in annotations:
@@ -106,19 +94,9 @@ def write_coco_results(
     written = 0
     with atomic_path(path) as part, part.open("w", encoding="utf-8") as file:
         file.write("[")
-        for number, ((frame, _), rows) in enumerate(
-            map_frames(
-                _result_rows,
-                [(frame, folder.frame(frame.name) if frame.name in folder else None) for frame in frames],
-                workers=workers,
-                threads=True,
-                executor=executor,
-                chunk=CHUNK,
-                description="exporting",
-                progress=progress,
-            ),
-            start=1,
-        ):
+        pairs = [(frame, folder.frame(frame.name) if frame.name in folder else None) for frame in frames]
+        read = map_labels(_result_rows, pairs, "exporting", workers, executor, progress)
+        for number, ((frame, _), rows) in enumerate(read, start=1):
             for row in rows:
                 written += 1
                 _write_row(file, {"image_id": number, "file_name": frame.file_name, **row}, first=written == 1)

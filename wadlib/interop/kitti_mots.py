@@ -18,10 +18,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wadlib._shared.cluster import CHUNK
 from wadlib._shared.fields import MAX_PIXELS, text_lines
 from wadlib._shared.files import make_folder, write_text
-from wadlib._shared.parallel import map_frames
+from wadlib._shared.parallel import map_labels
 from wadlib.dataset.frame import Frame, Video
 from wadlib.errors import InstancesError
 from wadlib.frames import read_label
@@ -95,18 +94,11 @@ def write_kitti_mots(
         blank = frame_lines(np.full(some.read_label().shape, IGNORE, np.uint16), classes)
     folder = make_folder(out / ("label_02" if files is None else "data"))
     written = []
+    read = partial(_lines_of, predicted=files is not None, classes=dict(classes))
     for number, video in enumerate(videos):
         lines: list[str] = []
-        parts = map_frames(
-            partial(_lines_of, predicted=files is not None, classes=dict(classes)),
-            [(frame, files.get(frame.name) if files is not None else frame.label_path) for frame in video.frames],
-            workers=workers,
-            threads=True,
-            executor=executor,
-            chunk=CHUNK,
-            description=video.name,
-            progress=progress,
-        )
+        pairs = [(frame, files.get(frame.name) if files is not None else frame.label_path) for frame in video.frames]
+        parts = map_labels(read, pairs, video.name, workers, executor, progress)
         for time, (_, frame_part) in enumerate(parts):
             lines += [f"{time} {line}\n" for line in (blank if frame_part is None else frame_part)]
         write_text(folder / f"{number:04d}.txt", "".join(lines))

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from wadlib._shared.cluster import CHUNK
 from wadlib._shared.fields import is_number, text_lines
 from wadlib._shared.files import atomic_path
-from wadlib._shared.parallel import map_frames
+from wadlib._shared.parallel import map_labels
 from wadlib._shared.words import one_of
 from wadlib.errors import InstancesError
 from wadlib.frames import FULL_SHAPE
@@ -77,20 +76,11 @@ def write_submission(
     names = [_image_id(image_ids, name) and name for name in folder.names]
     check_frames("write_submission", names if image_ids is None else list(image_ids), names, missing)
     written = 0
-
+    read = partial(_lines, cut=overlaps == "cut", full_frame=full_frame)
     pairs = [(_image_id(image_ids, name), folder.frame(name)) for name in folder.names]
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(COLUMNS) + "\n")
-        for _, lines in map_frames(
-            partial(_lines, cut=overlaps == "cut", full_frame=full_frame),
-            pairs,
-            workers=workers,
-            threads=True,
-            executor=executor,
-            chunk=CHUNK,
-            description="exporting",
-            progress=progress,
-        ):
+        for _, lines in map_labels(read, pairs, "exporting", workers, executor, progress):
             file.writelines(lines)
             written += len(lines)
     return written

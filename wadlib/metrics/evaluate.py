@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wadlib._shared.cluster import CHUNK
-from wadlib._shared.parallel import map_frames
+from wadlib._shared.parallel import map_labels
 from wadlib._shared.words import one_of
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
@@ -102,16 +101,7 @@ def evaluate_folder(
     ]
     scores = Scores()
     # Threads, because decoding and scanning both let go of the interpreter lock.
-    for pair, frame in map_frames(
-        _compare,
-        pairs,
-        workers=workers,
-        threads=True,
-        executor=executor,
-        chunk=CHUNK,
-        description="evaluating",
-        progress=progress,
-    ):
+    for pair, frame in map_labels(_compare, pairs, "evaluating", workers, executor, progress):
         scores.add(frame, pair.name, pair.video)
     extra = tuple(name for name in found.names if name not in truths)
     return Evaluation(scores, absent, extra, instances is not None)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from wadlib._shared.cluster import CHUNK
-from wadlib._shared.parallel import map_frames
+from wadlib._shared.parallel import map_labels
 from wadlib.dataset import Frame, Video
 from wadlib.dataset.tracks import TRACKS, read_tracks
 from wadlib.errors import MetricError
@@ -214,16 +213,7 @@ def evaluate_tracks(
             )
             for frame in frames
         ]
-        done = map_frames(
-            _compare,
-            pairs,
-            workers=workers,
-            threads=True,
-            executor=executor,
-            chunk=CHUNK,
-            description=video.name,
-            progress=progress,
-        )
+        done = map_labels(_compare, pairs, video.name, workers, executor, progress)
         overlaps = [overlap for _, overlap in done]
         sequences[video.name] = {c: _scores([overlap.of_class(c) for overlap in overlaps]) for c in IDS}
         quality[video.name] = stq(overlaps)

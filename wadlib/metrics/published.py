@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wadlib._shared.cluster import CHUNK
-from wadlib._shared.parallel import map_frames
+from wadlib._shared.parallel import map_labels
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
-from wadlib.instances import Instances, PredictionFolder
-from wadlib.instances.reader import FramePrediction
+from wadlib.instances import Instances
+from wadlib.instances.reader import FramePrediction, scored_frames
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
 from wadlib.overlap import ClassAreas, Overlap
@@ -188,42 +187,16 @@ def published_waterfall_of(
         No ``instances.json``; no frame; a frame without truth or prediction.
     """
     _check_scores(min_score, lower_score)
-    done = map_frames(
-        partial(_steps_of_frame, min_score=min_score, lower_score=lower_score),
-        _places(frames, prediction),
-        workers=workers,
-        threads=True,
-        executor=executor,
-        chunk=CHUNK,
-        description="as published",
-        progress=progress,
-    )
+    read = partial(_steps_of_frame, min_score=min_score, lower_score=lower_score)
+    pairs = scored_frames(frames, prediction, "published_waterfall_of")
+    done = map_labels(read, pairs, "as published", workers, executor, progress)
     return _added(steps for _, steps in done)
 
 
 def read_pairs(frames: Iterable[Frame], prediction: str | Path) -> Iterator[tuple[Label, Instances]]:
     """Yield (truth, everything found) of each frame, from a folder of predictions; see `published_waterfall_of`."""
-    for frame, found in _places(frames, prediction):
+    for frame, found in scored_frames(frames, prediction, "read_pairs"):
         yield frame.read_label(), found.read()
-
-
-def _places(frames: Iterable[Frame], prediction: str | Path) -> Iterator[tuple[Frame, FramePrediction]]:
-    """Where the truth and the prediction of each frame lie: small enough to be sent to another machine."""
-    folder = PredictionFolder.open(prediction)
-    if folder.instances is None:
-        raise MetricError(
-            f"read_pairs: there is no instances.json in {folder.folder.name}",
-            cause="label maps hold neither scores nor masks that overlap",
-            fix="`wadlib predict` writes it",
-        )
-    for frame in frames:
-        if frame.label_path is None:
-            raise MetricError(
-                f"read_pairs: frame {frame.name} has no true label",
-                cause="it belongs to the test set, or its label file is missing",
-                fix="use training frames",
-            )
-        yield frame, folder.frame(frame.name)
 
 
 class _Steps(NamedTuple):

@@ -12,11 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wadlib._shared.cluster import CHUNK
-from wadlib._shared.parallel import map_frames
+from wadlib._shared.parallel import map_labels
 from wadlib.dataset.frame import Frame
 from wadlib.errors import MetricError
-from wadlib.instances.reader import INSTANCES, FramePrediction, PredictionFolder
+from wadlib.instances.reader import FramePrediction, scored_frames
 from wadlib.iou import IoUSum, mean_iou
 from wadlib.labels import CLASSES, IDS
 from wadlib.overlap import ClassAreas, Overlap
@@ -85,13 +84,7 @@ def iou_at_thresholds(
     InstancesError
         See `wadlib.instances.PredictionFolder`.
     """
-    found, chosen = PredictionFolder.open(prediction), list(frames)
-    if found.instances is None:
-        raise MetricError(
-            f"iou_at_thresholds: there is no {INSTANCES} in {found.folder.name}",
-            cause="label maps hold no scores",
-            fix="`wadlib predict` writes it",
-        )
+    chosen = list(frames)
     if not chosen or not len(thresholds):
         raise MetricError(
             f"iou_at_thresholds: got {len(chosen)} frames and {len(thresholds)} thresholds",
@@ -99,30 +92,11 @@ def iou_at_thresholds(
             fix="give at least one of each",
         )
     sums = tuple(IoUSum() for _ in thresholds)
-    pairs = [(_labelled(frame), found.frame(frame.name)) for frame in chosen]
-    for _, areas in map_frames(
-        partial(_areas, tuple(thresholds)),
-        pairs,
-        workers=workers,
-        threads=True,
-        executor=executor,
-        chunk=CHUNK,
-        description="thresholds",
-        progress=progress,
-    ):
+    pairs = scored_frames(chosen, prediction, "iou_at_thresholds")
+    for _, areas in map_labels(partial(_areas, tuple(thresholds)), pairs, "thresholds", workers, executor, progress):
         for total, area in zip(sums, areas, strict=True):
             total.add_areas(area)
     return IoUAtThresholds(tuple(float(t) for t in thresholds), sums)
-
-
-def _labelled(frame: Frame) -> Frame:
-    if frame.label_path is None:
-        raise MetricError(
-            f"iou_at_thresholds: frame {frame.name} has no true label",
-            cause="it belongs to the test set, or its label file is missing",
-            fix="use training frames",
-        )
-    return frame
 
 
 def _areas(thresholds: Sequence[float], pair: tuple[Frame, FramePrediction]) -> list[ClassAreas]:

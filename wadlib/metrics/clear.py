@@ -7,22 +7,20 @@ r"""CLEAR MOT scores (Bernardin and Stiefelhagen, 2008) of masks: MOTA, MOTP, sM
 with masks matched at IoU 0.5. sMOTSA (Voigtlaender et al., CVPR 2019) is MOTA with soft matches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from wadlib.metrics.tracks import EPS, TrackFrame, number_tracks
+from wadlib.metrics.tracks import EPS, Counts, TrackFrame, number_tracks
 
 _IOU = 0.5
 _NONE = -1
 
 
 @dataclass(frozen=True)
-class Clear:
+class Clear(Counts):
     """Counts of one or several sequences, and the scores that follow (``nan`` where the truth holds nothing).
 
     Attributes
@@ -48,11 +46,6 @@ class Clear:
     pt: int = 0
     ml: int = 0
     frag: int = 0
-
-    @classmethod
-    def combine(cls, parts: Iterable[Clear]) -> Clear:
-        """Add up the counts of several sequences."""
-        return cls(*(sum(column) for column in zip(astuple(cls()), *map(astuple, parts), strict=True)))
 
     @property
     def mota(self) -> float:

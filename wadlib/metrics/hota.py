@@ -12,8 +12,6 @@ other frames of p:
 and each final score is the mean over :math:`\alpha = 0.05, 0.10, \dots, 0.95`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from wadlib.metrics.tracks import EPS, NumberedFrame, TrackFrame, number_tracks
+from wadlib.metrics.tracks import EPS, Counts, NumberedFrame, TrackFrame, number_tracks
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -31,7 +29,7 @@ ALPHAS: Floats = np.arange(0.05, 0.99, 0.05)
 
 
 @dataclass(frozen=True, eq=False)
-class Hota:
+class Hota(Counts):
     """Counts of one or several sequences at each of the 19 thresholds, and the scores that follow.
 
     Scores are ``nan`` where the truth holds nothing.
@@ -53,21 +51,6 @@ class Hota:
     recall: Floats
     precision: Floats
     iou: Floats
-
-    @classmethod
-    def combine(cls, parts: Iterable[Hota]) -> Hota:
-        """Add up the counts of several sequences."""
-        parts = list(parts)
-        whole, real = np.zeros(ALPHAS.size, np.int64), np.zeros(ALPHAS.size)
-        return cls(
-            tp=sum((p.tp for p in parts), whole),
-            fn=sum((p.fn for p in parts), whole),
-            fp=sum((p.fp for p in parts), whole),
-            association=sum((p.association for p in parts), real),
-            recall=sum((p.recall for p in parts), real),
-            precision=sum((p.precision for p in parts), real),
-            iou=sum((p.iou for p in parts), real),
-        )
 
     @property
     def hota_alpha(self) -> Floats:

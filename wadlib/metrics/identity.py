@@ -5,8 +5,6 @@ r"""Identity scores (Ristani et al., 2016): each true track is given one found t
 IDTP counts the masks that overlap with IoU 0.5 or more under the best one-to-one assignment of tracks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,13 +14,13 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from wadlib.metrics.tracks import TrackFrame, number_tracks
+from wadlib.metrics.tracks import Counts, TrackFrame, number_tracks
 
 _IOU = 0.5
 
 
 @dataclass(frozen=True)
-class Identity:
+class Identity(Counts):
     """Counts of one or several sequences, and the scores that follow (``nan`` where the truth holds nothing).
 
     Attributes
@@ -34,12 +32,6 @@ class Identity:
     idtp: int = 0
     idfn: int = 0
     idfp: int = 0
-
-    @classmethod
-    def combine(cls, parts: Iterable[Identity]) -> Identity:
-        """Add up the counts of several sequences."""
-        parts = list(parts)
-        return cls(sum(p.idtp for p in parts), sum(p.idfn for p in parts), sum(p.idfp for p in parts))
 
     @property
     def idf1(self) -> float:

@@ -10,8 +10,6 @@ A *tube* is all pixels of one track in a video. With TPA(p, g) the pixels that t
 No threshold is asked for, and a wrong class costs SQ, not AQ.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,13 +19,13 @@ import numpy.typing as npt
 
 from wadlib.labels import IDS
 from wadlib.metrics.instance_overlap import class_index
-from wadlib.metrics.tracks import TrackedOverlap
+from wadlib.metrics.tracks import Counts, TrackedOverlap
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Stq:
+class Stq(Counts):
     """Sums of one or several videos, and the scores that follow.
 
     Attributes
@@ -45,18 +43,6 @@ class Stq:
     tubes: int
     intersection: Ints
     union: Ints
-
-    @classmethod
-    def combine(cls, parts: Iterable[Stq]) -> Stq:
-        """Add up the sums of several videos."""
-        parts = list(parts)
-        empty = np.zeros(len(IDS), np.int64)
-        return cls(
-            sum(p.association for p in parts),
-            sum(p.tubes for p in parts),
-            sum((p.intersection for p in parts), empty),
-            sum((p.union for p in parts), empty),
-        )
 
     @property
     def aq(self) -> float:

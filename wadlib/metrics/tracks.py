@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,15 @@ EPS = float(np.finfo("float").eps)
 """An IoU that is a threshold but for rounding reaches it; the same slack as in TrackEval."""
 
 _MOSTLY_IGNORED = 0.5
+
+
+class Counts:
+    """What a metric counts in a sequence: base of dataclasses whose fields, numbers or arrays, all add up."""
+
+    @classmethod
+    def combine(cls, parts: Iterable[Self]) -> Self:
+        """Add up the counts of several sequences, one at least."""
+        return cls(*(sum(column) for column in zip(*(vars(part).values() for part in parts), strict=True)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -291,13 +291,14 @@ def storage_error(error: OSError, path: Path) -> StorageError:
         errno.ENXIO: ("a pipe that nobody reads", "start its reader first"),
         errno.EPIPE: ("the reader of the pipe has ended", "look at what the reader says"),
     }
-    if error.errno == errno.ENOENT and not _working_folder():
+    if error.errno == errno.ENOENT and not working_folder():
         reasons[errno.ENOENT] = ("the working folder was deleted", "change to a folder that is there")
     cause, fix = reasons.get(error.errno or 0, ("the system refused it", "see the system's message above"))
     return StorageError(f"could not write {path.as_posix()}: {error.strerror or error}", cause=cause, fix=fix)
 
 
-def _working_folder() -> bool:
+def working_folder() -> bool:
+    """Tell whether the working folder is still there."""
     try:
         Path.cwd()
     except OSError:

@@ -16,7 +16,7 @@ from pathlib import Path
 # Importing a module is what registers its commands.
 from wadlib.cli import data, train, train_maskrcnn, predict, track, evaluate, video, export, book  # noqa: F401  # isort: skip
 from wadlib import __version__
-from wadlib._shared.files import storage_error
+from wadlib._shared.files import storage_error, working_folder
 from wadlib.cli.common import app
 from wadlib.cli.streams import complain, mend
 from wadlib.errors import WadError
@@ -59,7 +59,7 @@ def main() -> None:
 
 def _unforeseen(error: Exception) -> tuple[str, int]:
     """Say what was not foreseen, and where the details are that a report of it needs; and the exit code."""
-    if isinstance(error, FileNotFoundError) and not _in_a_folder():
+    if isinstance(error, FileNotFoundError) and not working_folder():
         return f"StorageError: {storage_error(error, Path(error.filename or '.'))}", 2
     if isinstance(error, MemoryError):
         said = (
@@ -85,11 +85,3 @@ def _unforeseen(error: Exception) -> tuple[str, int]:
         f"Fix: report it, please, with the command and {place}"
     )
     return said, 1
-
-
-def _in_a_folder() -> bool:
-    try:
-        Path.cwd()
-    except OSError:
-        return False
-    return True

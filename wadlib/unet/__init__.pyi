@@ -11,7 +11,6 @@ from .data import class_pixels as class_pixels
 from .diagnosis import channel_names as channel_names
 from .diagnosis import class_softmax as class_softmax
 from .diagnosis import watch_gradients as watch_gradients
-from .diagnosis import watch_softmax as watch_softmax
 from .geometry import Geometry as Geometry
 from .geometry import strip as strip
 from .losses import SegmentationLoss as SegmentationLoss

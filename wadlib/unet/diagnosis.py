@@ -9,7 +9,6 @@ import numpy.typing as npt
 from wadlib.labels import TABLE
 from wadlib.training import Batch, gradient_norms
 from wadlib.training.loop import Callback, EpochEnd
-from wadlib.unet.prediction import probabilities
 from wadlib.unet.recipes import Recipe
 
 
@@ -25,29 +24,6 @@ def channel_names(recipe: Recipe) -> list[str]:
     names = {row.id: row.name for row in TABLE}
     by_channel = {channel: names[class_id] for class_id, channel in recipe.table.items()}
     return ["background", *(by_channel[channel] for channel in range(1, recipe.architecture.classes))]
-
-
-def watch_softmax(batch: Batch, recipe: Recipe) -> Callback:
-    """Add columns ``softmax/<class>``: mean probability of a class at the pixels of that class, in one batch.
-
-    And ``softmax/<class> anywhere``: at all pixels. A network that has learnt nothing but how frequent
-    the classes are has the same number in both.
-
-    Parameters
-    ----------
-    batch : Batch
-        For example ``batches(validation, small, batch_size=8, training=False).batch(0, 0)``.
-    recipe : Recipe
-    """
-    names = channel_names(recipe)
-
-    def callback(end: EpochEnd) -> dict[str, float]:
-        found = probabilities(end.model, batch.x)
-        known = found[np.asarray(batch.y) < len(names)]  # (N,C)
-        anywhere = {f"softmax/{name} anywhere": float(p) for name, p in zip(names, known.mean(axis=0), strict=True)}
-        return {f"softmax/{name}": p for name, p in class_softmax(found, batch.y, names).items()} | anywhere
-
-    return callback
 
 
 def watch_gradients(batch: Batch) -> Callback:

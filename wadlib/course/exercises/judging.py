@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from wadlib._shared.words import one_of
+from wadlib._shared.words import one_of, plural
 from wadlib.errors import WadError
 
 Judge = Callable[..., str | None]
@@ -86,13 +86,13 @@ def check(key: str, answer: Any = ..., **given: Any) -> None:
     exercise = notebook[one_of(key, notebook, "check: exercise", WadError)]
     wrong = _judge(exercise, answer, given)
     if wrong is _NO_ANSWER:
-        print(f"Exercise {key}: not answered yet ({_points(exercise.points)}, level {exercise.level}).")
+        print(f"Exercise {key}: not answered yet ({plural(exercise.points, 'point')}, level {exercise.level}).")
         return
     _SOLVED[key] = wrong is None
     if wrong is None:
         have = sum(each.points for each in notebook.values() if _SOLVED.get(each.key))
         most = sum(each.points for each in notebook.values())
-        print(f"Exercise {key}: right, {_points(exercise.points)} ({have} of {most} in this notebook).")
+        print(f"Exercise {key}: right, {plural(exercise.points, 'point')} ({have} of {most} in this notebook).")
     else:
         print(f"Exercise {key}: not yet. {wrong}")
 
@@ -135,10 +135,6 @@ def _is_missing(answer: Any) -> bool:
     if isinstance(answer, list | tuple):
         return any(_is_missing(value) for value in answer)
     return answer is ... or answer is None
-
-
-def _points(number: int) -> str:
-    return f"{number} point" + ("" if number == 1 else "s")
 
 
 def digest(key: str, value: Any) -> str:

@@ -62,27 +62,25 @@ def write_reference(folder: Path) -> list[Path]:
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
-    """The modules of a package that offer something, in the order of their names."""
+    """The public modules of a package, in the order of their names."""
     for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         public = not any(part.startswith("_") for part in info.name.split("."))
         if public and not info.ispkg:
-            module = importlib.import_module(info.name)
-            if _offers(module):
-                yield module
+            yield importlib.import_module(info.name)
 
 
 def _offers(module: ModuleType) -> list[str]:
-    """Names without underscore that a module defines: functions, classes, constants."""
+    """Names without underscore that a module defines: functions, classes, and the constants that have a docstring."""
     from sphinx.pycode import ModuleAnalyzer
 
-    source = ModuleAnalyzer.for_module(module.__name__)
-    source.analyze()
-    names = [name for name in source.tagorder if name.isidentifier() and not name.startswith("_")]
-    return sorted(name for name in names if name.isupper() or ("", name) in source.attr_docs or _is_home(module, name))
+    documented = {name for owner, name in ModuleAnalyzer.for_module(module.__name__).find_attr_docs() if not owner}
+    constants = {name for name in documented if not callable(getattr(module, name))}
+    homes = {name for name in vars(module) if _is_home(module, name)}
+    return sorted(name for name in constants | homes if not name.startswith("_"))
 
 
 def _is_home(module: ModuleType, name: str) -> bool:
-    value: Any = getattr(module, name, None)  # absent: imported for type checkers only
+    value: Any = getattr(module, name)
     return callable(value) and (value.__module__, getattr(value, "__name__", "")) == (module.__name__, name)
 
 
@@ -94,7 +92,7 @@ def _page(title: str, text: str, modules: list[ModuleType]) -> str:
     lines += [f"   {module.__name__}.{name}" for module, name in callables]
     for module in modules:
         lines += ["", *_heading(module.__name__, "-"), "", f".. automodule:: {module.__name__}"]
-        lines += [f"   :members: {', '.join(_offers(module))}", ""]
+        lines += [f"   :members: {', '.join(names)}", ""] if (names := _offers(module)) else [""]
     return "\n".join(lines) + "\n"
 
 

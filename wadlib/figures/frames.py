@@ -142,7 +142,6 @@ def draw_bars(
     series: Mapping[str, Counts],
     *,
     ylabel: str = "",
-    title: str = "",
     log: bool = False,
     form: str = "{:,.0f}",
 ) -> None:
@@ -183,30 +182,20 @@ def draw_bars(
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * 4 if log else high * 1.25)  # room for the values
     axes.set_ylabel(ylabel)
-    axes.set_title(title)
     if len(series) > 1:
         axes.legend(loc="upper right", ncols=len(series))
 
 
-def draw_cumulative(
-    axes: Axes,
-    series: Mapping[str, npt.NDArray[np.floating[Any]]],
-    *,
-    xlabel: str = "",
-    title: str = "",
-    log: bool = True,
-) -> None:
-    """Draw the share of values at or below x, one step line per series."""
+def draw_cumulative(axes: Axes, series: Mapping[str, npt.NDArray[np.floating[Any]]], *, xlabel: str = "") -> None:
+    """Draw the share of values at or below x, which is on a log scale, one step line per series."""
     styles = ["-", "--", "-.", ":"]
     for k, (name, values) in enumerate(series.items()):
         axes.ecdf(values, label=name, color=PALETTE[k % len(PALETTE)], linestyle=styles[k % 4], linewidth=2)
-    if log:
-        axes.set_xscale("log")
+    axes.set_xscale("log")
     axes.set_xlabel(xlabel)
     axes.set_ylabel("share of instances")
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.25)
-    axes.set_title(title)
     axes.legend(loc="lower right")
 
 
@@ -240,7 +229,6 @@ def draw_spread(
     *,
     xlabel: str = "",
     ylabel: str = "",
-    title: str = "",
 ) -> None:
     """Draw a box per group (median, quarters, 5th to 95th percentile) with the group's size under it.
 
@@ -262,7 +250,6 @@ def draw_spread(
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.grid(axis="y", alpha=0.25)
-    axes.set_title(title)
 
 
 def draw_threshold(axes: Axes, x: float, text: str, *, height: float = 0.04) -> None:

@@ -58,12 +58,7 @@ def draw_swap_graph(axes: Axes, graph: SwapGraph, cut: SwapCut | None = None, ti
 
 
 def draw_energies(
-    axes: Axes,
-    series: Mapping[str, npt.NDArray[Any]],
-    *,
-    xlabel: str = "moves",
-    ylabel: str = "energy",
-    title: str = "",
+    axes: Axes, series: Mapping[str, npt.NDArray[Any]], *, xlabel: str = "moves", title: str = ""
 ) -> None:
     """Draw the energy of the start (x = 0) and after each move, one line with its own marker per method."""
     for k, (name, energies) in enumerate(series.items()):
@@ -77,7 +72,7 @@ def draw_energies(
             markersize=4,
             markerfacecolor="white" if k % 2 else None,
         )
-    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.set(xlabel=xlabel, ylabel="energy", title=title)
     axes.grid(alpha=0.25)
     axes.legend(loc="upper right")
 

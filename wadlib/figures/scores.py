@@ -65,19 +65,16 @@ def draw_matrix(
     rows: Sequence[str],
     columns: Sequence[str],
     *,
-    title: str = "",
     xlabel: str = "",
     ylabel: str = "",
-    form: str = "{:.2f}",
 ) -> None:
     """Draw a matrix of shares in 0..1 with its numbers; ``nan`` leaves a dash, and zero an empty cell."""
     known = np.nan_to_num(shares)
     axes.imshow(known, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
-        text = "–" if np.isnan(share) else "" if share == 0 else form.format(share)
+        text = "–" if np.isnan(share) else "" if share == 0 else f"{share:.2f}"
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if share > 0.55 else INK)
     axes.set_xticks(range(len(columns)), columns, rotation=35, ha="right")
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.set_title(title)

@@ -23,13 +23,15 @@
 #
 # Training makes the sum of five losses small: two of the RPN, and three of the heads. Let $u$ be the true class of a proposal, and $v$ its true box correction.
 # The heads predict a probability and a box correction for each class. For the true class, these are $p_u$ and $t^u$. The box loss of the RPN counts only
-# anchors on an object. The box loss and the mask loss of the heads count only proposals on an object. For one proposal, the class loss and the box loss of the heads are:
+# anchors on an object. The box loss and the mask loss of the heads count only proposals on an object. The equation first gives the sum $L$ of the five
+# losses. Then it gives the class loss and the box loss of the heads, for one proposal:
 #
 # $$L = L_{cls}^{rpn} + L_{box}^{rpn} + L_{cls} + L_{box} + L_{mask}, \qquad
 # L_{cls} = -\log p_u, \quad L_{box} = \sum_{i \in \{x, y, w, h\}} \text{smooth}_{L_1}(t_i^u - v_i)$$
 #
 # Here $x$ and $y$ stand for the position of the box, and $w$ and $h$ for its width and its height. The equation takes the sum over these four numbers; our package takes their mean.
-# $\text{smooth}_{L_1}(x)$ is $\frac{x^2}{2}$ for $|x| < 1$, and $|x| - \frac12$ otherwise. For large errors it grows linearly, so one very wrong box does not dominate the sum.
+# For an error $d$, $\text{smooth}_{L_1}(d)$ is $\frac{d^2}{2}$ if $|d| < 1$, and $|d| - \frac12$ otherwise. For large errors it grows linearly, so one very
+# wrong box does not dominate the sum.
 #
 # The four drawings below are Figs 6 to 9 of the report, drawn again: R-CNN (regions with CNN features) and its three successors. CNN means convolutional neural network.
 # The upper row of a drawing is computed once per image, and the lower row once per region. R-CNN takes its regions from *selective search*, a method that groups similar pixels and needs no training.
@@ -133,7 +135,7 @@ assert np.allclose(realigned - aligned, 4 * shift + shift)
 
 # %%
 def log_odds(p):
-    """Logits (background, object) whose softmax is (1 - p, p)."""
+    """Scores before the softmax (*logits*) of background and object: their softmax is (1 - p, p)."""
     return [np.log(1 - p), np.log(p)]
 
 
@@ -357,7 +359,8 @@ print(f"anchors in all: {len(anchors):,}")
 #
 # We compare two settings. The report downscales the frame by four. The *classroom configuration* of
 # this course has a smaller network than the report's. It uses the [strip](glossary.md#strip) of the frame, downscaled by two. For each object in a part of the frames, we compute the highest IoU with any anchor.
-# An object *reaches* an IoU if its highest IoU is at least this number. Objects outside the shown part of the frame are not counted. An object is *left out* if its box in the small image is less than two pixels high or wide.
+# An object *reaches* an IoU if its highest IoU is at least this number. Each setting cuts off a part of the frame. Objects in this part are not counted. An
+# object is *left out* if its box in the small image is less than two pixels high or wide.
 # The training leaves it out, too. This depends on the downscale, so the two settings can have different numbers of objects.
 
 # %%
@@ -491,11 +494,8 @@ def level_at_work(level, times):
     cell = (height // 2) * width + width // 2
     figure, axes = plt.subplots(2, 1, figsize=(8.6, 4.6), height_ratios=[5, 4])
     count = f"{np.sum(iou >= 0.5)} of {len(iou)} objects reached"
-    draw_frame(
-        axes[0],
-        shown,
-        f"P{level}: anchors of {side:.0f} px, three per cell of {stride} px; {count}",
-    )
+    title = f"P{level}: anchors of {side:.0f} px, three per cell of {stride} px; {count}"
+    draw_frame(axes[0], shown, title)
     draw_boxes(axes[0], own[3 * cell : 3 * cell + 3], "white", linestyle="--", linewidth=1.2)
     draw_boxes(axes[0], objects[iou < 0.5], PALETTE[1], linestyle=":", linewidth=1.4)
     draw_boxes(axes[0], best[iou >= 0.5], PALETTE[0], linewidth=2)
@@ -537,11 +537,12 @@ print("parameters:", f"{sum(v.size for layer in at_random.values() for v in laye
 # under its name. C2 to C5 are the feature maps of the backbone, and P2 to P6 are the levels of the pyramid.
 # Their shape is (rows, columns, features). The tensors `rpn_class` and `rpn_bbox` have one row for each anchor, and
 # `rpn_rois` has one row for each proposal. `roi_align_classifier` holds the features of each proposal. The class head and the box head give one row for each proposal (`mrcnn_class`, `mrcnn_bbox`).
-# *Logits* are the scores before the softmax. `mrcnn_detection`, `roi_align_mask` and `mrcnn_mask` have one row for each *detection*: a box of the final result (step 5). The tensor has a fixed number of rows; unused rows of `mrcnn_detection` are 0.
+# *Logits* are the scores before the softmax. `mrcnn_detection`, `roi_align_mask` and `mrcnn_mask` have one row for each *detection*: a box of the final
+# result (step 5). These three tensors have a fixed number of rows. If there are fewer detections, the other rows of `mrcnn_detection` are 0.
 #
 # The **[objectness](glossary.md#objectness)** of an anchor is the RPN's probability that it lies on an object. The figure shows, for each cell, the highest objectness of its three anchors.
-# The lines below the figure count the anchors with an objectness above ½, for each level. The object of an anchor is the one with which its IoU is highest.
-# Only anchors with an IoU above 0.3 are counted. The lines also give the sides of the objects.
+# The object of an anchor is the one with which its IoU is highest. For each level, the lines below the figure count the anchors that have an objectness above
+# ½ and an IoU above 0.3 with their object. The lines also give the sides of these objects.
 
 # %%
 stages = model.stages(normalise(shown, strip), placement.normalized_window)
@@ -663,7 +664,8 @@ show(
 # The number in a title is the class score. The class head predicts the score, and the mask head predicts the mask. So a detection with a high score can have a bad mask.
 #
 # Finally each mask is resized to its box, in the frame at full resolution. Pixels with a probability of at least ½ belong to the object. Where masks overlap, a pixel belongs to the mask with the highest score.
-# How many of the true objects are found? An object is found if a detection of its class has a box with an IoU of at least 0.5. The sides are in pixels of the strip.
+# How many of the true objects are found? An object is found if a detection of its class has a box with an IoU of at least 0.5. The printed lines group the
+# objects by their side, in pixels of the strip.
 
 # %%
 detected = boxes.denormalize(found[order, :4], strip.image_shape)
@@ -739,14 +741,16 @@ axes.set_ylabel("loss")
 axes.legend(fontsize=9)
 show(
     figure,
-    "Bars of the five losses for random weights, random heads and trained weights. Random heads raise the three losses of the heads only. "
+    "Bars of the five losses for random weights, random heads and trained weights. Random heads change only the losses of the heads: all three are higher than with trained weights. "
     "Lines mark the losses of a prediction that gives all classes the same probability.",
 )
 
 # %%
 for name, line in zip(names, guess, strict=True):
     if not np.isnan(line):
-        print(f"{name}: {random[name] / line:.2f} times the value of its line with random weights")
+        print(
+            f"{name} with random weights: {random[name] / line:.2f} times the value of its black line"
+        )
 overlap = boxes.iou(boxes.denormalize(rois_at_random, strip.image_shape), objects).max(axis=1)
 say(
     f"With random weights, {(overlap >= 0.5).sum()} of the {len(overlap)} proposals of the RPN have an IoU of at least 0.5 with an object."
@@ -799,7 +803,7 @@ def weighted(lam):
     boxes_share = lam * box_part.sum() / total
     on_objects = share[is_on].sum() / total
     figure, axes = plt.subplots(2, 1, figsize=(8.6, 4.4), height_ratios=[5, 4])
-    what = f"λ = {lam}: L_cls + L_bbox = {total:.4f}; share of the anchors on objects: {on_objects:.0%}"
+    what = f"λ = {lam}: L_cls + L_bbox = {total:.4f}, of which {on_objects:.0%} from anchors on objects"
     draw_frame(axes[0], shown, what)
     for anchor, part, on in zip(pyramid_anchors(strip)[drawn], share / total, is_on, strict=True):
         colour = PALETTE[1] if on else PALETTE[0]
@@ -993,8 +997,9 @@ print(f"one softmax for all:      {with_softmax(mask):.4f} -> {with_softmax(spoi
 assert with_softmax(spoilt) != with_softmax(mask)
 
 # %% [markdown] tags=["solution"]
-# With one softmax, the probabilities of all classes in a cell add up to 1. So the mask of a wrong class changes the loss. With a sigmoid for each class, the mask of a
-# wrong class does not change the loss. The class comes from the class head alone.
+# With one softmax, the probabilities of all classes in a cell add up to 1. So the mask of a wrong class changes the loss. Mask R-CNN uses a *sigmoid* for
+# each class: it turns one score into a probability, without the scores of other classes. So the mask of a wrong class does not change the loss. The class
+# comes from the class head alone.
 
 # %% [markdown]
 # **4.** ★★ Write the box loss of the RPN: the mean of $\text{smooth}_{L_1}$ over the four numbers of every anchor on an object. The loss is 0 if no
@@ -1152,7 +1157,7 @@ print(A_y @ slope @ A_x.T)
 assert np.allclose(A_y @ slope @ A_x.T, paper)
 
 # %% [markdown]
-# **9.** ★★★ *Open task.* Try to find five anchor sides for the classroom strip with which more objects reach an IoU of 0.5. What are the disadvantages
+# **9.** ★★★ *Open task.* Try to find five better anchor sides for the classroom strip: more objects should reach an IoU of 0.5. What are the disadvantages
 # of more anchors? On which frames do you choose the sides, and on which frames do you measure the final share? (`reach(configuration, frames)` gives the
 # sides, the best IoUs and the number of objects that are left out; `Config.classroom().replace(anchor_scales=...)` gives a configuration.)
 

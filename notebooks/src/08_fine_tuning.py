@@ -94,7 +94,8 @@ assert np.allclose(first, 1 - 1 / 10, atol=1e-4)
 
 # %% [markdown]
 # *Adam* is another optimizer. It divides the update by an estimate of the gradient's size, taken from the steps so far. In the output its first step is as long
-# as the learning rate, both for the gradient 3 and for the gradient 300. The update of SGD (the equation above) grows with the gradient. So the report's text
+# as the learning rate, both for the gradient 3 and for the gradient 300. The equation above is the update of *SGD* (stochastic gradient descent). It grows
+# with the gradient. So the report's text
 # (adam) and its code (SGD) describe two different trainings.
 #
 # **How long is an epoch?** In the published code an epoch has 10 steps of 5 images. How often is each frame used in
@@ -122,7 +123,7 @@ assert shown == 100 * 10 * 5
 # %%
 held = [[9, 1, 0], [9, 1, 0], [9, 1, 1], [9, 1, 0]]  # background, car, tricycle
 assert repeat_factors(held, share=1.0).tolist() == [1, 1, 2, 1]
-print("drawn in proportion:", repeat_factors(held, share=1.0))
+print("repeat factors of the four frames:", repeat_factors(held, share=1.0))
 
 # %% [markdown]
 # ## The library on a real frame
@@ -168,6 +169,10 @@ show(
 # The next table compares the report's recipe with ours. The report's text and its published code have a column each, because they disagree. Two of the
 # disagreements change the training. The optimizer and its learning rate are Adam and 0.001 in the text, SGD and 0.0001 in the code. The layers that are trained
 # are "the final layers" in the text, all layers in the code. Also, one sentence of section 4.2 is not complete: a number is missing.
+#
+# Three things in the table are new. COCO and ImageNet are large datasets of photos. A training often begins with weights that were trained on one of them.
+# `lite0` is our backbone (EfficientNet-Lite0), which is smaller than a ResNet-50. The last column shows the present settings of our package: the long run
+# below used more epochs, and more images in an epoch.
 
 # %%
 import dataclasses
@@ -187,7 +192,7 @@ rows = {
     "images": ("832x640, a quarter of the resolution", "the same", "half of a 1664x384 strip, half the resolution"),
     "images in an epoch": ("-", told["steps_per_epoch"] * told["images_per_step"], plan.steps * config.batch_size),
     "validation": ("-", "frames of the same videos", "other videos"),
-    "weights evaluated": ("-", f"epoch {told['checkpoint_epoch']}", "mean of the last epochs'"),
+    "weights evaluated": ("-", f"epoch {told['checkpoint_epoch']}", "mean over the last epochs"),
     "rare classes": ("-", "-", f"repeat factors, windows around them, {plan.copy_paste:g} copy in an image"),
 }  # fmt: skip
 pd.set_option("display.max_colwidth", 60, "display.width", 200)
@@ -198,7 +203,9 @@ assert told["steps_per_epoch"] == report_plan.steps
 assert dataclasses.asdict(network)["weight_decay"] == told["weight_decay"]
 
 # %% [markdown]
-# **ResNet-101 weights in a ResNet-50.** Weights are loaded layer by layer: the layer with the same name gets them. If the network has no layer of this name,
+# **ResNet-101 weights in a ResNet-50.** A ResNet consists of five *stages*, one after the other. From stage 2 on, a stage consists of *blocks* of layers. In
+# stage 4, the ResNet-101 has more blocks than the ResNet-50. Weights are loaded layer by layer: the layer with the same name gets them. If the network has no
+# layer of this name,
 # the original package skips these weights without a message. Our package reports them. (The file itself does not come with this notebook, but the names of its
 # layers are known.)
 
@@ -220,7 +227,8 @@ print(
 assert len(dropped) == 17
 
 # %% [markdown]
-# **A live run.** This run starts with the weights of this companion. (They were trained in the long run below.) It takes a few more steps on the videos of this
+# **A live run.** This run starts with the weights `rendered` of our package, which we call *our weights*. (A much longer training made them: the *long run*
+# in the section *The report's figure beside ours*.) It takes a few more steps on the videos of this
 # notebook. **This is a quick run.** It shows how training works and which files it writes. It is too short to improve the network.
 
 # %%
@@ -255,8 +263,8 @@ print(
 # The row of epoch 0 is the validation loss before training. It is as low as the later ones, because the weights are trained already. The number of steps and
 # the number of validation frames are too small to show a clear change.
 #
-# The folder of a run holds the log, a checkpoint with the state of the optimizer, the best weights, and the numbers of the log in TensorBoard's format. In
-# JupyterLab, the next cell opens TensorBoard. In the book, it only lists the curves.
+# The folder of a run holds the log, a checkpoint with the state of the optimizer, the best weights, and the numbers of the log in the format of TensorBoard,
+# a program that draws such curves. In JupyterLab, the next cell opens TensorBoard. In the book, it only lists the curves.
 
 # %%
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -273,7 +281,8 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
     print(folder.name, len(tags), "curves:", ", ".join(tags[:4]), "…")
 
 # %% [markdown]
-# For a long training, use the command line (`ROOT` is a folder in the Kaggle layout). You can stop the training at any time. The same command then continues
+# For a long training, use the command line (`ROOT` is a folder with the dataset; its subfolders have the names that they have on Kaggle). You can stop the
+# training at any time. The same command then continues
 # it. The losses are the same as without the stop.
 #
 # ```
@@ -284,7 +293,7 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
 #
 # Figs 10 to 15: the five losses and their sum, in three columns.
 #
-# - **Left**: the report's curves. Their values were measured in its figures.
+# - **Left**: the report's curves. We measured the values in the figures of the report.
 # - **Middle**: the report's recipe, run by us on rendered videos with the report's split: 832x640 images, 100 epochs of 10 steps of 5 images, SGD at the rate
 #   of the published code, all layers. There are two runs. The first trains the report's ResNet-50 from random weights (solid and dashed lines). The second
 #   starts from our weights. They fit only the classroom network, so this run trains the classroom network (dash-dotted and dotted lines). The report starts
@@ -293,8 +302,9 @@ for folder in sorted(path for path in (run / "tensorboard").rglob("*") if path.i
 #
 # The middle curves and the long run are read from files; `results/maskrcnn/README.md` has the commands. An epoch of our long run has more images than an
 # epoch of the report's recipe. So the horizontal axis does not show epochs but the number of **images seen**. Compare the shapes of the curves, not their
-# heights, because data and networks differ. In the right column the losses are lower on validation frames than on training frames. The reason is that the
-# training images of this run are windows around rare objects, with copies in them. The long run was made in several parts. At the start of each part the
+# heights, because data and networks differ. In the right column the losses are lower on validation frames than on training frames. A likely reason (not
+# tested): the training images of this run are windows around rare objects, with copies in them. The long run was made in several parts. At the start of each
+# part the
 # learning rate rises again.
 
 # %%
@@ -389,7 +399,7 @@ for start, log in recipes.items():
     total, classes = log["val_loss"], log["val_mrcnn_class_loss"]
     say(
         f"From {start}, the total loss on validation frames goes from {total[:10].mean():.2f} to {total[-10:].mean():.2f}, and the class loss from "
-        f"{classes[:10].mean():.3f} to {classes[-10:].mean():.3f}. Notebook 10 evaluates the trained network."
+        f"{classes[:10].mean():.3f} to {classes[-10:].mean():.3f}. Notebook 10 evaluates this network."
     )
 
 # %% [markdown]
@@ -408,8 +418,8 @@ print("rises on validation frames while it falls on training frames:", ", ".join
 assert rising == ["mrcnn_class_loss"]
 
 # %% [markdown]
-# Only the class loss rises on validation frames. On training frames it falls a little. The curve is noisy, and the rise may be noise: notebook 10 (H1) computes
-# an interval for it.
+# Only the class loss rises on validation frames. On training frames it falls a little. The curve is noisy, and the rise may be noise: notebook 10 (hypothesis
+# H1) computes an interval for it.
 #
 # The report proposes other weights for the losses. We tested this in a training that is likely to over-fit: it has ten training frames, and six validation
 # frames of other videos. We trained with all weights 1, and with a weight of 1/4 for the class loss. Each was run with two seeds. The seed also chooses the
@@ -429,8 +439,8 @@ axes[0].set(ylabel="class loss, without its weight", ylim=(0, None))
 axes[0].legend(fontsize=8)
 show(
     figure,
-    "Class loss over the epochs of four runs. On training frames it falls in all. On validation frames it climbs with one "
-    "seed, less so with the smaller weight, and stays level with the other.",
+    "Class loss over the epochs of four runs. On training frames it falls in all. On validation frames it climbs with seed 1, "
+    "and less if its weight is smaller. With seed 0 it changes little.",
 )
 
 # %%
@@ -449,13 +459,15 @@ print(pd.DataFrame(rows).round(3).to_string(index=False))
 
 # %% [markdown]
 # With seed 1 the network over-fits: the class loss falls on the ten training frames and rises on the validation frames. If the class loss has a quarter of the
-# weight, it rises less. With seed 0 the network does not over-fit with either weight. So in this test the choice of the videos matters more than the weight.
+# weight, it rises less. With seed 0 the network does not over-fit with either weight. So in this test the seed matters more than the weight. The seed chooses
+# the videos, but it also changes other things, for example the order of the images.
 # Two seeds are too few to say how much the weight matters. With the smaller weight, the sum of the other four losses on validation frames is lower for seed 0
-# and higher for seed 1. Notebook 10 (H3) has more seeds.
+# and higher for seed 1. Notebook 10 (hypothesis H3) has more seeds.
 #
 # **Remedies, one at a time** (an ablation). Every run uses only 600 images. For each remedy there are two runs, with the seeds 0 and 1. Compare each of them
-# with the run *no remedy* of the same seed: the two differ in one thing only. Scores are computed on full-size frames of videos that were not used in any
-# run. The score threshold of a run is chosen on its own validation videos. (The scores are read from files; `results/maskrcnn/cures.sh` makes them.) COCO
+# with the run *no remedy* of the same seed: the two differ in one thing only. The scores are the IoU of the report's Table 1 (here called *report IoU*) and
+# the average precision (AP). Notebook 09 explains both. They are computed on full-size frames of videos that were not used in any run. The score threshold of
+# a run is chosen on its own validation videos. (The scores are read from files; `results/maskrcnn/cures.sh` makes them.) COCO
 # weights are not available here. So we compare ImageNet weights with random weights.
 
 # %%
@@ -518,14 +530,14 @@ tell_changes(changes, "run")
 # - *Whole frame at 1/4* lowers the scores second most. In the strip, an object has four times as many pixels as in the whole frame at 1/4.
 # - *Copies pasted in* raises the IoU of some classes with both seeds.
 # - *Rare frames more often* lowers most scores with both seeds. (All runs in the strip already use windows around an object of a random class. This is a remedy, too.)
-# - *Class loss at 1/2*: two seeds are too few to decide. Notebook 10 (H3) has four seeds.
+# - *Class loss at 1/2*: two seeds are too few to decide. Notebook 10 (hypothesis H3) has four seeds.
 #
-# The table has many numbers. So some of them become better with both seeds by chance.
+# The table has many numbers. So some of them can become better with both seeds by chance.
 #
 # **How good is the network after the long run?** The table shows Table 1 of the report, and the scores of our weights on new rendered videos. Table 1 was
 # measured on real videos, so do not compare it directly with our scores. The score threshold was chosen on validation videos. Our weights are the **mean of the
 # weights of the last epochs** (Izmailov et al. 2018; `--average`). With one image per step, the weights scatter around an optimum. Their mean is nearer to it.
-# The column *real frames* shows the scores on the four real frames that we have. They hold few objects of most classes. No real frame was used in training.
+# The last column shows the scores on four real frames of one video. They hold few objects of most classes. No real frame was used in training.
 
 # %%
 score = json.loads((results / "evaluation.json").read_text())
@@ -550,9 +562,11 @@ say(
 )
 
 # %% [markdown]
-# **And if the network had seen real streets?** Section 3.1 of the report names other datasets as a remedy. The weights `streets` begin with our weights. Then they saw
-# more images: three of five come from Cityscapes (real streets), the others are rendered. We score both networks on three test sets that no run has
-# seen. "Cityscapes" means four cities here. (Read from files; `results/maskrcnn/README.md` has the commands. The images of Cityscapes may not be passed on,
+# **And if the network had seen real streets?** Section 3.1 of the report names other datasets as a remedy. To make the weights `streets`, we continued the
+# training of our weights with more images. Of five images, three come from Cityscapes (real streets) and two are rendered. We score both networks on three
+# test sets that no run has
+# seen. The test set "Cityscapes" has images of four cities that were not used in training. The WAD test set has eight real frames of three videos. (Read from
+# files; `results/maskrcnn/README.md` has the commands. The images of Cityscapes may not be passed on,
 # and `streets` may be used for research and teaching only.)
 
 # %%
@@ -596,13 +610,17 @@ show(
 )
 means = both["mean"].unstack("weights")
 for title, row in means.iterrows():
-    say(f"{title}: the mean goes from {row['rendered']:.3f} to {row['streets']:.3f}.")
+    say(
+        f"{title}: the mean is {row['rendered']:.3f} with `rendered`, {row['streets']:.3f} with `streets`."
+    )
 assert means.loc[tests["cityscapes"], "streets"] > means.loc[tests["cityscapes"], "rendered"]
 assert means.loc[tests["rendered"], "streets"] < means.loc[tests["rendered"], "rendered"]
 
 # %% [markdown]
-# On real streets the mean is higher for the network that saw real streets. On rendered streets it is lower: the network forgot a part of what it knew. This is only one run. The eight WAD frames come from three videos and hold few objects of most classes (eight of
-# *person* and eight of *truck*). Their buses and tricycles are so small that these frames cannot show progress on these two classes.
+# On real streets the mean is higher for the network that saw real streets. On rendered streets it is lower. A likely reason: the network forgot a part of
+# what it knew. This is only one run. The eight WAD frames come from three videos and hold few objects of most classes (eight of
+# *person* and eight of *truck*). Their buses and tricycles are small, and both networks find none or almost none of them. So these frames say little about
+# these two classes.
 
 # %% [markdown]
 # **With and without, for the same number of images.** Above, two things changed together: the images and the length of the training. The next table separates them. Four runs begin with our
@@ -728,6 +746,7 @@ share_trained = ...
 check("08.4", share_trained)
 
 # %% tags=["solution", "hide-cell"]
+# "4+": stage 4 of the backbone and everything after it
 for layers in ("heads", "4+", "all"):
     network = model.compile(layers=layers)
     learning = sum(int(np.prod(v.shape)) for v in network.trainable_variables)
@@ -819,8 +838,9 @@ print("two seeds, both better:", chance_of_gain([1.0, 2.0]))
 assert chance_of_gain([1.0, 2.0]) == 1 / 4
 
 # %% [markdown] tags=["solution"]
-# With two seeds, at least one choice of signs in four reaches the measured mean, even if both changes are above zero. The usual level is one in twenty. So at
-# least five seeds are needed.
+# With two seeds there are only four choices of signs, and the measured one is one of them. So the share is never below one in four, even if both changes are
+# above zero. By the usual rule, a change is more than chance if the share is at most one in twenty. So at least five seeds are needed: the number of choices
+# doubles with each seed.
 
 # %% [markdown]
 # **8.** ★★★ *Open task.* The folders `results/maskrcnn/cures/none-seed0` to `none-seed3` hold four runs without a remedy; only the seed differs. How much
@@ -838,7 +858,8 @@ alike = [
 spread = np.std(alike, ddof=1)
 print(f"{len(alike)} runs without a remedy: {np.round(alike, 3)}, standard deviation {spread:.4f}")
 gains = changes["mean"].groupby(level="run").mean()
-# The mean of two differences of two runs has the same standard deviation as one run.
+# A change is a difference of two runs: its variance is twice that of one run.
+# The mean of two changes has half of this variance: again that of one run.
 print(
     pd.DataFrame({"mean change": gains, "in standard deviations": gains / spread})
     .round(3)

@@ -79,14 +79,15 @@ def read_grey16(
     path = Path(path)
     data = _read_bytes(path, LabelError, "read_label")
     try:
-        header = png16.read_header(data)
-        if shape is not None and (header.height, header.width) != tuple(shape):
-            raise LabelError(
-                f"read_label: expected {shape[1]}x{shape[0]} pixels, "
-                f"got {header.width}x{header.height} ({_short(path)})",
-                cause="a label of another dataset, or one that is already downscaled",
-                fix="pair each picture with the label of the same name and the same size",
-            )
+        if shape is not None:
+            header = png16.read_header(data)
+            if (header.height, header.width) != tuple(shape):
+                raise LabelError(
+                    f"read_label: expected {shape[1]}x{shape[0]} pixels, "
+                    f"got {header.width}x{header.height} ({_short(path)})",
+                    cause="a label of another dataset, or one that is already downscaled",
+                    fix="pair each picture with the label of the same name and the same size",
+                )
         return png16.decode(data, window)
     except png16.PngError as error:
         cause, fix = next(why for word, why in _CAUSES.items() if word in error.found)

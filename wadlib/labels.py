@@ -279,8 +279,13 @@ def label_from_indices(
 
 def evaluated_index(codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
     """Turn codes into the index 1..7 of their class; 0 for no evaluated instance: background, IGNORE, riders…"""
-    found = _index_table(tuple(NETWORK_INDEX.items()))[codes]
-    return np.where(found <= len(IDS), found, np.uint8(0))
+    return _evaluated_table()[codes]
+
+
+@functools.cache
+def _evaluated_table() -> npt.NDArray[np.uint8]:
+    table = _index_table(tuple(NETWORK_INDEX.items()))
+    return np.where(table <= len(IDS), table, np.uint8(0))
 
 
 @functools.cache

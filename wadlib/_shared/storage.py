@@ -148,7 +148,7 @@ def _index(archive: str, state: tuple[int, int] | None) -> _Index:
 
 def _archive_of(path: str | Path) -> tuple[str, str] | None:
     """The archive that a path leads into, and the way inside: "" or "a/b/" as of a folder, without the slash a file."""
-    text = Path(path).as_posix()
+    text = _text(path)
     if ".zip" not in text.lower():
         return None
     parts = text.split("/")
@@ -204,7 +204,11 @@ def _time_ns(info: zipfile.ZipInfo) -> int:
 
 
 def _is_url(path: str | Path) -> bool:
-    return _URL.match(Path(path).as_posix()) is not None
+    return _URL.match(_text(path)) is not None
+
+
+def _text(path: str | Path) -> str:
+    return (path if isinstance(path, Path) else Path(path)).as_posix()  # a new Path costs as much as all that follows
 
 
 def _store(path: str | Path) -> tuple[Any, str]:

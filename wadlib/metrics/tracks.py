@@ -7,7 +7,7 @@ the counts of several sequences. Nothing is averaged before the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
@@ -35,7 +35,8 @@ class Counts:
     @classmethod
     def combine(cls, parts: Iterable[Self]) -> Self:
         """Add up the counts of several sequences, one at least."""
-        return cls(*(sum(column) for column in zip(*(vars(part).values() for part in parts), strict=True)))
+        parts, names = list(parts), [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        return cls(**{name: sum(getattr(part, name) for part in parts) for name in names})
 
 
 @dataclass(frozen=True, eq=False)

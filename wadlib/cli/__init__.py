@@ -50,6 +50,9 @@ def main() -> None:
         if isinstance(stopped, SystemExit) and stopped.code != 130:  # typer makes exit code 130 of Ctrl-C
             raise
         complain(_STOPPED)
+        # A Ctrl-C inside of an `exec`, as of a dataclass that is being imported, is noted by Python, which would end
+        # itself with the signal in place of this exit code; the next `exec` forgets it.
+        exec("pass")
         sys.exit(128 + terminated[0] if terminated else 130)
     except Exception as error:
         said, code = _unforeseen(error)

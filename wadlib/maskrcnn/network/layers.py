@@ -20,6 +20,7 @@ import keras
 from keras import ops
 
 from wadlib.maskrcnn.config import Config
+from wadlib.maskrcnn.network.depthwise import depthwise_convolution
 
 Spec = tuple[tuple[int | None, ...], str]
 """Shape without the batch axis, and dtype."""
@@ -200,6 +201,8 @@ class Convolution(keras.layers.Layer):
 
     def _convolve(self, x: Any, kernel: Any) -> Any:
         if self.filters is None:
+            if _on_processor():
+                return depthwise_convolution(x, kernel, self.strides, self.padding)
             return ops.depthwise_conv(x, kernel, self.strides, self.padding, "channels_last")
         if self.padding == "valid" and tuple(x.shape[1:3]) == (self.size, self.size):
             # The kernel covers the map: one dot product per filter, a third faster as a matrix product.
@@ -213,6 +216,15 @@ class Convolution(keras.layers.Layer):
         batch, height, width, channels = x.shape
         sides = [_output_side(side, self.size, self.strides, self.padding) for side in (height, width)]
         return keras.KerasTensor((batch, *sides, self.filters or channels), dtype=self.compute)
+
+
+def _on_processor() -> bool:
+    """Whether TensorFlow computes, and without a graphics card."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
 
 
 def _output_side(side: int | None, size: int, stride: int, padding: str) -> int | None:

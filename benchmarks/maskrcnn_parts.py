@@ -213,6 +213,26 @@ def train(folder: Path, repeats: str) -> dict[str, Any]:
         }
 
 
+def classroom_step(folder: Path, repeats: str) -> dict[str, Any]:
+    """A bfloat16 step of the classroom network, with our depthwise convolutions and with Keras' own."""
+    from unittest import mock
+
+    from wadlib.maskrcnn import MaskRCNN
+    from wadlib.maskrcnn.frames.data import example
+    from wadlib.maskrcnn.network import layers
+
+    frame, size = np.load(folder / "frame.npz"), (384, 512)
+    config = Config.classroom().replace(image_shape=size, dtype="mixed_bfloat16", batch_size=1)
+    image, label = (np.ascontiguousarray(frame[name][-size[0] :, : size[1]]) for name in ("image", "label"))
+    batch = {name: value[None] for name, value in example(image, label, config, np.random.default_rng(0)).items()}
+    ours = MaskRCNN(config)
+    ours.train_on(batch)  # which traces it
+    with mock.patch.object(layers, "_on_processor", return_value=False):
+        theirs = MaskRCNN(config)
+        theirs.train_on(batch)
+        return {"step": best_of(lambda: ours.train_on(batch), lambda: theirs.train_on(batch), 4 * int(repeats))}
+
+
 def memory_import(folder: Path) -> dict[str, Any]:
     quiet()
     return _held(lambda: None)
@@ -256,7 +276,7 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-PARTS = (prepare, detect, classroom, train, memory_import, memory_detect, memory_train)
+PARTS = (prepare, detect, classroom, train, classroom_step, memory_import, memory_detect, memory_train)
 
 if __name__ == "__main__":
     part = {function.__name__: function for function in PARTS}[sys.argv[1]]

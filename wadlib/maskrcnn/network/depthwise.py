@@ -10,7 +10,7 @@ from typing import Any
 
 
 def depthwise_convolution(x: Any, kernel: Any, stride: int, padding: str) -> Any:
-    """Filter each channel by itself, as `keras.ops.depthwise_conv` does.
+    """Convolve each channel by itself, as `keras.ops.depthwise_conv` does.
 
     Parameters
     ----------

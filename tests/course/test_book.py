@@ -148,6 +148,10 @@ CLIPPED = """() => {
 }"""
 
 
+# Between two equations nothing is marked as being processed, and those that wait are shown as quick previews.
+NO_PREVIEW = "![...document.querySelectorAll('.MJXp-math')].some(each => each.getClientRects().length)"
+
+
 @contextmanager
 def opened(book, width):
     """The book's pages one after the other in a browser without network: (page, path), and what else was asked for.
@@ -173,6 +177,7 @@ def opened(book, width):
                 if re.match(r"\d", path.name) or page.locator("span.math, div.math").count():
                     page.wait_for_function("document.querySelectorAll('.MathJax').length > 0", timeout=30_000)
                     page.wait_for_function("!document.querySelector('.MathJax_Processing')", timeout=60_000)
+                    page.wait_for_function(NO_PREVIEW, timeout=60_000)
                 yield page, path
 
         yield each()

@@ -201,7 +201,7 @@ class Convolution(keras.layers.Layer):
 
     def _convolve(self, x: Any, kernel: Any) -> Any:
         if self.filters is None:
-            if self.compute == "bfloat16" and _on_processor():  # in float32 it gains less, and costs memory
+            if self.compute == "bfloat16" and _on_processor():  # in float32 it gains less
                 return depthwise_convolution(x, kernel, self.strides, self.padding)
             return ops.depthwise_conv(x, kernel, self.strides, self.padding, "channels_last")
         if self.padding == "valid" and tuple(x.shape[1:3]) == (self.size, self.size):

@@ -94,6 +94,9 @@ def execute(path: Path, timeout_s: int = 900, memory: PeakMemory | None = None) 
         "TF_CPP_MIN_LOG_LEVEL": "3",
         # glibc gives each thread memory of its own to hand out, and TensorFlow has many threads: 0.2 GB less.
         "MALLOC_ARENA_MAX": "2",
+        # Large arrays go back to the system as soon as they are freed.
+        "MALLOC_MMAP_THRESHOLD_": "1048576",
+        "MALLOC_TRIM_THRESHOLD_": "1048576",
         page.STATIC: "1",
         NOTEBOOK: path.stem,
     }

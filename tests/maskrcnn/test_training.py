@@ -233,9 +233,11 @@ def test_the_command(tiny_wad, tmp_path):
         "rpn_bbox_loss=2",
         "--view",
         "strip",
+        "--strong-augment",
     ]
     result = CliRunner().invoke(app, command, catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    assert '"noise": 12' in (out / "config.json").read_text()
     assert "no video is on both sides" in result.output
     assert read_log(out)["stage"].tolist() == ["heads", "all"]
     result = CliRunner().invoke(app, [*command, "--epochs", "3"], catch_exceptions=False)
@@ -279,6 +281,7 @@ def test_the_command_takes_weights_of_81_classes_by_path(tiny_wad, tmp_path, mon
         (["--stage", "heads"], "LAYERS:EPOCHS:RATE"),
         (["--loss-weight", "mrcnn_class_loss"], "mrcnn_class_loss=0.5"),
         (["--loss-weight", "mask=1"], "names among rpn_class_loss"),
+        (["--strong-augment", "--no-augment"], "not together with --no-augment"),
     ],
 )
 def test_bad_options(tmp_path, option, said):

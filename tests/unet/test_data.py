@@ -175,7 +175,39 @@ class TestAugmentation:
         assert 2 < max(areas) < 4.5
         assert 0.7 < np.exp(np.mean(np.log(areas))) < 1.4, "as often smaller as larger"
 
-    @pytest.mark.parametrize("changes", [{"flip": 50}, {"zoom": -1}, {"shift": 2}, {"brightness": -3}])
+    def test_noise_has_the_spread_that_is_drawn(self):
+        image, target = np.full((100, 100, 3), 128, np.uint8), np.zeros((100, 100), np.uint8)
+        noise = Augmentation(noise=20)
+        spreads = [noise(image, target, np.random.default_rng(seed))[0].std() for seed in range(40)]
+        assert 15 < max(spreads) < 20.5
+        assert min(spreads) < 5
+        assert 8 < np.mean(spreads) < 12, "drawn evenly up to it"
+
+    def test_blur_spreads_a_point_and_keeps_its_light(self):
+        image, target = np.zeros((41, 41, 3), np.uint8), np.zeros((41, 41), np.uint8)
+        image[20, 20] = 255
+        y, x = np.mgrid[-20:21, -20:21]
+        for seed in range(10):
+            blurred, same = Augmentation(blur=1.5)(image, target, np.random.default_rng(seed))
+            np.testing.assert_array_equal(same, target)
+            light = blurred[:, :, 0].astype(float)
+            assert (light * (y**2 + x**2)).sum() / light.sum() <= 2 * 1.5**2  # two axes
+            if light[20, 20] > 60:  # else rounding to whole values takes much of it
+                assert light.sum() == pytest.approx(255, rel=0.1)
+            np.testing.assert_array_equal(light, light[::-1, ::-1])
+
+    def test_another_camera_leaves_the_other_draws_alone(self):
+        image, target = self.pair()
+        _, one = Augmentation(flip=0.5, zoom=0.25, shift=0.1)(image, target, np.random.default_rng(5))
+        _, other = Augmentation(flip=0.5, zoom=0.25, shift=0.1, blur=1, noise=5)(
+            image, target, np.random.default_rng(5)
+        )
+        np.testing.assert_array_equal(one, other)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"flip": 50}, {"zoom": -1}, {"shift": 2}, {"brightness": -3}, {"blur": -1}, {"noise": 300}],
+    )
     def test_percentages_are_refused(self, changes):
         with pytest.raises(SegmentationError, match="expected shares between 0 and 1"):
             Augmentation(**changes)

@@ -14,6 +14,7 @@ from wadlib.cli.train import Devices, Out, Seed, SplitToLearn, Threads, train
 
 if TYPE_CHECKING:
     from wadlib.dataset import Frame
+    from wadlib.training import Augmentation
 
 
 class Optimizer(StrEnum):
@@ -75,6 +76,9 @@ def maskrcnn(
         float | None, typer.Option(help="Rare instances pasted into a picture, on average; 0: none.", min=0, max=100)
     ] = None,
     augment: Annotated[bool | None, typer.Option("--augment/--no-augment", help="Mirror, and vary the light.")] = None,
+    strong_augment: Annotated[
+        bool, typer.Option("--strong-augment", help="Vary light, sharpness and noise much, for use on other streets.")
+    ] = False,
     dtype: Annotated[str | None, typer.Option(help="float32 or mixed_bfloat16.")] = None,
     validation_frames: Annotated[int | None, typer.Option(help="Of the validation side, evenly spread.", min=1)] = None,
     split: SplitToLearn = Split.by_video,
@@ -103,10 +107,8 @@ def maskrcnn(
         seed=seed, loss_weights=losses, **{name: value for name, value in changes.items() if value is not None}
     )
     plan = Plan.classroom() if config is ConfigName.classroom else Plan.report()
-    if augment is not None:
-        from wadlib.maskrcnn.frames.augmentation import STANDARD
-
-        plan = plan.replace(augmentation=STANDARD if augment else None)
+    if strong_augment or augment is not None:
+        plan = plan.replace(augmentation=_augmentation(augment, strong_augment))
     if view is not None:
         from wadlib.maskrcnn.frames.views import config_for_view
 
@@ -158,6 +160,14 @@ def maskrcnn(
     say(f"{row['epoch']} epochs; {losses_now}; the least validation loss was in epoch {trained.best_epoch}.")
     say(f"For predictions: wadlib predict ROOT --weights {(out / (MEAN if average else BEST)).as_posix()} --out PRED")
     say(f"Curves: tensorboard --logdir {out.as_posix()}")
+
+
+def _augmentation(augment: bool | None, strong: bool) -> Augmentation | None:
+    from wadlib.maskrcnn.frames.augmentation import STANDARD, STRONG
+
+    if strong and augment is False:
+        raise typer.BadParameter("not together with --no-augment", param_hint="--strong-augment")
+    return STRONG if strong else STANDARD if augment else None
 
 
 def _other(text: str) -> tuple[tuple[Frame, ...], float]:

@@ -36,6 +36,10 @@ class Augmentation:
         Differences from the middle grey, and of the channels from their grey, are multiplied by 1 ± this.
     colour : float
         Each channel for itself is multiplied by 1 ± this: the colour of the light.
+    blur : float
+        Smoothed by a Gaussian with a standard deviation of up to so many pixels.
+    noise : float
+        Normal noise with a standard deviation of up to this (of 255) is added to each value.
 
     Raises
     ------
@@ -50,13 +54,21 @@ class Augmentation:
     contrast: float = 0.0
     saturation: float = 0.0
     colour: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self, SegmentationError)
         shares = (self.flip, self.shift, self.contrast, self.saturation, self.colour)
-        if not (all(0 <= share <= 1 for share in shares) and 0 <= self.zoom < 10 and 0 <= self.brightness <= 255):
+        values = (self.brightness, self.noise)
+        if not (
+            all(0 <= share <= 1 for share in shares)
+            and all(0 <= value <= 255 for value in values)
+            and 0 <= self.zoom < 10
+            and 0 <= self.blur <= 100
+        ):
             raise SegmentationError(
-                f"Augmentation: expected shares between 0 and 1 and brightness up to 255, got {self}",
+                f"Augmentation: expected shares between 0 and 1, brightness and noise up to 255, got {self}",
                 cause="percentages in place of shares",
                 fix="flip=0.5 mirrors every other picture, for example",
             )
@@ -73,7 +85,7 @@ class Augmentation:
         The target is sampled at the nearest pixel and is NO_INDEX where nothing is known of the picture;
         there the picture repeats its edge.
         """
-        # All numbers are drawn whatever is switched on: so that one switch does not change the others' draws.
+        # These numbers are drawn whatever is switched on: so that one switch does not change the others' draws.
         mirrored, zoom, shift = rng.random(), rng.uniform(-1, 1), self.shift * rng.uniform(-1, 1, 2)
         added, contrast, saturation = rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(-1, 1)
         colour = rng.uniform(-1, 1, 3)
@@ -83,6 +95,8 @@ class Augmentation:
         if mirrored < self.flip:
             image, target = image[:, ::-1], target[:, ::-1]
         image = self._in_another_light(np.ascontiguousarray(image), added, contrast, saturation, colour)
+        if self.blur or self.noise:
+            image = self._by_another_camera(image, rng)
         return image, np.ascontiguousarray(target)
 
     def _in_another_light(
@@ -109,6 +123,18 @@ class Augmentation:
             values = (np.arange(256) - 127.5) * factor + 127.5 + added
             table = values.round().clip(0, 255).astype(np.uint8)
             return np.asarray(cv2.LUT(image, table), np.uint8)
+        return image
+
+    def _by_another_camera(self, image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+        """Smooth first, as a lens does; then add the noise of the sensor."""
+        import cv2
+
+        blur, noise = self.blur * rng.random(), self.noise * rng.random()
+        if blur > 0.1:  # below, the neighbours of a pixel have no weight
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), blur), np.uint8)
+        if noise:
+            added = noise * rng.standard_normal(image.shape, np.float32)
+            image = (image + added).round().clip(0, 255).astype(np.uint8)
         return image
 
 

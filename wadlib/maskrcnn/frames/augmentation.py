@@ -9,6 +9,9 @@ from wadlib.training.augmentation import Augmentation
 STANDARD = Augmentation(flip=0.5, brightness=25.5, contrast=0.2, saturation=0.2, colour=0.05)
 """Mirrored or not, and in a somewhat different light."""
 
+STRONG = Augmentation(flip=0.5, brightness=50, contrast=0.5, saturation=0.8, colour=0.2, blur=1.5, noise=12)
+"""In a very different light and by other cameras: for weights that are to see other streets than they learn from."""
+
 
 def random_crop(
     picture_shape: tuple[int, int],

@@ -30,7 +30,9 @@ def shown(value):
 def test_the_weights_on_three_sets():
     header = "| scored on | weights | " + " | ".join(CLASSES) + " | 95 % of the mean | AP |"
     rows = rows_below(header)
-    assert {(place, weights) for place, weights, *_ in rows} >= {(s, w) for s in SETS for w in ("rendered", "streets")}
+    assert {(place, weights) for place, weights, *_ in rows} >= {
+        (s, w) for s in SETS for w in ("rendered", "wild", "streets")
+    }
     for place, weights, *cells in rows:
         folder, _, extra = weights.partition(", ")
         name = SETS[place] + {"": "", "mirrored": "-mirror"}[extra]

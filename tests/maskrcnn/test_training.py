@@ -301,7 +301,7 @@ def test_the_only_stage_that_a_network_lacks():
 # --- the weights that come with wadlib --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["rendered", "streets"])
+@pytest.mark.parametrize("name", ["rendered", "streets", "wild"])
 def test_shipped_weights_are_small_and_whole(name):
     from wadlib.maskrcnn import Config, MaskRCNN
     from wadlib.maskrcnn.weight_files.released import find

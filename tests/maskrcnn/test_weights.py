@@ -391,9 +391,9 @@ class TestByName:
         assert (facts["url"], facts["md5"]) == (released.COCO_URL, released.COCO_MD5)
 
     def test_unknown(self, tmp_path):
-        with pytest.raises(WeightsError, match="expected one of coco, rendered, streets, got 'cocoa'"):
+        with pytest.raises(WeightsError, match="expected one of coco, rendered, streets, wild, got 'cocoa'"):
             fetch("cocoa")
-        with pytest.raises(WeightsError, match="or one of coco, rendered, streets, got nothing at 'cocoa'"):
+        with pytest.raises(WeightsError, match="or one of coco, rendered, streets, wild, got nothing at 'cocoa'"):
             find("cocoa")
         with pytest.raises(WeightsError, match="got a folder at"):
             find(tmp_path)
@@ -411,6 +411,7 @@ class TestByName:
 
     def test_only_streets_has_a_licence_of_its_own(self):
         assert released.licence_of(find("rendered")) is None
+        assert released.licence_of(find("wild")) is None
         text = released.licence_of(find("streets")).read_text(encoding="utf-8")
         assert "www.cityscapes-dataset.com/license" in text
         assert "not for commercial purposes" in " ".join(text.split())

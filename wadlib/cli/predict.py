@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @app.command(epilog="Example: wadlib predict ../wad --weights rendered --out runs/predictions")
 def predict(
     root: Root,
-    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="rendered, streets, coco, or an .h5 file.")],
+    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="rendered, streets, wild, coco, or an .h5 file.")],
     out: Annotated[Path, typer.Option(metavar="PRED", help="Folder to write; an unfinished one is continued.")],
     config: Annotated[ConfigName | None, typer.Option(help="By default the one kept in the file of weights.")] = None,
     threshold: Annotated[

@@ -41,7 +41,8 @@ def maskrcnn(
     weights: Annotated[
         str,
         typer.Option(
-            metavar="NAME|FILE", help="To begin with: none, imagenet (classroom), coco, rendered, streets, or .h5."
+            metavar="NAME|FILE",
+            help="To begin with: none, imagenet (classroom), coco, rendered, streets, wild, or .h5.",
         ),
     ] = "none",
     stage: Annotated[

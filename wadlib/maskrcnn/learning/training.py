@@ -191,7 +191,7 @@ def initial_weights(model: MaskRCNN, weights: str | Path) -> LoadReport | None:
 
     Parameters
     ----------
-    weights : "none", "imagenet", "coco", "rendered", "streets" or the path of a file
+    weights : "none", "imagenet", "coco", "rendered", "streets", "wild" or the path of a file
         ImageNet's for the light backbone (`wadlib.maskrcnn.weight_files.lite0_weights`); otherwise see
         `MaskRCNN.load`. Of the COCO file, which knows 81 classes, a network for eight takes all but the last layers
         of its heads, as the report did.

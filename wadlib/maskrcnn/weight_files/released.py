@@ -10,7 +10,7 @@ COCO_URL = "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_
 
 COCO_MD5 = "e98aaff6f99e307b5e2a8a3ff741a518"
 
-SHIPPED = ("rendered", "streets")
+SHIPPED = ("rendered", "streets", "wild")
 """Files that come with wadlib; beside streets.h5 lies the licence under which it may be used."""
 
 NAMES = ("coco", *SHIPPED)
@@ -22,12 +22,14 @@ def fetch(name: str) -> Path:
 
     Parameters
     ----------
-    name : "coco", "rendered" or "streets"
+    name : "coco", "rendered", "streets" or "wild"
         "coco": trained on COCO by the authors of the original package, ResNet-101, 81 classes (`Config.coco`). The
         file (258 MB) is downloaded once, checked, and kept in ``WADLIB_CACHE`` (by default the user's cache folder).
         "rendered": trained on rendered videos (`Config.classroom`); comes with wadlib.
         "streets": the same network, trained on rendered and on Cityscapes' pictures; comes with wadlib, for research
         and teaching only (`licence_of`).
+        "wild": from rendered pictures alone, too, but of wild streets in strongly varied light: better on real streets
+        than "rendered", and not as good on plain rendered ones; comes with wadlib.
 
     Raises
     ------

@@ -643,7 +643,7 @@ adjusted = pd.DataFrame(json.loads((results / "streets/adjustment.json").read_te
 adjusted = adjusted.set_index(["tau", "threshold"])
 adjusted["sum"] = adjusted.sum(axis=1)
 print("validation: mean report IoU with logit adjustment")
-print(adjusted.round(3).to_string())
+print(adjusted.to_string(float_format="{:.3f}".format))
 cities, (chosen, threshold) = adjusted["ulm and bochum"], adjusted["sum"].idxmax()
 say(
     f"The sum is largest for tau {chosen:g} with the score threshold {threshold:g}. `streets` and `wild` are adjusted in this way, "

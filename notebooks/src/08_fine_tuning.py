@@ -564,10 +564,10 @@ say(
 # %% [markdown]
 # **And if the network had seen real streets?** Section 3.1 of the report names other datasets as a remedy. To make the weights `streets`, we continued the
 # training of our weights with more images. Of five images, three come from Cityscapes (real streets) and two are rendered. Another remedy needs no real
-# image. To make the weights `wild`, we continued the training with rendered images only. Two of three show *wild* streets: they have posters, signs, glare and blur. The
+# image. To make the weights `wild`, we continued the training with rendered images only. About half of them show *wild* streets: they have posters, signs, glare and blur. The
 # light, the colours and the sharpness of each image are also varied much more. This is called **domain randomization** (Tobin et al. 2017). If the
-# rendered images differ enough from each other, a real image may look like one more of them. Such a training forgets a part of what the network knew. So
-# `wild` is a mean of the weights of two such runs and of `rendered` (a *model soup*, Wortsman et al. 2022). We score the three networks on three test sets that no run has
+# rendered images differ enough from each other, a real image may look like one more of them. In such a training the network forgets a part of what it knew. So
+# `wild` is a mean of the weights after two such runs and of `rendered` (a *model soup*, Wortsman et al. 2022). We score the three networks on three test sets that no run has
 # seen. The test set "Cityscapes" has images of four cities that were not used in training. The WAD test set has eight real frames of three videos. (Read from
 # files; `results/maskrcnn/README.md` has the commands. The images of Cityscapes may not be passed on,
 # and `streets` may be used for research and teaching only.)

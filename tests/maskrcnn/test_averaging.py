@@ -34,6 +34,27 @@ def test_the_mean_by_hand(tmp_path, compact):
     assert read(tmp_path / "out.h5")[0] == read(files[1])[0]
 
 
+def test_shares_by_hand(tmp_path):
+    files = [write(tmp_path / f"{value}.h5", value, -value) for value in (1, 2, 6)]
+    average(files, tmp_path / "out.h5", [1, 2, 1])
+    assert read(tmp_path / "out.h5")[0] == {"conv": [11 / 4, 1], "rpn/a": [-11 / 4], "rpn/b": [-7 / 4]}
+    kept = (tmp_path / "out.h5").read_bytes()
+    for wrong in ([1, 2], [1, 2, 0], [1, 2, float("nan")]):
+        with pytest.raises(WeightsError, match=r"share above 0 for each of 3 files, got \[1, 2"):
+            average(files, tmp_path / "out.h5", wrong)
+    assert (tmp_path / "out.h5").read_bytes() == kept
+
+
+def test_a_mean_just_below_a_quarter_is_rounded_to_a_quarter_in_a_compact_file(tmp_path):
+    tiny, below = 2**-16, 1 / 4 - 2**-13  # after a tiny number HDF5 itself halves what it rounds up to a power of two
+    for name, value in (("a", 1 / 4), ("b", below)):
+        write_h5(tmp_path / name, {"conv": [("conv/kernel:0", np.array([[tiny, value]]))]}, {}, compact=True)
+    average([tmp_path / "a", tmp_path / "b"], tmp_path / "out", [3, 1])
+    with open_h5(tmp_path / "out") as file:
+        (layer,) = layers_in(file, tmp_path / "out").values()
+        assert np.ravel(read_arrays(layer, tmp_path / "out")).tolist() == [tiny, 1 / 4]
+
+
 def test_files_that_do_not_fit(tmp_path):
     one, kept = write(tmp_path / "one.h5", 1), write(tmp_path / "out.h5", 7)
     other = tmp_path / "other.h5"

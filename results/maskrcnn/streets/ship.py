@@ -2,8 +2,8 @@
 
     python ship.py OUT.h5 THRESHOLD TAU DATASET[,DATASET …] WEIGHTS:SHARE [WEIGHTS:SHARE …]
 
-WEIGHTS are files, or names of shipped weights; the mean of each number is taken, with these shares ("model soup",
-Wortsman et al., ICML 2022). Then logit adjustment after the training (Menon et al., "Long-tail learning via logit
+WEIGHTS are files, or names of shipped weights; of each number the mean is taken, with these shares, as precisely as the
+first file stores it. Then logit adjustment after the training (Menon et al., "Long-tail learning via logit
 adjustment", ICLR 2021): from the score of class c, before the softmax, TAU * log(share of c) is taken away. Here it is
 done in the bias of the last layer, relative to the most frequent class, which together with the background stays as it
 is. The shares are those of the instances that class_counts.json, beside this file, has for each DATASET (wild rendered
@@ -13,39 +13,23 @@ but rare frames and copies were drawn more often.
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from wadlib.labels import CLASSES
 from wadlib.maskrcnn import Config, MaskRCNN
+from wadlib.maskrcnn.weight_files.averaging import average
 from wadlib.maskrcnn.weights import find, save
 
 COUNTS = Path(__file__).with_name("class_counts.json")
 
 
 def offsets(counts: dict[int, int], tau: float) -> dict[int, float]:
-    """Compute what is added to the score of each class: ``tau * log(most / own)``; 0 for a class without instances.
-
-    Examples
-    --------
-    >>> offsets({33: 8, 36: 2, 40: 0}, tau=0.5) == {33: 0.0, 36: 0.5 * np.log(4), 40: 0.0}
-    True
-    """
+    """Compute what is added to the score of each class: ``tau * log(most / own)``; 0 for a class without instances."""
     most = max(counts.values())
     return {c: tau * float(np.log(most / n)) if n else 0.0 for c, n in counts.items()}
-
-
-def averaged(model: MaskRCNN, shares: dict[str, float]) -> None:
-    """Give a model the mean of the weights in files (or of shipped names), with these shares."""
-    total: dict[str, list[np.ndarray]] = {}
-    for weights, share in shares.items():
-        model.load(find(weights))
-        for name, layer in model.layers.items():
-            own = [share / sum(shares.values()) * array.astype(np.float64) for array in layer.get_weights()]
-            total[name] = [a + b for a, b in zip(total[name], own, strict=True)] if name in total else own
-    for name, layer in model.layers.items():
-        layer.set_weights(total[name])
 
 
 def main(out: Path, threshold: float, tau: float, datasets: list[str], shares: dict[str, float]) -> None:
@@ -54,7 +38,10 @@ def main(out: Path, threshold: float, tau: float, datasets: list[str], shares: d
     counts = {c: sum(counted[name]["instances"][CLASSES[c].name] for name in datasets) for c in CLASSES}
     config = Config.classroom().replace(min_confidence=threshold)
     model = MaskRCNN(config)
-    averaged(model, shares)
+    with tempfile.TemporaryDirectory() as folder:
+        mean = Path(folder) / "mean.h5"
+        average([find(weights) for weights in shares], mean, tuple(shares.values()))
+        model.load(mean)
     logits = model.layers["mrcnn_class_logits"]
     kernel, bias = logits.get_weights()
     for c, offset in offsets(counts, tau).items():

@@ -4,6 +4,7 @@ Steps on one picture at a time throw the weights about: each epoch ends somewher
 them are drawn. The mean of these ends lies nearer to it than any one of them, and costs no training.
 """
 
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ def save_epoch(run: Path, epoch: int, weights: Path, count: int) -> None:
             path.unlink()
 
 
-def average(paths: Sequence[str | Path], out: str | Path) -> None:
+def average(paths: Sequence[str | Path], out: str | Path, shares: Sequence[float] | None = None) -> None:
     """Write the mean of the weights in some files, number by number; whole or not at all.
 
     With `Config.train_bn` the statistics of batch normalisation are averaged like everything else: nearly, not exactly,
@@ -54,25 +55,36 @@ def average(paths: Sequence[str | Path], out: str | Path) -> None:
     paths : at least one .h5 file
         Of the same network, such as the epochs of one run. `out` keeps all else that the first one holds.
     out : path of the .h5 file to write
+    shares : sequence of float, optional
+        How much each file counts, relative to the others (a "model soup", Wortsman et al., ICML 2022); by default all
+        alike.
 
     Raises
     ------
     WeightsError
-        No file; one that cannot be read; layers or shapes that are not those of the first.
+        No file, or not a share above 0 for each; one that cannot be read; layers or shapes that are not those of the
+        first.
     StorageError
         The file cannot be written.
     """
     if not paths:
         raise WeightsError("average: expected at least one file, got none", cause="an empty list", fix="give one")
+    shares = [1.0] * len(paths) if shares is None else shares
+    if len(shares) != len(paths) or not all(0 < share < math.inf for share in shares):
+        raise WeightsError(
+            f"average: expected a share above 0 for each of {len(paths)} files, got {list(shares)}",
+            cause="a share that is missing, or a file that is not to count",
+            fix="give each file a share, such as 0.5, or leave it out",
+        )
     first, *others = [Path(path) for path in paths]
-    sums = _read(first)
-    for path in others:
+    sums = {name: [shares[0] * a for a in own] for name, own in _read(first).items()}
+    for path, share in zip(others, shares[1:], strict=True):
         more = _read(path)
         _check_same(first, sums, path, more)
-        sums = {name: [a + b for a, b in zip(own, more[name], strict=True)] for name, own in sums.items()}
+        sums = {name: [a + share * b for a, b in zip(own, more[name], strict=True)] for name, own in sums.items()}
     with atomic_path(Path(out)) as part:
         shutil.copyfile(first, part)
-        _replace(part, {name: [total / len(paths) for total in own] for name, own in sums.items()})
+        _replace(part, {name: [total / sum(shares) for total in own] for name, own in sums.items()})
 
 
 Arrays = dict[str, list[npt.NDArray[np.float64]]]
@@ -96,7 +108,8 @@ def _replace(path: Path, values: Arrays) -> None:
     with h5py.File(path, "r+") as file:
         for name, layer in layers_in(file, path).items():
             for stored, value in zip(layer.arrays, values[name], strict=True):
-                stored[...] = value
+                # Rounded by NumPy: after a tiny float16 HDF5 1.14.6 writes 0.125 for 0.24997.
+                stored[...] = value.astype(stored.dtype)
 
 
 def _check_same(first: Path, expected: Arrays, path: Path, got: Arrays) -> None:

@@ -28,8 +28,8 @@ def fetch(name: str) -> Path:
         "rendered": trained on rendered videos (`Config.classroom`); comes with wadlib.
         "streets": the same network, trained on rendered and on Cityscapes' pictures; comes with wadlib, for research
         and teaching only (`licence_of`).
-        "wild": from rendered pictures alone, too, but of wild streets in strongly varied light: better on real streets
-        than "rendered", and not as good on plain rendered ones; comes with wadlib.
+        "wild": from rendered pictures alone, too, wild and plain streets in strongly varied light: better on real
+        streets than "rendered", and not as good on plain rendered ones; comes with wadlib.
 
     Raises
     ------

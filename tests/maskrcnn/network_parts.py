@@ -74,6 +74,7 @@ def stages(x):
         "aligned": roi_align(rois, levels, 7, config.image_shape),
         "aligned_in_training": neutral_roi_align(rois, levels, 7, config.image_shape),
         "detections": refine(rois, x["probs"], x["class_deltas"], window, config),
+        "detections_every_class": refine(rois, x["probs"], x["class_deltas"], window, config.replace(every_class=True)),
         **dict(zip(("target_rois", "target_ids", "target_deltas", "target_masks"), targets, strict=True)),
     }
 

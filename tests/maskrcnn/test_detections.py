@@ -6,6 +6,7 @@ from keras import ops
 
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network import boxes as box_functions
+from wadlib.maskrcnn.network import detections
 from wadlib.maskrcnn.network.detections import refine
 
 CONFIG = Config.report().replace(num_classes=4, max_instances=5, min_confidence=0.5, nms_threshold=0.3)
@@ -74,9 +75,40 @@ def test_no_more_than_asked_for():
     np.testing.assert_allclose(result[0, :, 5], [0.87, 0.84, 0.81, 0.78, 0.75], atol=1e-6)
 
 
+def test_every_class_by_hand():
+    rois = np.array([[[0, 0, 0.4, 0.4], [0, 0, 0.4, 0.5], [0.5, 0.5, 1, 1]]], np.float32)
+    probs = np.array([[[0.4, 0.35, 0.25, 0], [0.1, 0.6, 0.3, 0], [0.85, 0.05, 0, 0.1]]], np.float32)
+    deltas = np.zeros((1, 3, 4, 4), np.float32)
+    deltas[0, 1, 2] = [0, -5, 0, 0]  # class 2 of the second one: 5 · 0.1 · 0.5 to the left, so cut to half its width
+    config = CONFIG.replace(min_confidence=0.1)
+    # The best class of the first is background, which beats an object of either class by little: nothing is said of it.
+    best = numpy(refine(rois, probs, deltas, WHOLE, config))
+    np.testing.assert_allclose(best[0], [[0, 0, 0.4, 0.5, 1, 0.6], *[[0] * 6] * 4], atol=1e-6)
+    # With every class, what the second one says of class 2 is an object as well, in a box of its own; the first overlaps
+    # it by (0.4 · 0.25) / (0.4 · 0.4) = 5/8, so it is suppressed in class 2, and by 4/5 in class 1. At 0.05 is too little.
+    every = numpy(refine(rois, probs, deltas, WHOLE, config.replace(every_class=True)))
+    expected = [[0, 0, 0.4, 0.5, 1, 0.6], [0, 0, 0.4, 0.25, 2, 0.3], [0.5, 0.5, 1, 1, 3, 0.1], *[[0] * 6] * 2]
+    np.testing.assert_allclose(every[0], expected, atol=1e-6)
+
+
+def test_with_every_class_only_the_best_candidates_are_compared(monkeypatch):
+    monkeypatch.setattr(detections, "CANDIDATES", 2)
+    rois = np.array([[[0, 0, 0.2, 0.2], [0.5, 0.5, 1, 1]]], np.float32)
+    probs = np.array([[[0, 0.5, 0.3, 0.2], [0, 0.1, 0.3, 0.6]]], np.float32)
+    config = CONFIG.replace(min_confidence=0.1, every_class=True)
+    found = numpy(refine(rois, probs, np.zeros((1, 2, 4, 4), np.float32), WHOLE, config))
+    np.testing.assert_allclose(found[0, :3, 4:], [[3, 0.6], [1, 0.5], [0, 0]], atol=1e-6)
+
+
 def written_out(rois, probs, deltas, window, config):
     """One picture, class by class."""
-    classes, scores = probs.argmax(1), probs.max(1)
+    if config.every_class:  # a proposal of its own for each class
+        count = config.num_classes - 1
+        rois, deltas, probs = np.repeat(rois, count, 0), np.repeat(deltas, count, 0), np.repeat(probs, count, 0)
+        classes = np.tile(np.arange(1, count + 1), len(rois) // count)
+        scores = probs[np.arange(len(rois)), classes]
+    else:
+        classes, scores = probs.argmax(1), probs.max(1)
     own_deltas = deltas[np.arange(len(rois)), classes] * np.array(config.box_std, np.float32)
     boxes = box_functions.clip(box_functions.apply_deltas(rois, own_deltas), window).astype(np.float32)
     kept = []
@@ -95,10 +127,11 @@ def written_out(rois, probs, deltas, window, config):
     return result
 
 
+@pytest.mark.parametrize("every_class", [False, True])
 @pytest.mark.parametrize("min_confidence", [0.0, 0.4])
-def test_same_as_written_out(min_confidence):
+def test_same_as_written_out(min_confidence, every_class):
     rng = np.random.default_rng(0)
-    config = CONFIG.replace(num_classes=8, max_instances=30, min_confidence=min_confidence)
+    config = CONFIG.replace(num_classes=8, max_instances=30, min_confidence=min_confidence, every_class=every_class)
     corner = rng.uniform(0, 0.8, (2, 80, 2))
     rois = np.concatenate([corner, corner + rng.uniform(0.05, 0.2, (2, 80, 2))], -1).astype(np.float32)
     probs = rng.dirichlet(np.full(8, 0.4), (2, 80)).astype(np.float32)

@@ -106,6 +106,7 @@ class Config:
     mask_pool_size: int = 14  # RoIAlign cells per side for the mask; the mask head doubles them
     max_instances: int = 100  # detections per picture
     min_confidence: float = 0.9  # a detection's score is at least this
+    every_class: bool = False  # a proposal may become a detection of each class; False: of its best one, as originally
     nms_threshold: float = 0.3  # detections of one class that overlap a better one by more (IoU) are dropped
 
     # --- training --------------------------------------------------------------------------------

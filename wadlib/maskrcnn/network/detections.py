@@ -11,6 +11,9 @@ from wadlib.maskrcnn.network.gather import take_class, take_rows
 from wadlib.maskrcnn.network.layers import Step
 from wadlib.maskrcnn.network.nms import non_max_suppression
 
+CANDIDATES = 1000
+"""Pairs of proposal and class that are compared with `Config.every_class`: those of the best scores."""
+
 
 def detection_layer(config: Config) -> Step:
     """Make `refine` a layer: RoIs, class probabilities, deltas and window to (B, max_instances, 6)."""
@@ -18,9 +21,10 @@ def detection_layer(config: Config) -> Step:
 
 
 def refine(rois: Any, probs: Any, deltas: Any, window: Any, config: Config) -> Any:
-    """Find each proposal's best class and its box; leave out background, low scores and duplicates.
+    """Find each proposal's class and its box; leave out background, low scores and duplicates.
 
-    1. The class with the highest probability, and the deltas that the box head predicts for that class.
+    1. The class with the highest probability, as in the original package; or, with `Config.every_class`, each class but
+       background, as in Fast R-CNN (Girshick 2015, section 3). And the deltas that the box head predicts for it.
     2. The box, moved by them and cut to `window`.
     3. Out: background, scores below `Config.min_confidence`, boxes without area.
     4. Class by class, out: boxes that overlap a better one by an IoU of more than `Config.nms_threshold`.
@@ -48,10 +52,11 @@ def refine(rois: Any, probs: Any, deltas: Any, window: Any, config: Config) -> A
     The original keeps boxes without area here, where they take the place of real ones, and drops them at the end.
     """
     probs, rois = ops.cast(probs, "float32"), ops.cast(rois, "float32")
-    classes = ops.cast(ops.argmax(probs, axis=2), "int32")  # (B, N)
-    scores = ops.max(probs, axis=2)  # (B, N)
-    own_deltas = ops.cast(take_class(deltas, classes), "float32") * ops.convert_to_tensor(config.box_std, "float32")
-    boxes = clip(apply_deltas(rois, own_deltas), ops.expand_dims(ops.cast(window, "float32"), 1))  # (B, N, 4)
+    scores, proposals, classes = _every_class(probs) if config.every_class else _best_class(probs)  # (B, C) each
+    own_deltas = take_class(take_rows(deltas, proposals), classes)
+    own_deltas = ops.cast(own_deltas, "float32") * ops.convert_to_tensor(config.box_std, "float32")
+    boxes = apply_deltas(take_rows(rois, proposals), own_deltas)
+    boxes = clip(boxes, ops.expand_dims(ops.cast(window, "float32"), 1))  # (B, C, 4)
 
     wanted = ops.logical_and(classes > 0, scores >= config.min_confidence)
     wanted = ops.logical_and(wanted, area(boxes) > 0)
@@ -59,3 +64,19 @@ def refine(rois: Any, probs: Any, deltas: Any, window: Any, config: Config) -> A
     kept = non_max_suppression(boxes, ranked, config.max_instances, config.nms_threshold, classes)
     columns = [boxes, ops.expand_dims(ops.cast(classes, "float32"), 2), ops.expand_dims(scores, 2)]
     return take_rows(ops.concatenate(columns, axis=2), kept)
+
+
+def _best_class(probs: Any) -> tuple[Any, Any, Any]:
+    """Make one candidate of each proposal: score, row of the proposal, class (0 if background is best); (B, N) each."""
+    classes = ops.cast(ops.argmax(probs, axis=2), "int32")
+    rows = ops.broadcast_to(ops.arange(probs.shape[1], dtype="int32"), ops.shape(classes))
+    return ops.max(probs, axis=2), rows, classes
+
+
+def _every_class(probs: Any) -> tuple[Any, Any, Any]:
+    """Make a candidate of each proposal and class, the `CANDIDATES` best: score, row of the proposal, class."""
+    objects = probs.shape[2] - 1
+    scores = ops.reshape(probs[:, :, 1:], (-1, probs.shape[1] * objects))
+    scores, indices = ops.top_k(scores, min(CANDIDATES, scores.shape[1]))
+    indices = ops.cast(indices, "int32")
+    return scores, indices // objects, indices % objects + 1

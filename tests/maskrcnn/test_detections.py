@@ -84,8 +84,8 @@ def test_every_class_by_hand():
     # The best class of the first is background, which beats an object of either class by little: nothing is said of it.
     best = numpy(refine(rois, probs, deltas, WHOLE, config))
     np.testing.assert_allclose(best[0], [[0, 0, 0.4, 0.5, 1, 0.6], *[[0] * 6] * 4], atol=1e-6)
-    # With every class, what the second one says of class 2 is an object as well, in a box of its own. The first overlaps
-    # it by (0.4 · 0.25) / (0.4 · 0.4) = 5/8, so it is suppressed in class 2, and by 4/5 in class 1. 0.05 is too little.
+    # With every class, what the second one says of class 2 is an object as well, in a box of its own. The first
+    # overlaps it by (0.4 · 0.25) / (0.4 · 0.4) = 5/8: suppressed in class 2, and by 4/5 in class 1. 0.05 is too little.
     every = numpy(refine(rois, probs, deltas, WHOLE, config.replace(every_class=True)))
     expected = [[0, 0, 0.4, 0.5, 1, 0.6], [0, 0, 0.4, 0.25, 2, 0.3], [0.5, 0.5, 1, 1, 3, 0.1], *[[0] * 6] * 2]
     np.testing.assert_allclose(every[0], expected, atol=1e-6)

@@ -38,7 +38,7 @@ def test_the_weights_on_three_sets():
     }
     for place, weights, *cells in rows:
         folder, _, extra = weights.partition(", ")
-        name = SETS[place] + {"": "", "mirrored": "-mirror"}[extra]
+        name = SETS[place] + {"": "", "mirrored": "-mirror", "mirrored, every class": "-mirror-every-class"}[extra]
         score = score_in(f"{folder}/{name}.json")
         low, high = score["intervals"]["report_iou"]["mean"]
         expected = [shown(score["report_iou"][c]) for c in CLASSES]
@@ -81,8 +81,8 @@ def test_weights_are_averaged_and_only_the_bias_of_the_classes_is_adjusted(ship,
     from wadlib.maskrcnn.weights import find, read_config
 
     shares = {"rendered": 3, "streets": 1}
-    ship.main(tmp_path / "shipped.h5", 0.25, 0.5, ["rendered"], shares, every_class=True)
-    assert read_config(tmp_path / "shipped.h5") == Config.classroom().replace(min_confidence=0.25, every_class=True)
+    ship.main(tmp_path / "shipped.h5", 0.25, 0.5, ["rendered"], shares)
+    assert read_config(tmp_path / "shipped.h5") == Config.classroom().replace(min_confidence=0.25)
     arrays = {}
     for name, path in {"shipped": tmp_path / "shipped.h5", **{name: find(name) for name in shares}}.items():
         model = MaskRCNN(Config.classroom())

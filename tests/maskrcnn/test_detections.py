@@ -1,9 +1,12 @@
 """Detections: by hand, and against the steps written out in NumPy."""
 
+import json
+
 import numpy as np
 import pytest
 from keras import ops
 
+from wadlib.cli import app
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.network import boxes as box_functions
 from wadlib.maskrcnn.network import detections
@@ -141,3 +144,20 @@ def test_same_as_written_out(min_confidence, every_class):
     for picture in range(2):
         expected = written_out(rois[picture], probs[picture], deltas[picture], window[picture], config)
         np.testing.assert_allclose(result[picture], expected, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_commands_option(tmp_path):
+    """The best of eight classes has a score of at least 1/8; only with every class is there less."""
+    app(["render", str(tmp_path / "wad"), "--videos", "1", "--frames", "1", "--size", "strip"], standalone_mode=False)
+    scores = {}
+    for option in ([], ["--every-class"]):
+        out = tmp_path / f"predicted{len(option)}"
+        command = ["predict", str(tmp_path / "wad"), "--weights", "rendered", "--min-score", "0.01", "--out", str(out)]
+        app([*command, *option], standalone_mode=False)
+        scores[len(option)] = sorted(row["score"] for row in json.loads((out / "instances.json").read_text()))
+    best, every = scores[0], scores[1]
+    assert best[0] >= 1 / 8
+    assert every[0] < 1 / 8
+    assert every[-1] == pytest.approx(best[-1])
+    assert len(every) > len(best)

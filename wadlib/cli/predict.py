@@ -47,6 +47,12 @@ def predict(
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Average with the mirror image; takes twice as long.")
     ] = False,
+    every_class: Annotated[
+        bool,
+        typer.Option(
+            "--every-class", help="Instances of each class of a proposal, not only of its best: more of them score low."
+        ),
+    ] = False,
     workers: Workers = None,
     dask: Dask = None,
 ) -> None:
@@ -72,7 +78,8 @@ def predict(
     if zoom is not None and not tiles:
         raise typer.BadParameter("only with --tiles", param_hint="--zoom")
     tiling = Tiling(zoom or (4 if chosen.view == "whole" else 2)) if tiles else None
-    model = MaskRCNN(chosen.replace(min_confidence=min(threshold, min_score)))
+    chosen = chosen.replace(min_confidence=min(threshold, min_score), every_class=every_class or chosen.every_class)
+    model = MaskRCNN(chosen)
     _check_complete(model.load(path), path)
     report = predict_dataset(
         model,

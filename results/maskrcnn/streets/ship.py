@@ -1,6 +1,6 @@
 """Make a file of weights that wadlib ships: average, adjust the class scores, say the threshold, kernels as float16.
 
-    python ship.py [--every-class] OUT.h5 THRESHOLD TAU DATASET[,DATASET …] WEIGHTS:SHARE [WEIGHTS:SHARE …]
+    python ship.py OUT.h5 THRESHOLD TAU DATASET[,DATASET …] WEIGHTS:SHARE [WEIGHTS:SHARE …]
 
 WEIGHTS are files, or names of shipped weights; of each number the mean is taken, with these shares, as precisely as the
 first file stores it. Then logit adjustment after the training (Menon et al., "Long-tail learning via logit
@@ -9,8 +9,6 @@ done in the bias of the last layer, relative to the most frequent class, which t
 is. The shares are those of the instances that class_counts.json, beside this file, has for each DATASET (wild rendered
 streets: ``rendered``). TAU 0 changes nothing; 1 would be right for a network that has learnt the shares as they are,
 but rare frames and copies were drawn more often.
-
-``--every-class``: from these weights, a proposal may become a detection of each class (`Config.every_class`).
 """
 
 import json
@@ -34,13 +32,11 @@ def offsets(counts: dict[int, int], tau: float) -> dict[int, float]:
     return {c: tau * float(np.log(most / n)) if n else 0.0 for c, n in counts.items()}
 
 
-def main(
-    out: Path, threshold: float, tau: float, datasets: list[str], shares: dict[str, float], every_class: bool = False
-) -> None:
+def main(out: Path, threshold: float, tau: float, datasets: list[str], shares: dict[str, float]) -> None:
     """Write the weights with their configuration."""
     counted = json.loads(COUNTS.read_text(encoding="utf-8"))
     counts = {c: sum(counted[name]["instances"][CLASSES[c].name] for name in datasets) for c in CLASSES}
-    config = Config.classroom().replace(min_confidence=threshold, every_class=every_class)
+    config = Config.classroom().replace(min_confidence=threshold)
     model = MaskRCNN(config)
     with tempfile.TemporaryDirectory() as folder:
         mean = Path(folder) / "mean.h5"
@@ -56,7 +52,6 @@ def main(
 
 
 if __name__ == "__main__":
-    flag = "--every-class"
-    target, low, strength, names, *files = [each for each in sys.argv[1:] if each != flag]
+    target, low, strength, names, *files = sys.argv[1:]
     mixed = {file: float(share) for file, _, share in (each.rpartition(":") for each in files)}
-    main(Path(target), float(low), float(strength), names.split(","), mixed, flag in sys.argv)
+    main(Path(target), float(low), float(strength), names.split(","), mixed)

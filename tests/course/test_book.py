@@ -15,9 +15,8 @@ from wadlib.course.book import build_book
 from wadlib.course.notebooks import execute_all, fingerprint_of, sources
 
 ROOT = Path(__file__).resolve().parents[2]
-# Drawing the videos, the course (ten minutes are what it may take) and Sphinx: more than the limit of other tests. The
-# limit ends what hangs and judges no machine: on one slow core, with a training on the other, 25 minutes were too few.
-pytestmark = [pytest.mark.notebook, pytest.mark.slow, pytest.mark.timeout(2700)]
+# Drawing the videos, the course (ten minutes are what it may take) and Sphinx: more than the limit of other tests.
+pytestmark = [pytest.mark.notebook, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 def build(out, **environment):

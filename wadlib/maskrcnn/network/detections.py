@@ -52,11 +52,14 @@ def refine(rois: Any, probs: Any, deltas: Any, window: Any, config: Config) -> A
     The original keeps boxes without area here, where they take the place of real ones, and drops them at the end.
     """
     probs, rois = ops.cast(probs, "float32"), ops.cast(rois, "float32")
-    scores, proposals, classes = _every_class(probs) if config.every_class else _best_class(probs)  # (B, C) each
-    own_deltas = take_class(take_rows(deltas, proposals), classes)
-    own_deltas = ops.cast(own_deltas, "float32") * ops.convert_to_tensor(config.box_std, "float32")
-    boxes = apply_deltas(take_rows(rois, proposals), own_deltas)
-    boxes = clip(boxes, ops.expand_dims(ops.cast(window, "float32"), 1))  # (B, C, 4)
+    if config.every_class:
+        scores, rows, classes = _every_class(probs)  # (B, C) each
+        rois, deltas = take_rows(rois, rows), take_rows(deltas, rows)
+    else:
+        classes = ops.cast(ops.argmax(probs, axis=2), "int32")  # (B, N)
+        scores = ops.max(probs, axis=2)  # (B, N)
+    own_deltas = ops.cast(take_class(deltas, classes), "float32") * ops.convert_to_tensor(config.box_std, "float32")
+    boxes = clip(apply_deltas(rois, own_deltas), ops.expand_dims(ops.cast(window, "float32"), 1))  # (B, N or C, 4)
 
     wanted = ops.logical_and(classes > 0, scores >= config.min_confidence)
     wanted = ops.logical_and(wanted, area(boxes) > 0)
@@ -64,13 +67,6 @@ def refine(rois: Any, probs: Any, deltas: Any, window: Any, config: Config) -> A
     kept = non_max_suppression(boxes, ranked, config.max_instances, config.nms_threshold, classes)
     columns = [boxes, ops.expand_dims(ops.cast(classes, "float32"), 2), ops.expand_dims(scores, 2)]
     return take_rows(ops.concatenate(columns, axis=2), kept)
-
-
-def _best_class(probs: Any) -> tuple[Any, Any, Any]:
-    """Make one candidate of each proposal: score, row of the proposal, class (0 if background is best); (B, N) each."""
-    classes = ops.cast(ops.argmax(probs, axis=2), "int32")
-    rows = ops.broadcast_to(ops.arange(probs.shape[1], dtype="int32"), ops.shape(classes))
-    return ops.max(probs, axis=2), rows, classes
 
 
 def _every_class(probs: Any) -> tuple[Any, Any, Any]:

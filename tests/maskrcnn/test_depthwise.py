@@ -20,6 +20,11 @@ def with_gradients(convolve, x, kernel, weight):
     return [np.asarray(tf.cast(each, "float32")) for each in (y, *tape.gradient(total, [x, kernel]))]
 
 
+def errors(found, expected):
+    """How far each is off at most, as a share of the largest."""
+    return [np.abs(ours - theirs).max() / np.abs(theirs).max() for ours, theirs in zip(found, expected, strict=True)]
+
+
 def weight_of(shape):
     return np.random.default_rng(1).normal(size=shape).astype("float32")
 
@@ -37,9 +42,12 @@ def test_as_tensorflow_in_float32(size, stride, padding, dtype):
 
     found = with_gradients(lambda a, b: depthwise_convolution(a, b, stride, padding), x, kernel, weight_of)
     expected = with_gradients(peer, tf.cast(x, "float32"), tf.cast(kernel, "float32"), weight_of)
-    for ours, theirs in zip(found, expected, strict=True):
-        error = np.abs(ours - theirs).max() / np.abs(theirs).max()
-        assert error < (1e-5 if dtype == "float32" else 0.02)  # bfloat16 has eight bits
+    # bfloat16 has eight bits. A processor without instructions for it sums in it too: TensorFlow's own is as far off.
+    allowed = [1e-5] * 3
+    if dtype == "bfloat16":
+        allowed = [max(0.02, off) for off in errors(with_gradients(peer, x, kernel, weight_of), expected)]
+    for error, most in zip(errors(found, expected), allowed, strict=True):
+        assert error <= most
 
 
 def test_a_kernel_of_ones_counts_its_neighbours():

@@ -292,8 +292,9 @@ def test_same_seed_same_weights_in_any_order(script):
 def test_bfloat16_is_close(model, script):
     """No further off than rounding explains: beside float32 arithmetic on kernels that were rounded once.
 
-    In bfloat16 a convolution rounds its kernel, its input and its result, all to 8 bits. Three errors of one size that
-    know nothing of each other add up to the square root of three of them.
+    In bfloat16 a convolution rounds its kernel, its input and its result, all to 8 bits; a processor without such
+    instructions adds the bias apart from it, which rounds the bias and the sum too. Errors of one size that know
+    nothing of each other add up to the square root of their number: of five at most.
     """
     half, rounded = MaskRCNN(script.config(dtype="mixed_bfloat16")), MaskRCNN(script.config())
     for variables in rounded.weights_by_layer().values():
@@ -305,7 +306,7 @@ def test_bfloat16_is_close(model, script):
     for name in ("C5", "P2", "rpn_class_logits", "rpn_bbox"):
         off, step = (np.sqrt(np.square(other[name] - exact[name]).mean()) for other in (found, nearly))
         print(name, off / step)
-        assert 0 < off < 2 * step, name
+        assert 0 < off < 5**0.5 * step, name
     assert {variable.dtype for layer in half.layers.values() for variable in layer.weights} == {"float32"}
 
 

@@ -326,6 +326,21 @@ def test_an_origin_that_names_nothing_is_refused(tmp_path, tiny_wad):
         open_wad(root)
 
 
+def test_an_origin_says_what_nobody_labelled(tmp_path, tiny_wad):
+    """A set of boxes of cars, trucks and buses alone, made into frames: the table of its format does not know that."""
+    root = tiny_wad("data", videos=1, frames=1, test=False)
+    (root / "origin.json").write_text('{"dataset": "coco", "tracks": false, "unlabelled": [34, 35, 36, 40]}')
+    assert open_wad(root).frames[0].unlabelled == (34, 35, 36, 40)
+    assert prepare(open_wad(root), tmp_path / "out", workers=1, progress=False).failed == ()
+    assert open_wad(tmp_path / "out").frames[0].unlabelled == (34, 35, 36, 40)
+    (root / "origin.json").write_text('{"dataset": "coco", "tracks": false}')  # as written by older versions
+    assert open_wad(root).frames[0].unlabelled == (40,)
+    for wrong in ("[255]", '["truck"]', "7", "[true]"):
+        (root / "origin.json").write_text(f'{{"dataset": "coco", "tracks": false, "unlabelled": {wrong}}}')
+        with pytest.raises(DatasetError, match=r"origin.json"):
+            open_wad(root)
+
+
 # --- the rest of wadlib works unchanged --------------------------------------------------------------
 
 

@@ -15,7 +15,8 @@ from wadlib.instances import Instances
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.inference import detect, predict_dataset
-from wadlib.maskrcnn.tiles import Tiling, merge, mirror_average, tiles
+from wadlib.maskrcnn.looks import mirror_average
+from wadlib.maskrcnn.tiles import Tiling, merge, tiles
 
 CONFIG = Config.classroom().replace(mean_pixel=(0.0, 0.0, 0.0), pixel_scale=1.0, nms_threshold=0.5, min_confidence=0.1)
 COLOURS = {1: (200, 0, 0), 4: (0, 200, 0), 6: (0, 0, 200)}  # car, person, bus of the network

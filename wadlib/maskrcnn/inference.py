@@ -26,7 +26,8 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.images import as_rgb, canvas, normalise, unmold
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.inference_workers import WorkerJob, predict_elsewhere
-from wadlib.maskrcnn.tiles import Tiling, merge, mirror_average, tiles
+from wadlib.maskrcnn.looks import mirror_average
+from wadlib.maskrcnn.tiles import Tiling, merge, tiles
 from wadlib.maskrcnn.weights import fingerprint, save
 
 Got = TypeVar("Got")

@@ -1,4 +1,4 @@
-"""Prediction in tiles and with the mirror image: a detector that sees coloured blocks says what must come out."""
+"""Prediction in tiles: a detector that sees coloured blocks says what must come out."""
 
 import itertools
 import json
@@ -15,7 +15,6 @@ from wadlib.instances import Instances
 from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.inference import detect, predict_dataset
-from wadlib.maskrcnn.looks import mirror_average
 from wadlib.maskrcnn.tiles import Tiling, merge, tiles
 
 CONFIG = Config.classroom().replace(mean_pixel=(0.0, 0.0, 0.0), pixel_scale=1.0, nms_threshold=0.5, min_confidence=0.1)
@@ -173,40 +172,6 @@ def test_tiles_find_what_is_too_small_for_the_whole_view():
     assert [len(detect(model, [image], tiling=tiling)[0]) for tiling in (None, Tiling(2))] == [0, 1]
     (box,) = detect(model, [image], tiling=Tiling(2))[0].boxes.tolist()
     assert box == [1700, 800, 1716, 830]
-
-
-# --- mirror ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shape", [(384, 1664), (300, 1200), (2710, 3384)])
-@pytest.mark.parametrize("tiling", [None, Tiling(2)])
-def test_a_detector_that_sees_both_alike_says_the_same(shape, tiling):
-    rows = 1600 if shape[0] > 2000 else 0
-    blocks = [(c, y1 + rows, x1 // 2, y2 + rows, x2 // 2) for c, y1, x1, y2, x2 in BLOCKS if y2 < 300]
-    image = picture(blocks, shape)
-    plain, mirrored = (detect(Blocks(), [image], tiling=tiling, mirror=mirror)[0] for mirror in (False, True))
-    assert [row[0] for row in listed(plain)] == [row[0] for row in listed(mirrored)]
-    assert np.abs(np.array(listed(plain))[:, 1:5] - np.array(listed(mirrored))[:, 1:5]).max() <= 2
-    assert sorted(mirrored.scores) == pytest.approx(sorted(plain.scores), rel=0.05)
-
-
-def test_averages_by_hand():
-    config = CONFIG.replace(min_confidence=0.25)
-    left = np.zeros((1, 2, 2), np.float32)
-    left[..., 0] = 1
-    first = np.array([[0.1, 0.2, 0.5, 0.4, 1, 0.9], [0, 0, 0, 0, 0, 0]], np.float32)
-    same = np.array(
-        [[0.1, 0.6, 0.5, 0.78, 1, 0.5], [0.7, 0.7, 0.9, 0.9, 4, 0.6], [0.7, 0.1, 0.9, 0.2, 4, 0.4]], np.float32
-    )
-    found, masks = mirror_average(first, left, same, np.concatenate([left, left, left]), config)
-    # The mirror image of 0.6 … 0.78 is 0.22 … 0.4, and of a left half a right half. What one shows has half its score.
-    np.testing.assert_allclose(found[0], [0.1, 0.21, 0.5, 0.4, 1, 0.7], rtol=1e-5)
-    np.testing.assert_allclose(masks[0], 0.5)
-    np.testing.assert_allclose(found[1], [0.7, 0.1, 0.9, 0.3, 4, 0.3], rtol=1e-5)
-    np.testing.assert_allclose(masks[1][:, 1], 1)
-    assert len(found) == 2  # the third would have 0.2
-    nothing = np.zeros((1, 6), np.float32)
-    assert len(mirror_average(nothing, left[:0], nothing, left[:0], config)[0]) == 0
 
 
 # --- a folder of predictions -------------------------------------------------------------------------

@@ -47,6 +47,10 @@ def predict(
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Average with the mirror image; takes twice as long.")
     ] = False,
+    scale: Annotated[
+        list[float] | None,
+        typer.Option(help="Average with the view at this scale (1.25: 1.6 times its pixels); may be given several times.", min=0.25, max=4),
+    ] = None,
     every_class: Annotated[
         bool,
         typer.Option(
@@ -90,6 +94,7 @@ def predict(
         full_frame=full_frame,
         tiling=tiling,
         mirror=mirror,
+        scales=scale or (),
         workers=workers,
         executor=dask,
     )

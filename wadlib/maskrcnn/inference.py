@@ -26,7 +26,7 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.images import as_rgb, canvas, normalise, unmold
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.inference_workers import WorkerJob, predict_elsewhere
-from wadlib.maskrcnn.looks import mirror_average
+from wadlib.maskrcnn.looks import Found, Looks, average, unmirrored
 from wadlib.maskrcnn.tiles import Tiling, merge, tiles
 from wadlib.maskrcnn.weights import fingerprint, save
 
@@ -47,10 +47,11 @@ class Detector(Protocol):
 
 
 class _Shown(NamedTuple):
-    """A picture as the network sees it, and where it lies there; or the tiles that it is cut into."""
+    """A picture as the network sees it, and where it lies there; the same at other scales; or the tiles of it."""
 
     pixels: npt.NDArray[np.uint8]
     placement: Placement
+    scaled: tuple[_Shown, ...] = ()
     tiles: tuple[_Shown, ...] = ()
 
 
@@ -97,6 +98,7 @@ def detect(
     batch_size: int = 1,
     tiling: Tiling | None = None,
     mirror: bool = False,
+    scales: Sequence[float] = (),
 ) -> list[Instances]:
     """Find the instances in pictures of any size.
 
@@ -112,6 +114,9 @@ def detect(
         Show each picture in tiles at a higher resolution, see `wadlib.maskrcnn.tiles`.
     mirror : bool
         Average with what the network says of the mirror image.
+    scales : sequence of float
+        Average with what it says of the picture (or its tiles) at these scales, see `wadlib.maskrcnn.looks`. Where the
+        picture has more pixels than the network is shown, a larger scale shows them.
 
     Returns
     -------
@@ -122,7 +127,10 @@ def detect(
     ------
     ImageError
         Something that is not a picture; the message says which.
+    SegmentationError
+        A scale outside 0.25 … 4.
     """
+    looks = Looks(mirror, tuple(scales))
     if isinstance(images, np.ndarray) and images.ndim <= 3:
         raise ImageError(
             f"detect: expected a list of pictures, got one array of shape {images.shape}",
@@ -131,8 +139,8 @@ def detect(
         )
     found: list[Instances] = []
     for batch in _batches(enumerate(images), batch_size):
-        shown = [_show(image, model.config, f"picture {number}", None, tiling) for number, image in batch]
-        found += [output() for output in _outputs(model, shown, batch_size, mirror)]
+        shown = [_show(image, model.config, f"picture {number}", None, tiling, looks) for number, image in batch]
+        found += [output() for output in _outputs(model, shown, batch_size, looks)]
     return found
 
 
@@ -146,6 +154,7 @@ def predict_dataset(
     full_frame: bool = False,
     tiling: Tiling | None = None,
     mirror: bool = False,
+    scales: Sequence[float] = (),
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
@@ -173,7 +182,7 @@ def predict_dataset(
     full_frame : bool
         Write the predictions of 832x640 frames in the pixels of the full 3384x2710 frame. By default predictions have
         the size of the frames given, so that they can be compared with those frames' labels.
-    tiling, mirror
+    tiling, mirror, scales
         As for `detect`.
     workers : int, optional
         Threads, by default one per core.
@@ -191,22 +200,25 @@ def predict_dataset(
         No frame, a frame given twice, or not one of the first 25 pictures could be read.
     InstancesError
         `out` holds predictions made with other weights or settings.
+    SegmentationError
+        A scale outside 0.25 … 4.
     StorageError
         No permission, disk full: stops; what is finished is kept.
     WorkerError
         The workers of `executor` cannot load the network, or the connection to them was lost.
     """
-    frames = list(frames)
+    frames, looks = list(frames), Looks(mirror, tuple(scales))
     _check_frames(frames)
     threshold = model.config.min_confidence if threshold is None else float(threshold)
     failed: list[Failure] = []
     predicted = instances = 0
-    read = partial(_read, config=model.config, full_frame=full_frame, tiling=tiling)
+    read = partial(_read, config=model.config, full_frame=full_frame, tiling=tiling, looks=looks)
     stamps = {frame.name: stamp_of(frame.image_path) for frame in frames}
     with contextlib.ExitStack() as stack:
         # Another process may predict the other side of a split into the same folder: it waits, and then adds to ours.
         stack.enter_context(locked(make_folder(out), wait=True))
-        more = ({"tiling": asdict(tiling)} if tiling else {}) | ({"mirror": True} if mirror else {}) | (settings or {})
+        more = {"tiling": tiling and asdict(tiling), "mirror": mirror, "scales": list(looks.scales)}
+        more = {name: value for name, value in more.items() if value} | (settings or {})
         writer = PredictionWriter(out, _settings(model, threshold, full_frame) | more)
         done = writer.done
         for name in [name for name in done if done[name] and done[name] != stamps.get(name, done[name])]:
@@ -215,7 +227,7 @@ def predict_dataset(
         todo = [frame for frame in frames if frame.name not in done]
         bar = stack.enter_context(_bar(len(frames), len(frames) - len(todo), progress))
         if executor is not None and todo:
-            job = stack.enter_context(_job(model, Path(out), threshold, batch_size, full_frame, tiling, mirror))
+            job = stack.enter_context(_job(model, Path(out), threshold, batch_size, full_frame, tiling, looks))
             done_there = predict_elsewhere(todo, job, read_and_detect, executor, workers)
             for _, (written, shown) in _readable(done_there, failed, bar, len(todo)):
                 writer.add(written)
@@ -225,7 +237,7 @@ def predict_dataset(
         workers = available_cores() if workers is None else max(1, workers)
         pictures = map_frames(read, todo, workers=workers, threads=True, progress=False)
         stack.callback(pictures.close)  # type: ignore[attr-defined]
-        outputs = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size, mirror)
+        outputs = _predicted(model, _readable(pictures, failed, bar, len(todo)), batch_size, looks)
         for count in _written(partial(_write, writer, threshold, stamps), outputs, workers):
             predicted, instances = predicted + 1, instances + count
             bar.update()
@@ -233,12 +245,12 @@ def predict_dataset(
 
 
 def read_and_detect(
-    model: Detector, frames: Sequence[Frame], *, batch_size: int, full_frame: bool, tiling: Tiling | None, mirror: bool
+    model: Detector, frames: Sequence[Frame], *, batch_size: int, full_frame: bool, tiling: Tiling | None, looks: Looks
 ) -> list[Instances | WadError]:
     """Find the instances in at most `batch_size` frames; of a frame that cannot be read, what is wrong with it."""
-    shown = [_read(frame, model.config, full_frame, tiling) for frame in frames]
+    shown = [_read(frame, model.config, full_frame, tiling, looks) for frame in frames]
     readable = [each for each in shown if isinstance(each, _Shown)]
-    outputs = iter(_outputs(model, readable, batch_size, mirror) if readable else [])
+    outputs = iter(_outputs(model, readable, batch_size, looks) if readable else [])
     return [next(outputs)() if isinstance(each, _Shown) else each for each in shown]
 
 
@@ -258,30 +270,37 @@ def _job(model: Any, out: Path, *options: Any) -> Iterator[WorkerJob]:
 # --- a frame's way: read, shown to the network, written ----------------------------------------------
 
 
-def _show(image: Any, config: Config, name: str, camera: Camera | None, tiling: Tiling | None) -> _Shown:
+def _show(image: Any, config: Config, name: str, camera: Camera | None, tiling: Tiling | None, looks: Looks) -> _Shown:
     try:
         picture = as_rgb(image)
         placement = Placement.of(picture.shape[:2], config, camera)
         if tiling is None:
-            return _Shown(canvas(picture, placement), placement)
+            return _at_scales(picture, placement, looks)
         places = tiles(picture.shape[:2], config, tiling, camera)
-        return _Shown(picture, placement, tuple(_Shown(canvas(picture, place), place) for place in places))
+        return _Shown(picture, placement, tiles=tuple(_at_scales(picture, place, looks) for place in places))
     except ImageError as error:
         raise ImageError(f"{name}: {error.what}", cause=error.cause, fix=error.fix) from error
 
 
-def _read(frame: Frame, config: Config, full_frame: bool, tiling: Tiling | None) -> _Shown | WadError:
+def _at_scales(picture: npt.NDArray[np.uint8], placement: Placement, looks: Looks) -> _Shown:
+    places = [placement.scaled(scale) for scale in looks.scales]
+    return _Shown(
+        canvas(picture, placement), placement, scaled=tuple(_Shown(canvas(picture, place), place) for place in places)
+    )
+
+
+def _read(frame: Frame, config: Config, full_frame: bool, tiling: Tiling | None, looks: Looks) -> _Shown | WadError:
     """What the network sees of a frame; or what is wrong with its picture."""
     try:
-        shown = _show(frame.read_image(), config, frame.name, frame.camera_px, tiling)
+        shown = _show(frame.read_image(), config, frame.name, frame.camera_px, tiling, looks)
     except WadError as error:
         return error
     return _in_full_frame(shown) if full_frame else shown
 
 
 def _in_full_frame(shown: _Shown) -> _Shown:
-    parts = tuple(_in_full_frame(each) for each in shown.tiles)
-    return shown._replace(placement=shown.placement.in_full_frame(), tiles=parts)
+    scaled, parts = (tuple(_in_full_frame(each) for each in several) for several in (shown.scaled, shown.tiles))
+    return shown._replace(placement=shown.placement.in_full_frame(), scaled=scaled, tiles=parts)
 
 
 def _readable(
@@ -305,34 +324,50 @@ def _readable(
 
 
 def _predicted(
-    model: Detector, frames: Iterable[tuple[Frame, _Shown]], batch_size: int, mirror: bool
+    model: Detector, frames: Iterable[tuple[Frame, _Shown]], batch_size: int, looks: Looks
 ) -> Iterator[tuple[Frame, Callable[[], Instances]]]:
     for batch in _batches(frames, batch_size):
-        outputs = _outputs(model, [shown for _, shown in batch], batch_size, mirror)
+        outputs = _outputs(model, [shown for _, shown in batch], batch_size, looks)
         yield from zip([frame for frame, _ in batch], outputs, strict=True)
 
 
-def _outputs(model: Detector, shown: Sequence[_Shown], batch_size: int, mirror: bool) -> list[Callable[[], Instances]]:
+def _outputs(model: Detector, shown: Sequence[_Shown], batch_size: int, looks: Looks) -> list[Callable[[], Instances]]:
     """Run the network; for each picture a function that makes its instances (worth a thread of its own)."""
     if shown[0].tiles:
-        return [partial(_merged, *_of_tiles(model, each.tiles, batch_size, mirror), model.config) for each in shown]
+        return [partial(_merged, *_of_tiles(model, each.tiles, batch_size, looks), model.config) for each in shown]
+    found = _found(model, shown, batch_size)
+    if looks != Looks():
+        each_look = [found]
+        if looks.mirror:
+            each_look.append([unmirrored(one) for one in _found(model, shown, batch_size, mirrored=True)])
+        for same in zip(*(each.scaled for each in shown), strict=True):
+            at_scale = zip(_found(model, same, batch_size), same, shown, strict=True)
+            each_look.append([(_carried(boxes, a, b), masks) for (boxes, masks), a, b in at_scale])
+        found = [average(of_one, model.config) for of_one in zip(*each_look, strict=True)]
+    return [partial(unmold, *of_one, each.placement, model.config) for of_one, each in zip(found, shown, strict=True)]
+
+
+def _found(model: Detector, shown: Sequence[_Shown], batch_size: int, mirrored: bool = False) -> list[Found]:
     # A last batch that is short is filled up: another size would be compiled anew.
     pixels = [each.pixels for each in shown] + [np.zeros_like(shown[0].pixels)] * (batch_size - len(shown))
     windows = [each.placement.normalized_window for each in shown]
     windows += [windows[0]] * (batch_size - len(shown))
-    images = normalise(np.stack(pixels), model.config)
-    found = list(zip(*model.forward(images, np.stack(windows)), strict=True))
-    if mirror:
-        mirrored = np.stack(windows)[:, [0, 3, 2, 1]] * [1, -1, 1, -1] + np.array([0, 1, 0, 1], np.float32)
-        again = zip(*model.forward(np.ascontiguousarray(images[:, :, ::-1]), mirrored.astype(np.float32)), strict=True)
-        found = [mirror_average(*one, *other, model.config) for one, other in zip(found, again, strict=True)]
-    return [partial(unmold, *of_one, each.placement, model.config) for of_one, each in zip(found, shown, strict=False)]
+    images, places = normalise(np.stack(pixels), model.config), np.stack(windows)
+    if mirrored:
+        images = np.ascontiguousarray(images[:, :, ::-1])
+        places = (places[:, [0, 3, 2, 1]] * [1, -1, 1, -1] + np.array([0, 1, 0, 1])).astype(np.float32)
+    return list(zip(*model.forward(images, places), strict=True))[: len(shown)]
+
+
+def _carried(detections: npt.NDArray[np.float32], scaled: _Shown, plain: _Shown) -> npt.NDArray[np.float32]:
+    boxes = scaled.placement.carry(detections[:, :4], plain.placement)
+    return np.concatenate([boxes, detections[:, 4:]], axis=1)
 
 
 def _of_tiles(
-    model: Detector, parts: Sequence[_Shown], batch_size: int, mirror: bool
+    model: Detector, parts: Sequence[_Shown], batch_size: int, looks: Looks
 ) -> tuple[list[Callable[[], Instances]], list[Placement]]:
-    outputs = [each for batch in _batches(parts, batch_size) for each in _outputs(model, batch, batch_size, mirror)]
+    outputs = [each for batch in _batches(parts, batch_size) for each in _outputs(model, batch, batch_size, looks)]
     return outputs, [part.placement for part in parts]
 
 

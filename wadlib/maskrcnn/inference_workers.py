@@ -25,6 +25,7 @@ from wadlib.instances import Instances
 from wadlib.instances.writer import LABELS, Written, write_frame
 
 if TYPE_CHECKING:
+    from wadlib.maskrcnn.looks import Looks
     from wadlib.maskrcnn.tiles import Tiling
 
 Result = tuple[Written, int] | WadError
@@ -47,7 +48,7 @@ class WorkerJob:
         Keras' backend of the process that asked.
     out : Path
         The folder of predictions.
-    threshold, batch_size, full_frame, tiling, mirror
+    threshold, batch_size, full_frame, tiling, looks
         See `wadlib.maskrcnn.inference.predict_dataset`.
     """
 
@@ -59,7 +60,7 @@ class WorkerJob:
     batch_size: int
     full_frame: bool
     tiling: Tiling | None
-    mirror: bool
+    looks: Looks
 
 
 def predict_elsewhere(
@@ -111,7 +112,7 @@ def _predict_batch(
             batch_size=job.batch_size,
             full_frame=job.full_frame,
             tiling=job.tiling,
-            mirror=job.mirror,
+            looks=job.looks,
         )
     return [
         each if isinstance(each, WadError) else _write(job, frame, each, stamp)

@@ -42,6 +42,7 @@ class MaskRCNN:
         self.network = Network(config)
         self._inputs, self._tensors = {"image": self.network.image, "window": self.network.window}, self.network.tensors
         self._mask_functions: dict[int, Callable[[dict[str, Any]], Any]] = {}
+        self._other_sizes: dict[tuple[int, int], MaskRCNN] = {}
 
     # --- models ----------------------------------------------------------------------------------
 
@@ -107,7 +108,7 @@ class MaskRCNN:
         Parameters
         ----------
         images : (B, H, W, 3) float32
-            At `Config.image_shape`, mean subtracted.
+            At `Config.image_shape`, mean subtracted; or of any other size in multiples of 64.
         windows : (B, 4) float32 normalised
             The part of each input that is picture and not padding.
 
@@ -118,6 +119,9 @@ class MaskRCNN:
         masks : (B, n, 28, 28) float32
             Probabilities for the class of each of the first n detections; no picture has more than n.
         """
+        shape = np.shape(images)[1:3]
+        if shape != self.config.image_shape:
+            return self._of_size(shape).forward(images, windows)
         found = self._detect_function(
             {"image": np.asarray(images, np.float32), "window": np.asarray(windows, np.float32)}
         )
@@ -129,6 +133,15 @@ class MaskRCNN:
         levels = {name: found[name] for name in ("P2", "P3", "P4", "P5")}
         masks = self._mask_function(count)({"detections": detections[:, :count], **levels})
         return detections, keras.ops.convert_to_numpy(masks)[:, :most]
+
+    def _of_size(self, shape: tuple[int, int]) -> MaskRCNN:
+        """The same network for inputs of another size, with the weights of now: all it differs in are the anchors."""
+        if shape not in self._other_sizes:
+            self._other_sizes[shape] = MaskRCNN(self.config.replace(image_shape=shape))
+        other = self._other_sizes[shape].layers
+        for name, layer in self.layers.items():
+            other[name].set_weights(layer.get_weights())
+        return self._other_sizes[shape]
 
     @cached_property
     def _detect_function(self) -> Callable[[dict[str, Any]], Any]:

@@ -156,6 +156,29 @@ class Placement:
         window = (top, seen[0] - column, bottom, seen[1] - column)
         return replace(self, region=(y1, start, y2, end), window=window, image_shape=(self.image_shape[0], columns))
 
+    def scaled(self, scale: float) -> Placement:
+        """Show the same part larger or smaller, in the middle of an input whose sides are multiples of 64.
+
+        Examples
+        --------
+        >>> larger = Placement.of((384, 1664), Config.classroom()).scaled(1.25)
+        >>> larger.window, larger.image_shape
+        ((16, 16, 496, 2096), (512, 2112))
+        """
+        seen = [round(side * scale) for side in self.image_shape]
+        shape = -(-seen[0] // 64) * 64, -(-seen[1] // 64) * 64
+        top, left = (shape[0] - seen[0]) // 2, (shape[1] - seen[1]) // 2
+        y1, x1, y2, x2 = (round(edge * scale) for edge in self.window)
+        window = top + y1, left + x1, top + max(y2, y1 + 1), left + max(x2, x1 + 1)
+        return replace(self, window=window, image_shape=shape)
+
+    def carry(self, normalized: npt.NDArray[np.float32], other: Placement) -> npt.NDArray[np.float32]:
+        """Bring boxes of this input (N, 4), normalised, to the input of another placement of the same part."""
+        corner, there = np.array(self.window[:2] * 2), np.array(other.window[:2] * 2)
+        pixels = np.asarray(boxes.denormalize(normalized, self.image_shape), np.float64).reshape(-1, 4)
+        moved = (pixels - corner) / np.array(self.scale * 2) * np.array(other.scale * 2) + there
+        return np.asarray(boxes.normalize(moved, other.image_shape), np.float32)
+
     def in_full_frame(self) -> Placement:
         """Place the same part of a frame, with boxes in the pixels of the full 3384x2710 frame.
 

@@ -11,6 +11,7 @@ import pytest
 
 MASKRCNN = Path(__file__).resolve().parents[1] / "results" / "maskrcnn"
 SETS = {"rendered videos": "rendered", "Cityscapes": "cityscapes", "WAD, 8 frames": "wad"}
+EXTRAS = {"": "", "mirrored": "-mirror", "mirrored, every class": "-mirror-every-class", "four looks": "-looks"}
 CLASSES = ("car", "motorbicycle", "bicycle", "person", "truck", "bus", "tricycle", "mean")
 
 
@@ -38,7 +39,7 @@ def test_the_weights_on_three_sets():
     }
     for place, weights, *cells in rows:
         folder, _, extra = weights.partition(", ")
-        name = SETS[place] + {"": "", "mirrored": "-mirror", "mirrored, every class": "-mirror-every-class"}[extra]
+        name = SETS[place] + EXTRAS[extra]
         score = score_in(f"{folder}/{name}.json")
         low, high = score["intervals"]["report_iou"]["mean"]
         expected = [shown(score["report_iou"][c]) for c in CLASSES]
@@ -60,6 +61,17 @@ def test_the_adjustment_on_three_sides():
     kept = json.loads((MASKRCNN / "streets" / "adjustment.json").read_text(encoding="utf-8"))
     rows = rows_below("| tau | threshold | ulm and bochum | wild rendered | plain rendered |")
     assert rows == [[f"{row['tau']:g}", f"{row['threshold']:g}", *map(shown, list(row.values())[2:])] for row in kept]
+
+
+def test_looks_on_three_sides():
+    kept = json.loads((MASKRCNN / "streets" / "looks.json").read_text(encoding="utf-8"))
+    sides = ("ulm and bochum", "wild rendered", "plain rendered")
+    rows = rows_below("| looks | " + " | ".join(f"{side}: mean | AP" for side in sides) + " | seconds |")
+    expected = []
+    for row in kept:
+        scores = [shown(row[side][name]) for side in sides for name in ("mean", "ap")]
+        expected.append([row["looks"], *scores, str(row["seconds"])])
+    assert rows == expected
 
 
 @pytest.fixture(scope="module")

@@ -123,6 +123,7 @@ def test_scales_out_of_range(scale):
         Looks(scales=(scale,))
 
 
+@pytest.mark.slow
 def test_the_network_at_another_size():
     """As built for that size, with the weights of now."""
     from wadlib.maskrcnn import MaskRCNN

@@ -49,7 +49,11 @@ def predict(
     ] = False,
     scale: Annotated[
         list[float] | None,
-        typer.Option(help="Average with the view at this scale (1.25: 1.6 times its pixels); may be given several times.", min=0.25, max=4),
+        typer.Option(
+            help="Average with the view at this scale (1.25: 1.6 times its pixels); may be given several times.",
+            min=0.25,
+            max=4,
+        ),
     ] = None,
     every_class: Annotated[
         bool,

@@ -26,7 +26,7 @@ from wadlib.maskrcnn.config import Config
 from wadlib.maskrcnn.frames.images import as_rgb, canvas, normalise, unmold
 from wadlib.maskrcnn.frames.views import Placement
 from wadlib.maskrcnn.inference_workers import WorkerJob, predict_elsewhere
-from wadlib.maskrcnn.looks import Found, Looks, average, unmirrored
+from wadlib.maskrcnn.looks import Found, Looks, average, mirrored, unmirrored
 from wadlib.maskrcnn.tiles import Tiling, merge, tiles
 from wadlib.maskrcnn.weights import fingerprint, save
 
@@ -339,7 +339,7 @@ def _outputs(model: Detector, shown: Sequence[_Shown], batch_size: int, looks: L
     if looks != Looks():
         each_look = [found]
         if looks.mirror:
-            each_look.append([unmirrored(one) for one in _found(model, shown, batch_size, mirrored=True)])
+            each_look.append([unmirrored(one) for one in _found(model, shown, batch_size, mirror=True)])
         for same in zip(*(each.scaled for each in shown), strict=True):
             at_scale = zip(_found(model, same, batch_size), same, shown, strict=True)
             each_look.append([(_carried(boxes, a, b), masks) for (boxes, masks), a, b in at_scale])
@@ -347,15 +347,14 @@ def _outputs(model: Detector, shown: Sequence[_Shown], batch_size: int, looks: L
     return [partial(unmold, *of_one, each.placement, model.config) for of_one, each in zip(found, shown, strict=True)]
 
 
-def _found(model: Detector, shown: Sequence[_Shown], batch_size: int, mirrored: bool = False) -> list[Found]:
+def _found(model: Detector, shown: Sequence[_Shown], batch_size: int, mirror: bool = False) -> list[Found]:
     # A last batch that is short is filled up: another size would be compiled anew.
     pixels = [each.pixels for each in shown] + [np.zeros_like(shown[0].pixels)] * (batch_size - len(shown))
     windows = [each.placement.normalized_window for each in shown]
     windows += [windows[0]] * (batch_size - len(shown))
     images, places = normalise(np.stack(pixels), model.config), np.stack(windows)
-    if mirrored:
-        images = np.ascontiguousarray(images[:, :, ::-1])
-        places = (places[:, [0, 3, 2, 1]] * [1, -1, 1, -1] + np.array([0, 1, 0, 1])).astype(np.float32)
+    if mirror:
+        images, places = np.ascontiguousarray(images[:, :, ::-1]), mirrored(places)
     return list(zip(*model.forward(images, places), strict=True))[: len(shown)]
 
 

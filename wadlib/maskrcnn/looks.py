@@ -1,7 +1,5 @@
 """Test-time augmentation: a picture shown several times, and what the network says of it averaged.
 
-As in the Mask R-CNN paper's own best entry on COCO (He et al., 2017, appendix: horizontal flip and several scales).
-
 The mirror image of a street is as likely a street, so both count alike. At a larger scale small objects have more
 pixels (half of all objects in WAD are less than 16 pixels high in the strip), and at a smaller one a near bus is no
 larger than the largest anchor. Every look is of the whole view; `wadlib.maskrcnn.tiles` shows parts of it.
@@ -46,11 +44,15 @@ class Looks:
                 )
 
 
+def mirrored(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Bring boxes (N, 4), normalised, from a picture to its mirror image, or back."""
+    return np.stack([boxes[:, 0], 1 - boxes[:, 3], boxes[:, 2], 1 - boxes[:, 1]], axis=1)
+
+
 def unmirrored(found: Found) -> Found:
     """Bring what was found in a mirror image to the picture."""
     detections, masks = found
-    boxes = np.stack([detections[:, 0], 1 - detections[:, 3], detections[:, 2], 1 - detections[:, 1]], axis=1)
-    return np.concatenate([boxes, detections[:, 4:]], axis=1), masks[:, :, ::-1]
+    return np.concatenate([mirrored(detections[:, :4]), detections[:, 4:]], axis=1), masks[:, :, ::-1]
 
 
 def average(looks: Sequence[Found], config: Config) -> Found:

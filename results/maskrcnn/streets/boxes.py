@@ -13,7 +13,6 @@ several classes (a pickup is a truck for Cityscapes and a car elsewhere), is IGN
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -22,7 +21,10 @@ import keras
 import numpy as np
 import yaml
 
-from wadlib._shared.png16 import encode as png
+from wadlib.dataset.frame import Source
+from wadlib.dataset.layout import train_list_file
+from wadlib.dataset.origin import write_origin
+from wadlib.frames import write_image, write_label
 from wadlib.labels import BACKGROUND, CLASSES, IGNORE, by_name, encode
 from wadlib.training import quiet
 
@@ -145,17 +147,15 @@ def main(out: Path, weights: str, sets: list[str]) -> None:
                     counted[OURS[name]] += 1
             n = len(written)
             written.append(f"200103_{n // 3600:02d}{n // 60 % 60:02d}{n % 60:02d}000_Camera_5")
-            cv2.imwrite(str(out / "train_color" / f"{written[-1]}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
-            (out / "train_label" / f"{written[-1]}_instanceIds.png").write_bytes(png(label))
+            write_image(out / "train_color" / f"{written[-1]}.jpg", picture[:, :, ::-1], quality=95)
+            write_label(out / "train_label" / f"{written[-1]}_instanceIds.png", label)
             if n % 100 == 0:
                 print(n, each, flush=True)
     for first in range(0, len(written), 10):
-        base = f"road01_cam_5_video_{first // 10}_image_list_train.txt"
         lines = [f"a\\b\\{name}.jpg\ta\\c\\{name}_instanceIds.png\n" for name in written[first : first + 10]]
-        (out / "train_video_list" / base).write_text("".join(lines))
+        (out / train_list_file(f"road01_cam_5_video_{first // 10}")).write_text("".join(lines))
     missing = [class_id for class_id in CLASSES if class_id not in LABELLED]
-    facts = {"dataset": "coco", "tracks": False, "unlabelled": missing}
-    (out / "origin.json").write_text(json.dumps(facts) + "\n")
+    write_origin(out, Source("coco", unlabelled=tuple(missing)))
     print(f"{len(written)} pictures; " + ", ".join(f"{name} {number}" for name, number in counted.items()))
 
 
